@@ -1,0 +1,345 @@
+//! Everything that ends a credential: a token revoked, a session ended, everything of a user logged out.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::Engine;
+use super::login::refresh_key;
+use crate::audit::{AuditEvent, AuditKind, Origin};
+use crate::clock;
+use crate::credential::{PresentedToken, SessionHandle};
+use crate::outbox::{ClientCredentials, RevocationRequest, UpstreamRevocation};
+use crate::revocation::{Facts, Party, Reason, Revocation, RevocationKey, RevokeFault, TokenKey, TokenUse};
+use crate::session::{Opened, SessionFault, SessionToken};
+use crate::token::{TokenShape, shape_of};
+use crate::unavailable::Unavailable;
+use crate::verify::{Rejection, VerifyFault};
+
+/// So many tokens of a user are named one by one at a logout-all, beside the cut-off that covers them all.
+const NAMED_AT_LOGOUT_ALL: u32 = 1_000;
+
+/// Why an ending is not acknowledged: the caller may repeat it, and gets one ending, not two.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum EndFault {
+    /// The revocation.
+    #[error(transparent)]
+    Revoke(#[from] RevokeFault),
+    /// Something that it needed to know, or to do after it.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl EndFault {
+    /// What did not answer.
+    pub fn into_unavailable(self) -> Unavailable {
+        match self {
+            Self::Revoke(RevokeFault::NotRecorded(fault) | RevokeFault::NotApplied(fault)) => fault,
+            Self::Unavailable(fault) => fault,
+        }
+    }
+}
+
+/// What a logout-all ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndedAll {
+    /// How many tokens that the gateway knew of; the cut-off covers the others as well.
+    pub tokens: usize,
+    /// How many sessions.
+    pub sessions: usize,
+}
+
+impl Engine {
+    /// Revokes a token at its holder's wish (RFC 7009 §2). A refresh token ends its session and what hangs on it; an
+    /// access token ends alone; a token that is proven worthless ends nothing, which is a success too.
+    ///
+    /// # Errors
+    /// It is not acknowledged.
+    pub async fn revoke_token(
+        &self,
+        token: &PresentedToken,
+        hint: Option<&str>,
+        client: Option<ClientCredentials>,
+        origin: &Origin,
+    ) -> Result<(), EndFault> {
+        let now = self.now();
+        let known = self.parts.issued.find(&refresh_key(token)).await?;
+        if let Some(known) = known.filter(|known| known.token_use == TokenUse::Refresh) {
+            let event = AuditEvent::new(AuditKind::Revoke, now, origin).by(&known.user_id);
+            if let Some(handle) = &known.session {
+                let event = event.on(handle.as_str());
+                self.end_session(&known.user_id, handle, Reason::Revoked, vec![event])
+                    .await?;
+            } else {
+                let own = self.named(
+                    known.key.clone(),
+                    Some(known.expires_at),
+                    Some(&known.user_id),
+                    now,
+                );
+                let event = event.on(known.key.as_str());
+                self.parts.revocations.revoke(vec![own], &[event], now).await?;
+            }
+            let raw = SessionToken::new(known.key.clone(), TokenUse::Refresh, token, None);
+            return Ok(self.tell_upstream(&[raw], client, now).await?);
+        }
+        self.revoke_access_token(token, hint, client, origin, now).await
+    }
+
+    async fn revoke_access_token(
+        &self,
+        token: &PresentedToken,
+        hint: Option<&str>,
+        client: Option<ClientCredentials>,
+        origin: &Origin,
+        now: Timestamp,
+    ) -> Result<(), EndFault> {
+        let signed = !matches!(shape_of(token.expose()), TokenShape::Opaque);
+        let revocations = match self.parts.chain.verify(token, now).await {
+            Ok(verified) => self.revocations_of(&verified.into_facts(), Reason::Revoked, now),
+            Err(VerifyFault::Rejected(rejection)) if signed && rejection != Rejection::Refused => {
+                return Ok(());
+            }
+            // Nothing is proven of a signed token: to revoke what it names would end what may be another's.
+            Err(VerifyFault::Unavailable(fault)) if signed => return Err(fault.into()),
+            // It may be a refresh token that did not pass here. Its own bytes, and nothing else, are refused.
+            Err(_) => vec![self.named(TokenKey::from_bytes_of(token), None, None, now)],
+        };
+        let user_id = revocations.first().and_then(|own| own.user_id.clone());
+        let mut event = AuditEvent::new(AuditKind::Revoke, now, origin);
+        event.actor.clone_from(&user_id);
+        event.user_id = user_id;
+        event.target = revocations.first().map(|own| own.key.to_string());
+        self.parts.revocations.revoke(revocations, &[event], now).await?;
+        let token_use = hint.and_then(TokenUse::parse).unwrap_or(TokenUse::Access);
+        let raw = SessionToken::new(TokenKey::from_bytes_of(token), token_use, token, None);
+        Ok(self.tell_upstream(&[raw], client, now).await?)
+    }
+
+    /// What revokes the credential of these facts, and nothing else.
+    pub fn revocations_of(&self, facts: &Facts, reason: Reason, now: Timestamp) -> Vec<Revocation> {
+        let own = facts.names.iter().take(facts.own_names);
+        own.map(|key| Revocation {
+            key: key.clone(),
+            cutoff: None,
+            reason,
+            revoked_at: now,
+            expires_at: self.parts.revocations.keep_until(facts.expires_at, now),
+            user_id: Some(facts.identity.user_id.clone()),
+        })
+        .collect()
+    }
+
+    fn named(
+        &self,
+        key: TokenKey,
+        expires_at: Option<Timestamp>,
+        user_id: Option<&str>,
+        now: Timestamp,
+    ) -> Revocation {
+        Revocation {
+            key: RevocationKey::Token(key),
+            cutoff: None,
+            reason: Reason::Revoked,
+            revoked_at: now,
+            expires_at: self.parts.revocations.keep_until(expires_at, now),
+            user_id: user_id.map(str::to_owned),
+        }
+    }
+
+    /// Ends a session and its tokens: refused here when this returns, and at the authorization server as soon as it
+    /// hears. `true` if the session lived; a repeat is a success too.
+    ///
+    /// # Errors
+    /// It is not acknowledged.
+    pub async fn end_session(
+        &self,
+        user_id: &str,
+        handle: &SessionHandle,
+        reason: Reason,
+        audit: Vec<AuditEvent>,
+    ) -> Result<bool, EndFault> {
+        let now = self.now();
+        let opened = match self.parts.sessions.by_handle(user_id, handle, now).await {
+            Ok(opened) => Some(opened),
+            Err(SessionFault::Missing | SessionFault::Ended) => None,
+            Err(SessionFault::Unavailable(fault)) => return Err(fault.into()),
+        };
+        let revocation = |key, expires_at| Revocation {
+            key,
+            cutoff: None,
+            reason,
+            revoked_at: now,
+            expires_at,
+            user_id: Some(user_id.to_owned()),
+        };
+        let gate = &self.parts.revocations;
+        // The name comes first and alone, so that a refresh under way sees it or is seen below.
+        let by_name = revocation(RevocationKey::session(handle), gate.keep_until(None, now));
+        gate.revoke(vec![by_name], &audit, now).await?;
+        let tokens = self.parts.issued.of_session(handle, now).await?;
+        let access = tokens.iter().filter(|token| token.token_use == TokenUse::Access);
+        let by_token: Vec<_> = access
+            .map(|t| {
+                revocation(
+                    RevocationKey::Token(t.key.clone()),
+                    gate.keep_until(Some(t.expires_at), now),
+                )
+            })
+            .collect();
+        if !by_token.is_empty() {
+            gate.revoke(by_token, &[], now).await?;
+        }
+        let Some(opened) = opened else { return Ok(false) };
+        self.retire(user_id, &opened, now).await?;
+        Ok(true)
+    }
+
+    async fn retire(&self, user_id: &str, opened: &Opened, now: Timestamp) -> Result<(), Unavailable> {
+        let client = opened
+            .record
+            .identity
+            .client_id
+            .clone()
+            .map(ClientCredentials::public);
+        self.tell_upstream(&opened.record.tokens, client, now).await?;
+        self.parts
+            .sessions
+            .remove(user_id, &opened.indexed(), now)
+            .await?;
+        Ok(())
+    }
+
+    /// Logs a user out everywhere: one cut-off for all that was issued up to now, and by name what the gateway knows.
+    /// Logins that begin after this returns are spared.
+    ///
+    /// # Errors
+    /// It is not acknowledged.
+    pub async fn end_all(
+        &self,
+        user_id: &str,
+        reason: Reason,
+        audit: Vec<AuditEvent>,
+    ) -> Result<EndedAll, EndFault> {
+        let now = self.now();
+        let gate = &self.parts.revocations;
+        let revocation = |key, cutoff, expires_at| Revocation {
+            key,
+            cutoff,
+            reason,
+            revoked_at: now,
+            expires_at,
+            user_id: Some(user_id.to_owned()),
+        };
+        let everything = revocation(
+            RevocationKey::user(user_id),
+            Some(now),
+            gate.keep_until(None, now),
+        );
+        gate.revoke(vec![everything], &audit, now).await?;
+        let sessions = self.parts.sessions.of_user(user_id, now).await?;
+        let mut known = self
+            .parts
+            .issued
+            .of_user(user_id, now, NAMED_AT_LOGOUT_ALL)
+            .await?;
+        known.retain(|token| token.login_at <= now);
+        let mut named: Vec<_> = known
+            .iter()
+            .filter(|token| token.token_use == TokenUse::Access)
+            .map(|t| {
+                revocation(
+                    RevocationKey::Token(t.key.clone()),
+                    None,
+                    gate.keep_until(Some(t.expires_at), now),
+                )
+            })
+            .collect();
+        let living: Vec<_> = sessions
+            .iter()
+            .filter(|opened| opened.record.created_at <= now)
+            .collect();
+        named.extend(living.iter().map(|opened| {
+            revocation(
+                RevocationKey::session(&opened.record.handle),
+                None,
+                gate.keep_until(None, now),
+            )
+        }));
+        if !named.is_empty() {
+            gate.revoke(named, &[], now).await?;
+        }
+        for opened in &living {
+            self.retire(user_id, opened, now).await?;
+        }
+        Ok(EndedAll {
+            tokens: known.len(),
+            sessions: living.len(),
+        })
+    }
+
+    /// Records by name, or as a cut-off, what an operator revokes.
+    ///
+    /// # Errors
+    /// It is not acknowledged.
+    pub async fn revoke_key(
+        &self,
+        key: RevocationKey,
+        reason: Reason,
+        audit: Vec<AuditEvent>,
+    ) -> Result<(), EndFault> {
+        if let RevocationKey::Before(Party::User(user_id)) = &key {
+            self.end_all(user_id, reason, audit).await?;
+            return Ok(());
+        }
+        let now = self.now();
+        let revocation = Revocation {
+            cutoff: key.is_cutoff().then_some(now),
+            key,
+            reason,
+            revoked_at: now,
+            expires_at: self.parts.revocations.keep_until(None, now),
+            user_id: None,
+        };
+        Ok(self
+            .parts
+            .revocations
+            .revoke(vec![revocation], &audit, now)
+            .await?)
+    }
+
+    /// Records, durably, that the authorization server must be asked to revoke these tokens.
+    ///
+    /// # Errors
+    /// It is not recorded.
+    pub async fn tell_upstream(
+        &self,
+        tokens: &[SessionToken],
+        client: Option<ClientCredentials>,
+        now: Timestamp,
+    ) -> Result<(), Unavailable> {
+        let living = tokens
+            .iter()
+            .filter(|t| t.expires_at.is_none_or(|at| clock::until(now, at).as_secs() > 0));
+        let items: Result<Vec<_>, _> = living
+            .map(|token| {
+                let request = RevocationRequest {
+                    token: token.expose().to_owned(),
+                    hint: token.hint.clone(),
+                    client: client.clone(),
+                };
+                Ok::<_, Unavailable>(UpstreamRevocation {
+                    id: Uuid::now_v7(),
+                    sealed: request.seal(&self.parts.keys, now)?,
+                    created_at: now,
+                    attempts: 0,
+                })
+            })
+            .collect();
+        let items = items?;
+        if items.is_empty() {
+            Ok(())
+        } else {
+            self.parts.outbox.enqueue(&items).await
+        }
+    }
+}

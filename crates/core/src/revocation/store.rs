@@ -1,0 +1,102 @@
+//! What the gate asks of its journal and of its store.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::key::{RevocationKey, TokenKey};
+use super::record::{JournalEntry, Journalled, Reason, Revocation, Spare};
+use crate::audit::AuditEvent;
+use crate::unavailable::Unavailable;
+
+/// What a store knows of one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Why it is revoked.
+    pub reason: Reason,
+    /// For a cut-off, its moment.
+    pub cutoff: Option<Timestamp>,
+}
+
+/// What a store answers, all read in one trip.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// For each key that was asked about, in that order.
+    pub revoked: Vec<Option<Found>>,
+    /// For each key that was asked about, in that order: since when the login is spared.
+    pub spared: Vec<Option<Timestamp>>,
+    /// The store's generation: `None` if it has lost its data, or never had any.
+    pub generation: Option<String>,
+}
+
+/// The store that every instance shares, fast to read, not trusted to remember: the journal is.
+#[async_trait]
+pub trait RevocationStore: Send + Sync {
+    /// Records revocations. Where one is there, the later expiry and the later cut-off stay: nothing that is written
+    /// here ever shortens or narrows what stands.
+    async fn apply(&self, revocations: &[Revocation], now: Timestamp) -> Result<(), Unavailable>;
+    /// Records spares; where one is there, the later `began_at` and expiry stay.
+    async fn spare(&self, spares: &[Spare], now: Timestamp) -> Result<(), Unavailable>;
+    /// What stands recorded, together with the generation, in one trip.
+    async fn find(
+        &self,
+        revoked: &[RevocationKey],
+        spared: &[RevocationKey],
+        now: Timestamp,
+    ) -> Result<Findings, Unavailable>;
+    /// Sets the generation, if there is none; answers the one that then stands.
+    async fn found_generation(&self, generation: &str) -> Result<String, Unavailable>;
+    /// Revoked tokens, those of one user where given; at most `limit`, beginning after the key `after`, in the order
+    /// of the store (which need not be sorted); the second value is where to go on, `None` at the end.
+    async fn list(
+        &self,
+        user_id: Option<&str>,
+        after: Option<&str>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<(Vec<Revocation>, Option<String>), Unavailable>;
+    /// Removes what has expired, and what could never expire; how many that were.
+    async fn purge(&self, now: Timestamp) -> Result<u64, Unavailable>;
+    /// Notes that the user holds this token, where a deployment of the guide may look for it (`user_tokens:{user}`).
+    async fn note_user_token(
+        &self,
+        user_id: &str,
+        token: &TokenKey,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), Unavailable>;
+    /// The tokens noted of the user.
+    async fn user_tokens(&self, user_id: &str) -> Result<Vec<TokenKey>, Unavailable>;
+}
+
+/// The record that nothing acknowledged is lost from: SQL, committed and synced before anything else happens.
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// Appends in one transaction with the audit events, committed and synced when it answers.
+    ///
+    /// An order that stands already is not written twice: a key revoked by name whose line outlives the new one, and
+    /// a cut-off of the same key that is not yet [`applied`](Self::applied), answer the line that is there. So a
+    /// caller that repeats a call after 503 gets one revocation, with the time first written.
+    async fn append(
+        &self,
+        entries: &[JournalEntry],
+        audit: &[AuditEvent],
+        now: Timestamp,
+    ) -> Result<Vec<Journalled>, Unavailable>;
+    /// Notes that the lines have reached the store.
+    async fn applied(&self, positions: &[i64]) -> Result<(), Unavailable>;
+    /// Lines that have not reached the store, the oldest first.
+    async fn unapplied(&self, limit: u32) -> Result<Vec<Journalled>, Unavailable>;
+    /// Unexpired lines after a position, in order: what a store that lost its data is rebuilt from.
+    async fn live_after(
+        &self,
+        position: i64,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Vec<Journalled>, Unavailable>;
+    /// The generation of the store that this journal last filled.
+    async fn generation(&self) -> Result<Option<String>, Unavailable>;
+    /// Notes the generation of the store that has been filled.
+    async fn set_generation(&self, generation: &str) -> Result<(), Unavailable>;
+    /// Forgets lines that have expired; how many that were.
+    async fn purge(&self, now: Timestamp) -> Result<u64, Unavailable>;
+}

@@ -1,0 +1,9 @@
+//! Is it authentic: the layers that a token is shown to, their order, and what their answers add up to.
+
+mod chain;
+mod jwt;
+mod testimony;
+
+pub use chain::{CacheLimits, VerifyChain, VerifyFault};
+pub use jwt::{JwtCheck, JwtVerifier, KeySource, Precheck};
+pub use testimony::{Rejection, Testimony, Verdict, Verified, Verifier};
