@@ -1,0 +1,281 @@
+//! The contract of `Journal`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use maxlab_auth_core::audit::{AuditFilter, AuditKind, AuditLog};
+use maxlab_auth_core::revocation::{
+    Journal, JournalEntry, Journalled, Party, Revocation, RevocationKey, Spare, TokenKey,
+};
+use maxlab_auth_core::unavailable::Component;
+use tokio::task::JoinSet;
+
+use super::cases;
+use super::given::{HOSTILE, cut_off, event, later, now, revoked, revoked_token};
+
+/// Holds a journal, and the audit log that it writes with, to their contract; `make` makes empty ones.
+pub async fn journal<S: Journal + AuditLog + 'static>(make: impl AsyncFn() -> S) {
+    cases!(make:
+        lines_come_back_as_written_in_order,
+        a_name_is_written_again_only_to_last_longer,
+        a_cut_off_is_written_again_only_when_applied,
+        a_spare_is_written_again_only_to_widen,
+        what_is_not_applied_is_remembered,
+        what_has_expired_is_no_longer_live_and_goes_with_a_purge,
+        the_audit_events_are_written_along,
+        the_generation_is_kept,
+        callers_at_once_with_one_order_get_one_line,
+        many_lines_fit_into_one_call,
+    );
+}
+
+fn order(revocation: Revocation) -> JournalEntry {
+    JournalEntry::Revoked(revocation)
+}
+
+async fn append(journal: &impl Journal, entries: &[JournalEntry]) -> Vec<Journalled> {
+    journal.append(entries, &[], now()).await.unwrap()
+}
+
+async fn live(journal: &impl Journal) -> Vec<Journalled> {
+    journal.live_after(i64::MIN, 10_000, now()).await.unwrap()
+}
+
+async fn lines_come_back_as_written_in_order(journal: Arc<impl Journal>) {
+    let long = "김".repeat(340);
+    let mut entries = vec![
+        order(revoked_token("a", 60)),
+        order(Revocation {
+            user_id: None,
+            ..revoked(RevocationKey::Session("s".into()), 60)
+        }),
+        order(cut_off(&long, 1, 60)),
+        order(Revocation {
+            cutoff: Some(later(2)),
+            ..revoked(RevocationKey::Before(Party::Client("c".into())), 60)
+        }),
+    ];
+    for user in HOSTILE.into_iter().chain([long.as_str()]) {
+        entries.push(order(cut_off(user, 5, 70)));
+        let key = RevocationKey::Session(user.into());
+        let spare = Spare {
+            key,
+            began_at: later(3),
+            expires_at: later(60),
+            user_id: user.into(),
+        };
+        entries.push(JournalEntry::Spared(spare));
+    }
+    // The long user's cut-off stands already.
+    let expected: Vec<_> = entries
+        .iter()
+        .filter(|entry| **entry != order(cut_off(&long, 5, 70)))
+        .cloned()
+        .collect();
+    let written = append(journal.as_ref(), &entries).await;
+    assert_eq!(written.len(), entries.len());
+    let read = live(journal.as_ref()).await;
+    assert!(read.is_sorted_by_key(|line| line.position));
+    assert_eq!(
+        read.iter().map(|line| line.entry.clone()).collect::<Vec<_>>(),
+        expected
+    );
+    assert!(
+        read.iter().all(|line| written.contains(line)),
+        "what append answers is what is read"
+    );
+    let rest = journal.live_after(read[2].position, 2, now()).await.unwrap();
+    assert_eq!(rest, read[3..5]);
+}
+
+async fn a_name_is_written_again_only_to_last_longer(journal: Arc<impl Journal>) {
+    let first = append(journal.as_ref(), &[order(revoked_token("a", 60))]).await;
+    let again = Revocation {
+        revoked_at: later(5),
+        ..revoked_token("a", 60)
+    };
+    for repeated in [
+        again.clone(),
+        Revocation {
+            expires_at: later(30),
+            ..again.clone()
+        },
+    ] {
+        assert_eq!(
+            append(journal.as_ref(), &[order(repeated)]).await,
+            first,
+            "the first line, with its time"
+        );
+    }
+    journal.applied(&[first[0].position]).await.unwrap();
+    assert_eq!(
+        append(journal.as_ref(), &[order(again.clone())]).await,
+        first,
+        "also when it is applied"
+    );
+    let longer = Revocation {
+        expires_at: later(61),
+        ..again
+    };
+    let second = append(journal.as_ref(), &[order(longer.clone())]).await;
+    assert!(second[0].position > first[0].position);
+    assert_eq!(second[0].entry, order(longer));
+    assert_eq!(live(journal.as_ref()).await.len(), 2);
+    let twice = append(
+        journal.as_ref(),
+        &[order(revoked_token("b", 60)), order(revoked_token("b", 60))],
+    )
+    .await;
+    assert_eq!(twice[0], twice[1], "and within one call");
+}
+
+async fn a_cut_off_is_written_again_only_when_applied(journal: Arc<impl Journal>) {
+    let first = append(journal.as_ref(), &[order(cut_off("u", 1, 600))]).await;
+    let repeated = append(journal.as_ref(), &[order(cut_off("u", 9, 600))]).await;
+    assert_eq!(repeated, first, "a repeated order keeps the time first written");
+    let other = append(journal.as_ref(), &[order(cut_off("v", 9, 600))]).await;
+    assert_ne!(other[0].position, first[0].position);
+    journal.applied(&[first[0].position]).await.unwrap();
+    let second = append(journal.as_ref(), &[order(cut_off("u", 9, 600))]).await;
+    assert!(second[0].position > first[0].position);
+    assert_eq!(second[0].entry, order(cut_off("u", 9, 600)));
+    // One that nobody needs any more stands in nobody's way.
+    append(journal.as_ref(), &[order(cut_off("w", 1, 10))]).await;
+    let late = journal
+        .append(&[order(cut_off("w", 20, 600))], &[], later(20))
+        .await
+        .unwrap();
+    assert_eq!(late[0].entry, order(cut_off("w", 20, 600)));
+}
+
+async fn a_spare_is_written_again_only_to_widen(journal: Arc<impl Journal>) {
+    let spare = |began, seconds| {
+        let key = RevocationKey::Token(TokenKey::from_jti("a"));
+        JournalEntry::Spared(Spare {
+            key,
+            began_at: later(began),
+            expires_at: later(seconds),
+            user_id: "u".into(),
+        })
+    };
+    let first = append(journal.as_ref(), &[spare(5, 60)]).await;
+    assert_eq!(append(journal.as_ref(), &[spare(4, 60)]).await, first);
+    assert_ne!(append(journal.as_ref(), &[spare(6, 60)]).await, first);
+    assert_ne!(append(journal.as_ref(), &[spare(5, 61)]).await, first);
+    let revoked = append(journal.as_ref(), &[order(revoked_token("a", 60))]).await;
+    assert!(
+        matches!(revoked[0].entry, JournalEntry::Revoked(_)),
+        "a spare is no revocation"
+    );
+}
+
+async fn what_is_not_applied_is_remembered(journal: Arc<impl Journal>) {
+    let entries: Vec<_> = (0..5)
+        .map(|n| order(revoked_token(&format!("j{n}"), 60)))
+        .collect();
+    let lines = append(journal.as_ref(), &entries).await;
+    assert_eq!(journal.unapplied(3).await.unwrap(), lines[..3]);
+    journal
+        .applied(&[lines[0].position, lines[2].position, 999_999])
+        .await
+        .unwrap();
+    journal.applied(&[]).await.unwrap();
+    let left = [lines[1].clone(), lines[3].clone(), lines[4].clone()];
+    assert_eq!(journal.unapplied(10).await.unwrap(), left);
+    assert_eq!(live(journal.as_ref()).await, lines, "what is applied stays live");
+}
+
+async fn what_has_expired_is_no_longer_live_and_goes_with_a_purge(journal: Arc<impl Journal>) {
+    let lines = append(
+        journal.as_ref(),
+        &[order(revoked_token("a", 10)), order(revoked_token("b", 20))],
+    )
+    .await;
+    let live = |at| journal.live_after(i64::MIN, 10, later(at));
+    assert_eq!(live(9).await.unwrap(), lines);
+    assert_eq!(live(10).await.unwrap(), lines[1..]);
+    assert_eq!(journal.purge(later(9)).await.unwrap(), 0);
+    assert_eq!(journal.purge(later(10)).await.unwrap(), 1);
+    assert_eq!(live(0).await.unwrap(), lines[1..]);
+    let new = append(journal.as_ref(), &[order(revoked_token("c", 20))]).await;
+    assert!(new[0].position > lines[1].position, "no position is given twice");
+}
+
+async fn the_audit_events_are_written_along(store: Arc<impl Journal + AuditLog>) {
+    let events = [
+        event(AuditKind::Revoke, "u", 0),
+        event(AuditKind::LogoutAll, "u", 1),
+    ];
+    Journal::append(store.as_ref(), &[order(revoked_token("a", 60))], &events, now())
+        .await
+        .unwrap();
+    let found = AuditLog::find(store.as_ref(), &AuditFilter::default(), 10)
+        .await
+        .unwrap();
+    assert_eq!(found, [events[1].clone(), events[0].clone()]);
+    assert_eq!(live(store.as_ref()).await.len(), 1);
+}
+
+async fn the_generation_is_kept(journal: Arc<impl Journal>) {
+    assert_eq!(journal.generation().await.unwrap(), None);
+    for generation in ["g1", "g2"] {
+        journal.set_generation(generation).await.unwrap();
+        assert_eq!(journal.generation().await.unwrap().as_deref(), Some(generation));
+    }
+}
+
+async fn callers_at_once_with_one_order_get_one_line(journal: Arc<impl Journal + 'static>) {
+    for round in 0..12 {
+        let mut callers = JoinSet::new();
+        for n in 0..8 {
+            let journal = Arc::clone(&journal);
+            callers.spawn(async move {
+                let token = order(revoked_token(&format!("j{round}"), 60));
+                let cut_off = order(cut_off(&format!("u{round}"), n, 60));
+                // Half of them the other way round: that must not lock anybody out.
+                let entries = if n % 2 == 0 {
+                    [token, cut_off]
+                } else {
+                    [cut_off, token]
+                };
+                let lines = journal.append(&entries, &[], now()).await.unwrap();
+                lines
+                    .into_iter()
+                    .map(|line| line.position)
+                    .collect::<BTreeSet<_>>()
+            });
+        }
+        let positions: BTreeSet<_> = callers.join_all().await.into_iter().collect();
+        assert_eq!(positions.len(), 1, "round {round}: {positions:?}");
+    }
+    assert_eq!(live(journal.as_ref()).await.len(), 24);
+}
+
+async fn many_lines_fit_into_one_call(journal: Arc<impl Journal>) {
+    let entries: Vec<_> = (0..1_000)
+        .map(|n| order(revoked_token(&format!("j{n}"), 60)))
+        .collect();
+    let lines = append(journal.as_ref(), &entries).await;
+    let positions: Vec<_> = lines.iter().map(|line| line.position).collect();
+    journal.applied(&positions).await.unwrap();
+    assert_eq!(journal.unapplied(1).await.unwrap(), []);
+    assert_eq!(live(journal.as_ref()).await.len(), 1_000);
+}
+
+/// When the audit log cannot be written, after `spoil`, the journal is not either.
+pub async fn journal_and_audit_stand_or_fall_together<S: Journal + AuditLog>(
+    store: &S,
+    spoil: impl AsyncFnOnce(),
+) {
+    let events = [event(AuditKind::Revoke, "u", 0)];
+    Journal::append(store, &[order(revoked_token("a", 60))], &events, now())
+        .await
+        .unwrap();
+    spoil().await;
+    let fault = Journal::append(store, &[order(revoked_token("b", 60))], &events, now())
+        .await
+        .unwrap_err();
+    assert_eq!(fault.component(), Component::Database);
+    let lines = live(store).await;
+    assert_eq!(lines.len(), 1, "{lines:?}");
+}

@@ -1,0 +1,84 @@
+//! The shared store: a Redis that several instances, and a deployment of the guide, can use together.
+//!
+//! | key | what it holds | lives |
+//! |---|---|---|
+//! | `blacklist:{token}` | the guide's JSON: `reason`, `blacklisted_at`, `user_id`, `exp` | until the latest expiry written |
+//! | `gateway:revoked:session:{id}` | hash: `reason`, `recorded_at_ms`, `user_id` | the same |
+//! | `gateway:cutoff:{user,client,issuer}:{name}` | the same, and `at_ms`, the latest cut-off | the same |
+//! | `gateway:spared:{token,session}:{name}` | hash: `at_ms`, when the login began | the same |
+//! | `gateway:generation` | the name under which this Redis was filled | for ever; gone if the data is lost |
+//! | `session:{hash}` | hash: `sealed`, `user_id`, `handle`, `idle_at_ms`, `dead_at_ms`; `pending` until it lives | until it dies |
+//! | `session_ended:{session:{hash}}` | `1`: the session was ended | until it would have died |
+//! | `user_sessions:{user}` | hash: handle → `key\|created_at_ms` | as long as the longest of them |
+//! | `user_tokens:{user}` | the guide's set of token keys | as long as the longest of them |
+//! | `gateway:user_token_expiry:{user_tokens:{user}}` | its members by expiry, for pruning | the same |
+//!
+//! The outer braces stand for a name; those within `session_ended:{session:…}` and `…expiry:{user_tokens:…}` are
+//! written, so that a cluster keeps them in the slot of the key they belong to. Names are percent-escaped. Times to
+//! live are reckoned from the caller's `now`, so that Redis' own clock plays no part.
+
+mod entry;
+mod link;
+mod revocations;
+mod script;
+mod session_index;
+mod sessions;
+
+use maxlab_auth_core::unavailable::Unavailable;
+
+use link::Link;
+
+/// How many commands go into one trip, at most.
+const BATCH: usize = 200;
+
+/// Revocations and sessions in Redis.
+///
+/// Implements `RevocationStore` and `SessionStore`. Every call takes at most 2 seconds a trip; when Redis went away
+/// and came back, the next call works again. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct RedisStore {
+    link: Link,
+}
+
+impl RedisStore {
+    /// A store at `redis://…` or `rediss://…` that is reached when it is first asked.
+    ///
+    /// # Errors
+    /// The URL is none of these; the error does not repeat it.
+    pub fn open(url: &str) -> Result<Self, Unavailable> {
+        Ok(Self {
+            link: Link::new(url)?,
+        })
+    }
+
+    /// As [`open`](Self::open), and asks whether it answers.
+    ///
+    /// # Errors
+    /// The URL is none of these, or Redis does not answer, or not to this password.
+    pub async fn connect(url: &str) -> Result<Self, Unavailable> {
+        let store = Self::open(url)?;
+        store.ping().await?;
+        Ok(store)
+    }
+
+    /// Asks whether it answers.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn ping(&self) -> Result<(), Unavailable> {
+        self.link.one(&redis::cmd("PING")).await
+    }
+
+    /// Its `maxmemory-policy`: anything but `noeviction` throws revocations away when memory runs out. `None` if it
+    /// does not say.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn eviction_policy(&self) -> Result<Option<String>, Unavailable> {
+        let info: String = self.link.one(redis::cmd("INFO").arg("memory")).await?;
+        let policy = info
+            .lines()
+            .find_map(|line| line.strip_prefix("maxmemory_policy:"));
+        Ok(policy.map(|word| word.trim().to_owned()))
+    }
+}

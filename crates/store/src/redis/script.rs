@@ -1,0 +1,34 @@
+//! The Lua scripts: each does in one step what must not be torn apart, on keys of one slot.
+
+use redis::{Cmd, ToRedisArgs};
+
+pub(super) const REVOKE_TOKEN: &str = include_str!("scripts/revoke_token.lua");
+pub(super) const RECORD_LATEST: &str = include_str!("scripts/record_latest.lua");
+pub(super) const NOTE_USER_TOKEN: &str = include_str!("scripts/note_user_token.lua");
+pub(super) const FOUND_GENERATION: &str =
+    "redis.call('SET', KEYS[1], ARGV[1], 'NX') return redis.call('GET', KEYS[1])";
+pub(super) const DROP_ENDLESS: &str =
+    "if redis.call('PTTL', KEYS[1]) == -1 then return redis.call('DEL', KEYS[1]) end return 0";
+
+pub(super) const SESSION_PUT: &str = include_str!("scripts/session_put.lua");
+pub(super) const SESSION_GO_LIVE: &str = include_str!("scripts/session_go_live.lua");
+pub(super) const SESSION_REPLACE: &str = concat!(
+    include_str!("scripts/session_compare.lua"),
+    include_str!("scripts/session_replace.lua")
+);
+pub(super) const SESSION_LEAVE: &str = concat!(
+    include_str!("scripts/session_compare.lua"),
+    include_str!("scripts/session_leave.lua")
+);
+pub(super) const SESSION_END: &str = include_str!("scripts/session_end.lua");
+pub(super) const INDEX_PUT: &str = include_str!("scripts/index_put.lua");
+pub(super) const INDEX_DROP: &str = include_str!("scripts/index_drop.lua");
+
+/// The command that runs a script. The text goes along each time: a Redis that was restarted knows no scripts, and
+/// a trip of several commands cannot be half repeated.
+pub(super) fn eval(script: &'static str, keys: &[&str]) -> Cmd {
+    let mut command = redis::cmd("EVAL");
+    command.arg(script).arg(keys.len());
+    keys.write_redis_args(&mut command);
+    command
+}
