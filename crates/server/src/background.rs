@@ -1,0 +1,120 @@
+//! What goes on beside the requests: finishing revocations, telling the authorization server, renewing keys, cleaning.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use maxlab_auth_core::engine::Engine;
+use maxlab_auth_core::session::SessionStore;
+use maxlab_auth_core::unavailable::Unavailable;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::upstream::{OutboxWorker, PublishedKeys};
+
+/// The outbox is looked at so often.
+const OUTBOX: Duration = Duration::from_millis(500);
+/// Unfinished revocations are looked for so often.
+const RECONCILE: Duration = Duration::from_secs(1);
+/// Keys that grow old are looked for so often.
+const KEYS: Duration = Duration::from_secs(5);
+/// What has expired is cleaned away so often.
+const PURGE: Duration = Duration::from_secs(300);
+/// After a failure nothing is tried for so long, doubled up to this many times.
+const LONGEST_PAUSE: u32 = 5;
+
+/// The work beside the requests.
+#[derive(Clone)]
+pub struct Background {
+    /// The engine.
+    pub engine: Engine,
+    /// The issuer's keys, if it publishes any.
+    pub keys: Option<Arc<PublishedKeys>>,
+    /// What empties the outbox.
+    pub worker: Arc<OutboxWorker>,
+    /// The sessions' store, for cleaning.
+    pub sessions: Arc<dyn SessionStore>,
+}
+
+impl std::fmt::Debug for Background {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Background").finish_non_exhaustive()
+    }
+}
+
+impl Background {
+    /// Begins all of it, until `stop`.
+    pub fn spawn(&self, stop: &CancellationToken) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        let this = self.clone();
+        tasks.spawn(every(OUTBOX, "outbox", stop.clone(), move || {
+            let this = this.clone();
+            async move { this.worker.deliver_due().await.map(drop) }
+        }));
+        let this = self.clone();
+        tasks.spawn(every(RECONCILE, "reconciler", stop.clone(), move || {
+            let this = this.clone();
+            async move { this.reconcile().await }
+        }));
+        let this = self.clone();
+        tasks.spawn(every(PURGE, "cleaner", stop.clone(), move || {
+            let this = this.clone();
+            async move { this.purge().await }
+        }));
+        if let Some(keys) = &self.keys {
+            let (keys, engine) = (Arc::clone(keys), self.engine.clone());
+            tasks.spawn(every(KEYS, "keys", stop.clone(), move || {
+                let (keys, engine) = (Arc::clone(&keys), engine.clone());
+                async move {
+                    keys.renew(engine.now()).await;
+                    Ok(())
+                }
+            }));
+        }
+        tasks
+    }
+
+    async fn reconcile(&self) -> Result<(), Unavailable> {
+        let gate = &self.engine.parts().revocations;
+        gate.ensure_filled(self.engine.now()).await?;
+        let carried = gate.reconcile(self.engine.now()).await?;
+        if carried > 0 {
+            tracing::info!(lines = carried, "finished revocations that had not reached the store");
+        }
+        Ok(())
+    }
+
+    async fn purge(&self) -> Result<(), Unavailable> {
+        let (parts, now) = (self.engine.parts(), self.engine.now());
+        let (lines, entries) = parts.revocations.purge(now).await?;
+        let tokens = parts.issued.purge(now).await?;
+        let sessions = self.sessions.purge(now).await?;
+        tracing::debug!(lines, entries, tokens, sessions, "cleaned away what has expired");
+        Ok(())
+    }
+}
+
+/// Does something again and again; a failure is logged, and waited out a little longer each time.
+async fn every<F, W>(period: Duration, name: &'static str, stop: CancellationToken, mut work: F)
+where
+    F: FnMut() -> W,
+    W: Future<Output = Result<(), Unavailable>>,
+{
+    let mut failures: u32 = 0;
+    while !stop.is_cancelled() {
+        let started = Instant::now();
+        match work().await {
+            Ok(()) => failures = 0,
+            Err(fault) => {
+                failures = (failures + 1).min(LONGEST_PAUSE);
+                tracing::warn!(work = name, %fault, "will be tried again");
+            }
+        }
+        let pause = (period * (1 << failures.min(3))).saturating_sub(started.elapsed().min(period));
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The headers that answers bear: `components.headers`.
+
+use serde_json::{Map, Value, json};
+
+use super::super::schemas::HANDLE;
+
+/// The headers of one answer, by name; one with `?` may be absent.
+pub(in super::super) fn headers_of(names: &[&str]) -> Value {
+    let headers = std::iter::once(&"X-Request-ID")
+        .chain(names)
+        .map(|name| match name.strip_suffix('?') {
+            Some(plain) => (
+                plain.to_owned(),
+                json!({ "$ref": format!("#/components/headers/{plain}-Optional") }),
+            ),
+            None => (
+                (*name).to_owned(),
+                json!({ "$ref": format!("#/components/headers/{name}") }),
+            ),
+        });
+    Value::Object(headers.collect())
+}
+
+/// `components.headers`: each as one that is always there, and some as one that may be absent.
+pub(in super::super) fn headers() -> Value {
+    let text = || json!({ "type": "string" });
+    let described = [
+        (
+            "X-Request-ID",
+            "The id of this request, as in the log and in the audit.",
+            json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$" }),
+            "019a2b6e-5d0c-7c31-9a6e-0c8a2f6b1d42",
+        ),
+        (
+            "X-Session-ID",
+            "The public handle of the session that this began or gave a new id; it is no credential.",
+            json!({ "type": "string", "pattern": "^[0-9a-f]{32}$" }),
+            HANDLE,
+        ),
+        (
+            "Set-Cookie",
+            "Sets the session cookie, or clears it.",
+            text(),
+            "__Host-maxlab_session=…; Path=/; HttpOnly",
+        ),
+        (
+            "Clear-Site-Data",
+            "What a browser is to forget of this site.",
+            text(),
+            "\"cache\", \"cookies\", \"storage\"",
+        ),
+        ("Retry-After", "After how many seconds to ask again.", text(), "2"),
+        (
+            "WWW-Authenticate",
+            "How to be let in, and why not so (RFC 6750 §3).",
+            text(),
+            "Bearer realm=\"maxlab-auth\", error=\"invalid_token\", error_description=\"Token has expired\"",
+        ),
+        ("Allow", "The methods that this path has.", text(), "GET,HEAD"),
+        (
+            "Location",
+            "Where the browser logs in.",
+            json!({ "type": "string", "format": "uri" }),
+            "https://login.example.com/authorize?client_id=web",
+        ),
+        ("Cache-Control", "Not to be kept.", text(), "no-store"),
+    ];
+    let mut all = Map::new();
+    for (name, description, schema, example) in described {
+        let header = |required: bool| json!({ "description": description, "required": required, "schema": schema, "example": example });
+        all.insert(name.to_owned(), header(true));
+        if ["Retry-After", "Set-Cookie", "WWW-Authenticate", "X-Session-ID"].contains(&name) {
+            all.insert(format!("{name}-Optional"), header(false));
+        }
+    }
+    Value::Object(all)
+}

@@ -1,0 +1,17 @@
+//! The HTTP door: every route on one screen in `router`, every status code in `error`.
+
+pub mod account;
+pub mod admin;
+pub mod body;
+pub mod cookies;
+pub mod docs;
+pub mod error;
+pub mod extract;
+pub mod gateway;
+pub mod health;
+pub mod layers;
+pub mod oauth;
+pub mod peer;
+pub mod request_id;
+pub mod router;
+pub mod serve;

@@ -1,0 +1,183 @@
+//! One connection, from its first byte to its close.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::{Request, Response, Version};
+use futures::future::BoxFuture;
+use hyper::body::{Frame, Incoming, SizeHint};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+
+use super::ServeLimits;
+use super::activity::{Activity, Exchange, Patience};
+use super::stream::ClientStream;
+use crate::http::peer::PeerAddr;
+
+/// An exchange lasts at most as long as its deadlines (head, body, handler), and then its answer is written. On a
+/// connection where none has begun or ended for this long the client is at fault.
+const LONGEST_EXCHANGE: Duration = Duration::from_secs(180);
+/// How long a connection may take to say goodbye.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// At a shutdown, how long a connection that has not sent a request yet may take to do so: it may be on its way.
+const FIRST_REQUEST: Duration = Duration::from_millis(500);
+/// RFC 9113 §5.1.2. More would let one connection have more requests open than the cap on connections means to allow.
+const CONCURRENT_STREAMS: u32 = 100;
+const H2_PING_INTERVAL: Duration = Duration::from_secs(20);
+const H2_PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// hyper takes no smaller buffer.
+const SMALLEST_BUFFER: usize = 8192;
+
+/// What all connections of a server share.
+#[derive(Clone)]
+pub(super) struct Connections {
+    router: Router,
+    limits: ServeLimits,
+    protocol: Arc<auto::Builder<TokioExecutor>>,
+    /// Finish what is open and close.
+    pub(super) drain: CancellationToken,
+    /// Close at once.
+    pub(super) cut: CancellationToken,
+}
+
+impl Connections {
+    pub(super) fn new(router: Router, limits: ServeLimits) -> Self {
+        let protocol = Arc::new(protocol(limits.max_header_bytes));
+        Self {
+            router,
+            limits,
+            protocol,
+            drain: CancellationToken::new(),
+            cut: CancellationToken::new(),
+        }
+    }
+
+    /// Serves one connection until it closes, outstays its patience, or is cut.
+    pub(super) async fn serve(self, socket: TcpStream, peer: SocketAddr) {
+        let _ = socket.set_nodelay(true);
+        let activity = Activity::new(Patience {
+            header: self.limits.header_timeout,
+            idle: self.limits.idle_timeout,
+            exchange: LONGEST_EXCHANGE,
+        });
+        let io = TokioIo::new(ClientStream::new(
+            socket,
+            Arc::clone(&activity),
+            self.limits.body_timeout,
+        ));
+        let service = Exchanges {
+            router: self.router,
+            peer: PeerAddr(peer),
+            activity: Arc::clone(&activity),
+        };
+        let mut connection = pin!(self.protocol.serve_connection(io, service));
+        let mut drain = pin!(async {
+            self.drain.cancelled().await;
+            if activity.is_fresh() {
+                sleep(FIRST_REQUEST).await;
+            }
+        });
+        let mut draining = false;
+        loop {
+            tokio::select! {
+                ended = connection.as_mut() => {
+                    if let Err(fault) = ended {
+                        tracing::debug!(%peer, fault, "connection failed");
+                    }
+                    return;
+                }
+                () = &mut drain, if !draining => {
+                    draining = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = activity.overdue() => {
+                    tracing::debug!(%peer, "connection cut: the client is too slow, or idle");
+                    connection.as_mut().graceful_shutdown();
+                    let _ = timeout(FAREWELL, connection).await;
+                    return;
+                }
+                () = self.cut.cancelled() => return,
+            }
+        }
+    }
+}
+
+/// HTTP/1.1 and HTTP/2 on one port, told apart by the first bytes (RFC 9113 §3.4).
+fn protocol(max_header_bytes: usize) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        // `Activity` keeps this time, since hyper counts the idle time before a head into it.
+        .header_read_timeout(None)
+        .max_buf_size(max_header_bytes.max(SMALLEST_BUFFER));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(H2_PING_INTERVAL)
+        .keep_alive_timeout(H2_PING_TIMEOUT)
+        .max_concurrent_streams(CONCURRENT_STREAMS)
+        .max_header_list_size(u32::try_from(max_header_bytes).unwrap_or(u32::MAX));
+    builder
+}
+
+/// The router, told who is at the other end.
+struct Exchanges {
+    router: Router,
+    peer: PeerAddr,
+    activity: Arc<Activity>,
+}
+
+impl hyper::service::Service<Request<Incoming>> for Exchanges {
+    type Response = Response<Delivery>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        let exchange = self.activity.begin(request.version() == Version::HTTP_2);
+        request.extensions_mut().insert(self.peer);
+        let answer = self.router.clone().call(request);
+        Box::pin(async move {
+            Ok(answer.await?.map(|body| Delivery {
+                body,
+                _exchange: exchange,
+            }))
+        })
+    }
+}
+
+/// An answer's body, which keeps its exchange open until it is handed over or given up.
+struct Delivery {
+    body: Body,
+    _exchange: Exchange,
+}
+
+impl hyper::body::Body for Delivery {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,12 @@
+//! The authentication gateway, as a library so that tests can start it in their own process.
+
+pub mod app;
+pub mod background;
+pub mod cli;
+pub mod config;
+pub mod http;
+pub mod metrics;
+pub mod observed;
+pub mod telemetry;
+pub mod upstream;
+pub mod verifiers;

@@ -1,0 +1,329 @@
+//! A gateway in the test's own process, with real stores and a scripted authorization server around it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use maxlab_auth::app::App;
+use maxlab_auth::config::{Settings, Source};
+use maxlab_auth::http::serve::serve;
+use maxlab_auth_core::engine::Engine;
+use maxlab_auth_testkit::{
+    Actor, Anonymous, Bearer, BreakableLink, Browser, LyingAuthServer, PostgresServer, RedisOptions, RedisServer, Reply,
+};
+use reqwest::Method;
+use sqlx::Connection as _;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::issuer::{Code, Issuer};
+
+/// The name of the session cookie on http, as in development.
+pub(crate) const COOKIE: &str = "maxlab_session";
+
+/// On what a world stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stores {
+    /// The embedded store and SQLite.
+    Embedded,
+    /// Redis, behind a link that can be cut, and PostgreSQL.
+    Shared,
+}
+
+/// Runs a test on the embedded store with SQLite, and on Redis with PostgreSQL.
+macro_rules! on_every_store {
+    ($($name:ident),+ $(,)?) => { $(
+        mod $name {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn embedded_and_sqlite() {
+                Box::pin(super::$name($crate::gateway::Stores::Embedded)).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn redis_and_postgresql() {
+                Box::pin(super::$name($crate::gateway::Stores::Shared)).await;
+            }
+        }
+    )+ };
+}
+pub(crate) use on_every_store;
+
+/// A running gateway.
+pub(crate) struct Gateway {
+    pub(crate) app: App,
+    pub(crate) url: String,
+    stop: CancellationToken,
+    served: JoinHandle<std::io::Result<()>>,
+    beside: JoinSet<()>,
+}
+
+impl Gateway {
+    /// Starts one with these settings, on a port of its own.
+    pub(crate) async fn start(settings: &BTreeMap<String, String>) -> Self {
+        let (settings, _) = Settings::load(&Source::from_map(settings.clone())).expect("good settings");
+        let app = App::open(settings).await.expect("the gateway opens");
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let stop = CancellationToken::new();
+        let beside = app.background.spawn(&stop);
+        let served = tokio::spawn(serve(listener, app.router(), app.limits(), stop.clone().cancelled_owned()));
+        Self { app, url, stop, served, beside }
+    }
+
+    /// Ends it in order.
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        self.served.await.unwrap().unwrap();
+        self.beside.join_all().await;
+    }
+}
+
+/// A gateway and everything that it talks to.
+pub(crate) struct World {
+    pub(crate) gateway: Gateway,
+    pub(crate) auth: Arc<LyingAuthServer>,
+    pub(crate) issuer: Issuer,
+    pub(crate) redis: Option<(RedisServer, BreakableLink)>,
+    pub(crate) postgres: Option<(PostgresServer, String)>,
+    pub(crate) settings: BTreeMap<String, String>,
+    pub(crate) data: TempDir,
+}
+
+/// A login through the gateway.
+pub(crate) struct Login {
+    pub(crate) reply: Reply,
+    pub(crate) access: String,
+    pub(crate) refresh: String,
+    /// The session's public handle.
+    pub(crate) handle: String,
+    /// Holds the session cookie.
+    pub(crate) browser: Browser,
+}
+
+impl Login {
+    /// The cookie's value, which nobody else may see.
+    pub(crate) fn cookie(&self) -> String {
+        self.browser.cookie(COOKIE).expect("a session cookie").value
+    }
+}
+
+impl World {
+    /// An embedded one with these settings beside the usual ones.
+    pub(crate) async fn embedded(extra: &[(&str, &str)]) -> Self {
+        Self::on(Stores::Embedded, extra).await
+    }
+
+    /// One on these stores.
+    pub(crate) async fn on(stores: Stores, extra: &[(&str, &str)]) -> Self {
+        let auth = Arc::new(LyingAuthServer::start().await.unwrap());
+        let issuer = Issuer::open_at(&auth);
+        let data = tempfile::Builder::new().prefix("maxlab-guide-").tempdir().unwrap();
+        let mut settings = BTreeMap::from([
+            ("EXTERNAL_AUTH_URL".to_owned(), auth.url()),
+            ("DATA_DIR".to_owned(), data.path().display().to_string()),
+            ("UPSTREAM_TIMEOUT_SECONDS".to_owned(), "2".to_owned()),
+            ("SHUTDOWN_SECONDS".to_owned(), "2".to_owned()),
+        ]);
+        let (mut redis, mut postgres) = (None, None);
+        if stores == Stores::Shared {
+            let server = RedisServer::start_with(RedisOptions::plain()).await.unwrap();
+            let link = BreakableLink::to(server.addr()).await.unwrap();
+            settings.insert("REDIS_URL".to_owned(), format!("redis://{}/", link.addr()));
+            redis = Some((server, link));
+            let server = PostgresServer::start().await.unwrap();
+            let url = server.create_database().await.unwrap();
+            settings.insert("DATABASE_URL".to_owned(), url.clone());
+            postgres = Some((server, url));
+        }
+        settings.extend(extra.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let gateway = Gateway::start(&settings).await;
+        Self { gateway, auth, issuer, redis, postgres, settings, data }
+    }
+
+    /// Ends the gateway in order and starts another on the same stores, with some settings changed.
+    pub(crate) async fn restarted(self, changed: &[(&str, &str)]) -> Self {
+        let Self { gateway, auth, issuer, redis, postgres, mut settings, data } = self;
+        gateway.stop().await;
+        settings.extend(changed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let gateway = Gateway::start(&settings).await;
+        Self { gateway, auth, issuer, redis, postgres, settings, data }
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.gateway.app.gateway.engine
+    }
+
+    pub(crate) fn anonymous(&self) -> Anonymous {
+        Anonymous::new(&self.gateway.url)
+    }
+
+    pub(crate) fn bearer(&self, token: &str) -> Bearer {
+        Bearer::new(&self.gateway.url, token)
+    }
+
+    /// What `GET /api/v1/auth/me` answers to this token.
+    pub(crate) async fn me(&self, token: &str) -> Reply {
+        self.bearer(token).get("/api/v1/auth/me").await
+    }
+
+    /// Status and `code` of the same; a good answer has no `code`.
+    pub(crate) async fn verdict(&self, token: &str) -> (u16, String) {
+        verdict(&self.me(token).await)
+    }
+
+    /// A good token that never passed through the gateway.
+    pub(crate) fn stray_token(&self, user: &str) -> String {
+        let builder = self.auth.forge().access_token(user);
+        let token = builder.clone().sign();
+        self.auth.know(&token, builder.claims());
+        token
+    }
+
+    /// A good opaque token that never passed through the gateway.
+    pub(crate) fn opaque_token(&self, user: &str) -> String {
+        let token = format!("opaque-{}", uuid::Uuid::new_v4().simple());
+        self.auth.know(&token, serde_json::json!({ "sub": user }));
+        token
+    }
+
+    /// Exchanges a code through the gateway.
+    pub(crate) async fn exchange(&self, browser: &Browser, code: &Code) -> Reply {
+        browser
+            .post_form(
+                "/oauth/token",
+                &[
+                    ("grant_type", "authorization_code"),
+                    ("code", &code.text()),
+                    ("redirect_uri", "https://app.example/callback"),
+                    ("client_id", "test-app"),
+                    ("code_verifier", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
+                ],
+            )
+            .await
+    }
+
+    /// Logs a user in through the gateway.
+    pub(crate) async fn log_in(&self, user: &str) -> Login {
+        self.log_in_with(&Code::of(user)).await
+    }
+
+    /// Logs in with this code.
+    pub(crate) async fn log_in_with(&self, code: &Code) -> Login {
+        let browser = Browser::new(&self.gateway.url);
+        let reply = self.exchange(&browser, code).await.expect_status(200);
+        let body = reply.json();
+        let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+        let handle = reply.header("x-session-id").unwrap_or_default().to_owned();
+        Login { access: text("access_token"), refresh: text("refresh_token"), handle, browser, reply }
+    }
+
+    /// Exchanges a refresh token through the gateway.
+    pub(crate) async fn refresh(&self, token: &str) -> Reply {
+        let form = [("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", "test-app")];
+        self.anonymous().post_form("/oauth/token", &form).await
+    }
+
+    /// Revokes a token through the gateway.
+    pub(crate) async fn revoke(&self, token: &str) -> Reply {
+        self.anonymous().post_form("/oauth/revoke", &[("token", token)]).await
+    }
+
+    /// Runs one statement in the SQL database (journal, audit, outbox); the rows as text, columns divided by `|`.
+    pub(crate) async fn sql(&self, statement: &str) -> String {
+        match &self.postgres {
+            Some((server, url)) => server.query(url, statement).unwrap(),
+            None => self.sqlite("maxlab-auth.db", statement).await,
+        }
+    }
+
+    /// Runs one statement in an SQLite file of the data folder.
+    pub(crate) async fn sqlite(&self, file: &str, statement: &str) -> String {
+        use sqlx::{Column as _, Row as _, TypeInfo as _};
+        let path = self.data.path().join(file);
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).busy_timeout(Duration::from_secs(5));
+        let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+        let statement = sqlx::AssertSqlSafe(statement.to_owned());
+        let rows = sqlx::query(statement).fetch_all(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        let field = |row: &sqlx::sqlite::SqliteRow, index: usize| {
+            let text = row.try_get_unchecked::<Option<String>, _>(index).unwrap().unwrap_or_default();
+            assert!(!row.column(index).type_info().name().is_empty());
+            text
+        };
+        let line = |row: &sqlx::sqlite::SqliteRow| {
+            (0..row.len()).map(|index| field(row, index)).collect::<Vec<_>>().join("|")
+        };
+        rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The journal, or another table of the SQL database, takes no more lines, as on a full disk.
+    pub(crate) async fn fill_disk_for(&self, table: &str) {
+        if self.postgres.is_some() {
+            let body = "BEGIN RAISE EXCEPTION 'No space left on device'; END";
+            self.sql(&format!("CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS '{}'", body.replace('\'', "''"))).await;
+            self.sql(&format!("CREATE TRIGGER full_disk BEFORE INSERT ON {table} EXECUTE FUNCTION full_disk()")).await;
+        } else {
+            let body = "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END";
+            self.sql(&format!("CREATE TRIGGER full_disk BEFORE INSERT ON {table} {body}")).await;
+        }
+    }
+
+    /// Ends [`World::fill_disk_for`].
+    pub(crate) async fn free_disk_for(&self, table: &str) {
+        if self.postgres.is_some() {
+            self.sql(&format!("DROP TRIGGER full_disk ON {table}")).await;
+        } else {
+            self.sql("DROP TRIGGER full_disk").await;
+        }
+    }
+
+    /// The shared store answers nothing any more.
+    pub(crate) async fn lose_store(&self) {
+        match &self.redis {
+            Some((_, link)) => link.cut().await,
+            None => {
+                self.sqlite("store.db", "ALTER TABLE revoked RENAME TO revoked_lost").await;
+                self.sqlite("store.db", "ALTER TABLE sessions RENAME TO sessions_lost").await;
+            }
+        }
+    }
+
+    /// Ends [`World::lose_store`].
+    pub(crate) async fn find_store(&self) {
+        match &self.redis {
+            Some((_, link)) => link.heal().await.unwrap(),
+            None => {
+                self.sqlite("store.db", "ALTER TABLE revoked_lost RENAME TO revoked").await;
+                self.sqlite("store.db", "ALTER TABLE sessions_lost RENAME TO sessions").await;
+            }
+        }
+    }
+}
+
+/// Status and `code` of an answer.
+pub(crate) fn verdict(reply: &Reply) -> (u16, String) {
+    let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    (reply.status.as_u16(), body["code"].as_str().unwrap_or_default().to_owned())
+}
+
+/// Sends what a page of the gateway's own origin would.
+pub(crate) async fn from_own_page(browser: &Browser, method: Method, path: &str) -> Reply {
+    browser.send(method, path, |request| request.header("sec-fetch-site", "same-origin")).await
+}
+
+/// Waits until something holds.
+pub(crate) async fn eventually<F, W>(what: &str, mut holds: F)
+where
+    F: FnMut() -> W,
+    W: Future<Output = bool>,
+{
+    for _ in 0..600 {
+        if holds().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("it never came about that {what}");
+}

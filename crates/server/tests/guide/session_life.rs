@@ -1,0 +1,151 @@
+//! How long a session lives: by use, at most so long, at most so many; and that a dead one stays dead.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use maxlab_auth_core::clock;
+use maxlab_auth_core::credential::{SessionHandle, SessionId};
+use maxlab_auth_core::session::SessionFault;
+use maxlab_auth_testkit::{Actor, Browser};
+use reqwest::Method;
+use tokio::time::{Instant, sleep};
+
+use crate::gateway::{COOKIE, Stores, World, eventually, from_own_page, on_every_store, verdict};
+
+const ME: &str = "/api/v1/auth/me";
+
+async fn a_read_under_way_never_brings_an_ended_session_back(stores: Stores) {
+    let world = World::on(stores, &[]).await;
+    let login = world.log_in("user-1").await;
+    let sessions = &world.engine().parts().sessions;
+    let id = SessionId::parse(&login.cookie()).unwrap();
+    // A request has read the session and is about to write that it was used, rotated, or given new tokens.
+    let read = sessions.open(&id, world.engine().now()).await.unwrap();
+    from_own_page(&login.browser, Method::POST, "/api/v1/auth/logout").await.expect_status(200);
+    let later = clock::after(world.engine().now(), Duration::from_secs(120));
+    sessions.touch(&read, later).await.unwrap();
+    assert!(matches!(sessions.rotate(&id, later).await, Err(SessionFault::Ended)));
+    let handle = SessionHandle::parse(&login.handle).unwrap();
+    let renewed = sessions.renew_tokens("user-1", &handle, &[], later).await;
+    assert!(matches!(renewed, Err(SessionFault::Ended | SessionFault::Missing)));
+    assert!(matches!(sessions.open(&id, world.engine().now()).await, Err(SessionFault::Ended)));
+    assert!(sessions.of_user("user-1", world.engine().now()).await.unwrap().is_empty());
+    let thief = Browser::new(&world.gateway.url);
+    thief.plant(COOKIE, id.expose().as_str());
+    assert_eq!(verdict(&thief.get(ME).await), (401, "session_revoked".into()));
+}
+
+async fn a_storm_of_reads_never_brings_an_ended_session_back(stores: Stores) {
+    // With an idle time of three seconds nearly every read writes.
+    let world = Arc::new(World::on(stores, &[("SESSION_IDLE_SECONDS", "3")]).await);
+    let login = world.log_in("user-1").await;
+    let cookie = login.cookie();
+    sleep(Duration::from_millis(350)).await;
+    let storm: Vec<_> = (0..8)
+        .map(|_| {
+            let reader = Browser::new(&world.gateway.url);
+            reader.plant(COOKIE, &cookie);
+            tokio::spawn(async move {
+                for _ in 0..25 {
+                    reader.get(ME).await;
+                    reader.get("/api/v1/auth/sessions").await;
+                }
+            })
+        })
+        .collect();
+    sleep(Duration::from_millis(20)).await;
+    from_own_page(&login.browser, Method::POST, "/api/v1/auth/logout").await.expect_status(200);
+    let thief = Browser::new(&world.gateway.url);
+    thief.plant(COOKIE, &cookie);
+    thief.get(ME).await.expect_status(401);
+    for reader in storm {
+        reader.await.unwrap();
+    }
+    thief.get(ME).await.expect_status(401);
+    assert!(world.engine().live_sessions("user-1").await.unwrap().is_empty());
+}
+
+async fn listing_extends_nothing_and_using_does(stores: Stores) {
+    let world = World::on(stores, &[("SESSION_IDLE_SECONDS", "2")]).await;
+    let (listed, used) = (world.log_in("user-1").await, world.log_in("user-1").await);
+    let onlooker = world.bearer(&world.stray_token("user-1"));
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_millis(2_600) {
+        let seen = onlooker.get("/api/v1/auth/sessions").await.expect_status(200).json();
+        assert!(seen["active_sessions"].as_u64().unwrap() >= 1);
+        used.browser.get(ME).await.expect_status(200);
+        sleep(Duration::from_millis(150)).await;
+    }
+    assert_eq!(verdict(&listed.browser.get(ME).await), (401, "invalid_session".into()));
+    used.browser.get(ME).await.expect_status(200);
+    let seen = onlooker.get("/api/v1/auth/sessions").await.json();
+    assert_eq!(seen["active_sessions"].as_u64(), Some(1));
+    let session = &seen["sessions"][0];
+    assert_eq!(session["session_id"].as_str(), Some(used.handle.as_str()));
+    assert!(session["access_count"].as_u64().unwrap() > 1);
+}
+
+async fn no_session_outlives_its_absolute_age(stores: Stores) {
+    let world = World::on(stores, &[("SESSION_MAX_SECONDS", "2"), ("SESSION_IDLE_SECONDS", "2")]).await;
+    let login = world.log_in("user-1").await;
+    let began = Instant::now();
+    eventually("the session dies of age", async || {
+        sleep(Duration::from_millis(100)).await;
+        login.browser.get(ME).await.status == 401
+    })
+    .await;
+    let age = began.elapsed();
+    assert!(age > Duration::from_millis(1_500) && age < Duration::from_millis(3_000), "{age:?}");
+    assert_eq!(verdict(&from_own_page(&login.browser, Method::POST, "/api/v1/auth/sessions/rotate").await).0, 401);
+}
+
+async fn one_session_too_many_ends_the_oldest(stores: Stores) {
+    let world = World::on(stores, &[("SESSION_MAX_PER_USER", "2")]).await;
+    let logins = [world.log_in("user-1").await, world.log_in("user-1").await, world.log_in("user-1").await];
+    let other = world.log_in("user-2").await;
+    logins[0].browser.get(ME).await.expect_status(401);
+    assert_eq!(world.me(&logins[0].access).await.status, 401);
+    assert_eq!(world.refresh(&logins[0].refresh).await.status, 400);
+    for login in [&logins[1], &logins[2], &other] {
+        login.browser.get(ME).await.expect_status(200);
+        assert_eq!(world.me(&login.access).await.status, 200);
+    }
+}
+
+async fn a_rotated_id_is_dead_at_once(stores: Stores) {
+    let world = World::on(stores, &[]).await;
+    let login = world.log_in("user-1").await;
+    let old = login.cookie();
+    let reply = from_own_page(&login.browser, Method::POST, "/api/v1/auth/sessions/rotate").await.expect_status(200);
+    assert_eq!(reply.json()["session_id"].as_str(), Some(login.handle.as_str()), "its public name stays");
+    assert_eq!(reply.header("x-session-id"), Some(login.handle.as_str()));
+    assert_ne!(login.cookie(), old);
+    login.browser.get(ME).await.expect_status(200);
+    let thief = Browser::new(&world.gateway.url);
+    thief.plant(COOKIE, &old);
+    thief.get(ME).await.expect_status(401);
+    assert_eq!(world.me(&login.access).await.status, 200, "its tokens live on");
+    assert_eq!(world.engine().live_sessions("user-1").await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_cookie_is_the_browsers_and_nobody_elses() {
+    let world = World::embedded(&[("SESSION_COOKIE_SECURE", "true")]).await;
+    let login = world.log_in("user-1").await;
+    let cookie = login.browser.cookie("__Host-maxlab_session").unwrap();
+    assert!(cookie.secure && cookie.http_only && cookie.path == "/");
+    assert_eq!((cookie.same_site.as_deref(), cookie.max_age), (Some("Lax"), Some(86_400)));
+    assert_eq!(cookie.value.len(), 43, "256 bits");
+    assert!(login.browser.refused_cookies().is_empty());
+    from_own_page(&login.browser, Method::POST, "/api/v1/auth/logout").await.expect_status(200);
+    assert!(login.browser.cookie("__Host-maxlab_session").is_none());
+}
+
+on_every_store!(
+    a_read_under_way_never_brings_an_ended_session_back,
+    a_storm_of_reads_never_brings_an_ended_session_back,
+    listing_extends_nothing_and_using_does,
+    no_session_outlives_its_absolute_age,
+    one_session_too_many_ends_the_oldest,
+    a_rotated_id_is_dead_at_once,
+);

@@ -1,0 +1,141 @@
+//! Redis loses its data: nothing revoked comes back, sessions ask for a login, tokens go on.
+
+use maxlab_auth_testkit::servers::RedisOptions;
+use maxlab_auth_testkit::{Actor, Anonymous, Bearer, RedisServer};
+
+use crate::support::{Answer, Login, Stack, assert_lives, eventually, log_in, refresh};
+
+struct Before {
+    stack: Stack,
+    good: Login,
+    revoked: String,
+    ended: Login,
+    everywhere: [Login; 2],
+    unseen: String,
+    spared: Login,
+}
+
+async fn before(redis: &RedisServer) -> Before {
+    let stack = Stack::start_with(|options| options.env("REDIS_URL", redis.url())).await;
+    let anybody = Anonymous::new(&stack.url());
+    let good = log_in(&anybody, "ann").await;
+    let revoked = stack.token("rob");
+    anybody.post_form("/oauth/revoke", &[("token", &revoked)]).await.expect_status(200);
+    let ended = log_in(&anybody, "eve").await;
+    Bearer::new(&stack.url(), &ended.access).post("/api/v1/auth/logout").await.expect_status(200);
+    let everywhere = [log_in(&anybody, "tom").await, log_in(&anybody, "tom").await];
+    // It never passed the gateway; the cut-off alone covers it.
+    let unseen = stack.token("tom");
+    Bearer::new(&stack.url(), &everywhere[0].access).post("/api/v1/auth/logout/all").await.expect_status(200);
+    let spared = log_in(&anybody, "tom").await;
+    Before { stack, good, revoked, ended, everywhere, unseen, spared }
+}
+
+impl Before {
+    async fn status(&self, token: &str) -> u16 {
+        Bearer::new(&self.stack.url(), token).get("/api/v1/auth/me").await.code()
+    }
+
+    async fn cookie_status(&self, login: &Login) -> u16 {
+        let anybody = Anonymous::new(&self.stack.url());
+        let reply = anybody.send(http::Method::GET, "/api/v1/auth/me", |r| r.header("cookie", &login.cookie)).await;
+        reply.code()
+    }
+
+    /// Whatever was revoked is refused from the very first request on.
+    async fn nothing_comes_back(&self) {
+        let dead = [&self.revoked, &self.ended.access, &self.everywhere[0].access, &self.everywhere[1].access, &self.unseen];
+        for (n, token) in dead.into_iter().enumerate() {
+            assert_eq!(self.status(token).await, 401, "token {n} came back");
+        }
+        let anybody = Anonymous::new(&self.stack.url());
+        for login in [&self.ended, &self.everywhere[0], &self.everywhere[1]] {
+            assert_eq!(self.cookie_status(login).await, 401);
+            let reply = refresh(&anybody, &login.refresh).await;
+            assert_eq!((reply.code(), self.stack.desk.grants(&login.refresh)), (400, 0), "{}", reply.shown());
+        }
+    }
+
+    async fn life_goes_on(&self) {
+        assert_eq!(self.status(&self.good.access).await, 200, "tokens go on");
+        assert_eq!(self.status(&self.spared.access).await, 200, "a login after the logout-all is spared");
+        let lost = Anonymous::new(&self.stack.url())
+            .send(http::Method::GET, "/api/v1/auth/me", |r| r.header("cookie", &self.good.cookie))
+            .await;
+        assert_eq!(lost.code(), 401, "the session is lost: {}", lost.shown());
+        let anybody = Anonymous::new(&self.stack.url());
+        let again = log_in(&anybody, "ann").await;
+        assert_eq!(self.cookie_status(&again).await, 200);
+        refresh(&anybody, &self.good.refresh).await.expect_status(200);
+        assert_lives(&self.stack.gateway).await;
+    }
+}
+
+#[tokio::test]
+async fn flushed() {
+    let redis = RedisServer::start().await.unwrap();
+    let before = before(&redis).await;
+    for _ in 0..3 {
+        redis.flush_all().await.unwrap();
+        before.nothing_comes_back().await;
+    }
+    before.life_goes_on().await;
+}
+
+#[tokio::test]
+async fn flushed_under_load() {
+    let redis = RedisServer::start().await.unwrap();
+    let before = before(&redis).await;
+    let hammer = async {
+        for round in 0..60 {
+            // 503 while it is filled again is an answer; a yes is not.
+            let dead = [&before.revoked, &before.unseen, &before.everywhere[1].access][round % 3];
+            let status = before.status(dead).await;
+            assert!(matches!(status, 401 | 503), "round {round}: {status}");
+        }
+    };
+    let flush = async {
+        for _ in 0..15 {
+            redis.flush_all().await.unwrap();
+            tokio::time::sleep(std::time::Duration::from_millis(7)).await;
+        }
+    };
+    tokio::join!(hammer, flush);
+    before.nothing_comes_back().await;
+}
+
+#[tokio::test]
+async fn restarted_empty() {
+    let mut redis = RedisServer::start_with(RedisOptions::plain()).await.unwrap();
+    let before = before(&redis).await;
+    redis.restart().await.unwrap();
+    eventually("an answer", || async { before.status(&before.revoked).await == 401 }).await;
+    before.nothing_comes_back().await;
+    before.life_goes_on().await;
+}
+
+#[tokio::test]
+async fn everything_is_restarted_and_redis_is_empty() {
+    let mut redis = RedisServer::start_with(RedisOptions::plain()).await.unwrap();
+    let mut before = before(&redis).await;
+    before.stack.gateway.kill9();
+    redis.restart().await.unwrap();
+    before.stack.gateway.restart().await.unwrap();
+    before.nothing_comes_back().await;
+    before.life_goes_on().await;
+}
+
+#[tokio::test]
+async fn keys_are_deleted_one_by_one() {
+    // Nobody can promise to notice this; that the generation goes with them is what makes it noticed.
+    let redis = RedisServer::start().await.unwrap();
+    let before = before(&redis).await;
+    let keys = redis.command(&["KEYS", "*"]).await.unwrap();
+    let maxlab_auth_testkit::servers::RedisReply::Array(keys) = keys else { panic!("no list") };
+    let names: Vec<String> = keys.iter().filter_map(|key| key.text()).collect();
+    assert!(names.iter().any(|name| name.starts_with("blacklist:")), "{names:?}");
+    for name in &names {
+        redis.command(&["DEL", name]).await.unwrap();
+    }
+    before.nothing_comes_back().await;
+}

@@ -1,0 +1,30 @@
+//! Attacks on a running gateway: bad input, bad days, and the failures that its peers had.
+//!
+//! Each test starts the real binary and talks to it as an outsider would; what it needs beside (authorization servers,
+//! Redis, PostgreSQL) it starts itself.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+
+mod browser;
+mod canary;
+mod cluster;
+mod cookies;
+mod crash;
+mod disk;
+mod drain;
+mod flush;
+mod forgeries;
+mod fuzz;
+mod grammar;
+mod malformed;
+mod memory;
+mod outage;
+mod races;
+mod redirects;
+mod settings;
+mod sizes;
+mod slow;
+mod smuggling;
+mod storm;
+mod support;
+mod surface;
+mod wycheproof;

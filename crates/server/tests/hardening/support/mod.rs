@@ -1,0 +1,134 @@
+//! What the attacks share: a gateway in front of an authorization server, people who log in, and what a refusal is.
+
+mod exchange;
+mod reply;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use maxlab_auth_testkit::raw::RawReply;
+use maxlab_auth_testkit::{Actor, Anonymous, GatewayOptions, GatewayProcess, LyingAuthServer, RawClient};
+
+pub use exchange::{Desk, Login, exchange_code, log_in, refresh};
+pub use reply::{Answer, refused, telling, unavailable};
+
+/// The binary under attack.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_maxlab-auth");
+
+/// A gateway with embedded storage in front of an authorization server of its own.
+pub struct Stack {
+    /// The authorization server.
+    pub auth: Arc<LyingAuthServer>,
+    /// What it exchanged.
+    pub desk: Arc<Desk>,
+    /// The gateway.
+    pub gateway: GatewayProcess,
+}
+
+impl Stack {
+    /// With default settings, but for a cache of verdicts that is off.
+    pub async fn start() -> Self {
+        Self::start_with(|options| options).await
+    }
+
+    /// With other settings.
+    pub async fn start_with(set: impl FnOnce(GatewayOptions) -> GatewayOptions) -> Self {
+        let (auth, desk) = auth_server().await;
+        let gateway = set(options(&auth)).start().await.unwrap();
+        Self { auth, desk, gateway }
+    }
+
+    /// `http://127.0.0.1:port` of the gateway.
+    pub fn url(&self) -> String {
+        self.gateway.url()
+    }
+
+    /// Where the gateway listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.gateway.addr()
+    }
+
+    /// A good access token of this person, which the authorization server knows too.
+    pub fn token(&self, subject: &str) -> String {
+        good_token(&self.auth, subject)
+    }
+}
+
+/// An authorization server that exchanges codes and rotates refresh tokens.
+pub async fn auth_server() -> (Arc<LyingAuthServer>, Arc<Desk>) {
+    let auth = Arc::new(LyingAuthServer::start().await.unwrap());
+    let desk = Desk::open(&auth);
+    (auth, desk)
+}
+
+/// A gateway before this authorization server. It remembers no verdicts, so that each request is judged anew.
+pub fn options(auth: &LyingAuthServer) -> GatewayOptions {
+    GatewayProcess::of(BINARY)
+        .env("EXTERNAL_AUTH_URL", auth.url())
+        .env("VERIFY_CACHE_SECONDS", "0")
+}
+
+/// A good access token of this person, which the authorization server knows too.
+pub fn good_token(auth: &LyingAuthServer, subject: &str) -> String {
+    let token = auth.forge().access_token(subject);
+    let signed = token.sign();
+    auth.know(&signed, token.claims());
+    signed
+}
+
+/// One request on a connection of its own.
+pub async fn raw(gateway: SocketAddr, request: impl AsRef<[u8]>) -> RawReply {
+    let mut client = RawClient::connect(gateway)
+        .await
+        .unwrap()
+        .patience(Duration::from_secs(15));
+    client.send(request).await.unwrap();
+    client.reply().await.unwrap()
+}
+
+/// A GET with these header lines, each with its line end.
+pub async fn get_with(gateway: SocketAddr, path: &str, headers: &str) -> RawReply {
+    let head = format!("GET {path} HTTP/1.1\r\nhost: {gateway}\r\nconnection: close\r\n{headers}\r\n");
+    raw(gateway, head).await
+}
+
+/// A POST of this body.
+pub async fn post_with(gateway: SocketAddr, path: &str, headers: &str, body: &[u8]) -> RawReply {
+    let length = body.len();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: {gateway}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
+    );
+    raw(gateway, [head.as_bytes(), body].concat()).await
+}
+
+/// The gateway is alive, and no handler of it has panicked.
+pub async fn assert_lives(gateway: &GatewayProcess) {
+    assert!(gateway.is_running(), "the gateway has ended");
+    Anonymous::new(&gateway.url())
+        .get("/health")
+        .await
+        .expect_status(200);
+    let log = gateway.log();
+    assert!(!log.contains("panicked"), "a panic: {log}");
+}
+
+/// Polls until `condition` holds.
+pub async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+    let started = Instant::now();
+    while !condition().await {
+        assert!(started.elapsed() < Duration::from_secs(20), "not within 20 s: {what}");
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}
+
+/// Resident memory of the gateway now and at its highest, in KiB.
+pub fn memory(gateway: &GatewayProcess) -> (u64, u64) {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.pid().unwrap())).unwrap();
+    let kib = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
+    (kib("VmRSS:"), kib("VmHWM:"))
+}

@@ -1,0 +1,80 @@
+// An authorization server for the tests: npm oidc-provider, which can be stopped, started again and asked what it heard.
+
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+
+import Provider from 'oidc-provider';
+
+import { configuration, registerClient } from './configuration.js';
+import { person } from './people.js';
+
+/** Where codes are sent. Nobody listens there: the test reads the address of the last redirect. */
+export const REDIRECT_URI = 'http://127.0.0.1:9/callback';
+
+/** A login without a page: `login_hint` names who logs in. */
+async function logIn(provider, req, res) {
+  const { params } = await provider.interactionDetails(req, res);
+  const known = person(params.login_hint ?? '');
+  const result = known ? { login: { accountId: known.sub } } : { error: 'access_denied' };
+  await provider.interactionFinished(req, res, result, { mergeWithLastSubmission: false });
+}
+
+function notFound(res, status = 404) {
+  res.writeHead(status, { 'content-type': 'application/json' }).end('{}');
+}
+
+/** Requests by paths that oidc-provider does not serve, then all others by itself. */
+function handler(provider) {
+  const oidc = provider.callback();
+  return (req, res) => {
+    if (req.url === '/health' || req.url.startsWith('/api/')) notFound(res);
+    else if (req.url.startsWith('/interaction/')) logIn(provider, req, res).catch(() => notFound(res, 400));
+    else oidc(req, res);
+  };
+}
+
+/**
+ * Starts a provider on 127.0.0.1, on a port of its own.
+ * @param {{ accessTokens?: 'jwt' | 'opaque', clientAuth?: string, lifetime?: number, port?: number }} options
+ */
+export async function startProvider({ accessTokens = 'jwt', clientAuth = 'client_secret_basic', lifetime = 300, port = 0 } = {}) {
+  const server = createServer();
+  const listen = async (at) => {
+    server.listen(at, '127.0.0.1');
+    await once(server, 'listening');
+    return server.address().port;
+  };
+  const bound = await listen(port);
+  const issuer = `http://127.0.0.1:${bound}`;
+  const client = registerClient({ auth: clientAuth, redirectUris: [REDIRECT_URI] });
+  const provider = new Provider(issuer, configuration({ accessTokens, client, lifetime }));
+  const requests = [];
+  provider.use(async (ctx, next) => {
+    await next();
+    if (ctx.oidc) requests.push({ route: ctx.oidc.route, params: { ...ctx.oidc.params }, status: ctx.status });
+  });
+  server.on('request', handler(provider));
+
+  return {
+    issuer,
+    client,
+    accessTokens,
+    /** Every request it answered: `{ route, params, status }`. */
+    requests,
+    /** How many requests of one route it answered. */
+    count: (route, matches = () => true) => requests.filter((one) => one.route === route && matches(one.params)).length,
+    /** Whether it would still take this refresh token. */
+    knowsRefreshToken: async (value) => Boolean(await provider.RefreshToken.find(value)),
+    /** Whether it would still take this opaque access token. */
+    knowsAccessToken: async (value) => Boolean(await provider.AccessToken.find(value)),
+    /** Refuses connections from now on and ends those it has. What it knows stays. */
+    async stop() {
+      if (!server.listening) return;
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+    },
+    /** Listens again, where it did before. */
+    start: () => listen(bound),
+  };
+}
