@@ -113,7 +113,10 @@ impl Engine {
             return Ok(true);
         }
         let now = self.now();
-        self.parts.issued.begin_exchange(&standing.key, clock::after(now, at_most), now).await
+        self.parts
+            .issued
+            .begin_exchange(&standing.key, clock::after(now, at_most), now)
+            .await
     }
 
     /// Gives the claim back, after an exchange that superseded nothing.

@@ -297,7 +297,9 @@ impl Revocations {
             }
             return Ok(());
         }
-        Err(Unavailable::store("it keeps losing its data while it is being filled"))
+        Err(Unavailable::store(
+            "it keeps losing its data while it is being filled",
+        ))
     }
 
     async fn replay(&self, now: Timestamp) -> Result<(), Unavailable> {

@@ -77,7 +77,12 @@ pub trait IssuedTokens: Send + Sync {
     /// Claims a refresh token for one exchange with the authorization server, until it is superseded, given back by
     /// [`end_exchange`](Self::end_exchange), or `until` has come (the claimant died). `false` if another has claimed
     /// it, if it was superseded, or if it is not known.
-    async fn begin_exchange(&self, key: &TokenKey, until: Timestamp, now: Timestamp) -> Result<bool, Unavailable>;
+    async fn begin_exchange(
+        &self,
+        key: &TokenKey,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, Unavailable>;
     /// Gives a claim back: the exchange came to nothing, or the token stays good.
     async fn end_exchange(&self, key: &TokenKey) -> Result<(), Unavailable>;
     /// Forgets what has expired; how many that were.

@@ -8,12 +8,13 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::jwt::{JwtCheck, Precheck};
-use super::testimony::{Rejection, Testimony, Verdict, Verified, Verifier};
+use super::reading::Reading;
+use super::testimony::{Rejection, Verdict, Verified, Verifier};
 use crate::clock;
 use crate::credential::PresentedToken;
-use crate::identity::{ClaimPaths, Identity, NoSubject, VerificationSource};
-use crate::revocation::{Facts, Issued, Party, RevocationKey, TokenKey};
-use crate::token::{CompactJws, TokenShape, shape_of};
+use crate::identity::{ClaimPaths, VerificationSource};
+use crate::revocation::{Facts, RevocationKey, TokenKey};
+use crate::token::{TokenShape, shape_of};
 use crate::unavailable::Unavailable;
 
 /// Why a token is not verified.
@@ -178,17 +179,24 @@ impl VerifyChain {
             _ => None,
         };
         let (mut rejected, mut unavailable) = (None, None);
+        let leeway = self.leeway();
+        let reading = Reading {
+            paths: &self.paths,
+            leeway,
+            token,
+            shape: &shape,
+            proven: proven.as_ref(),
+            now,
+        };
         for layer in &self.layers {
             if rejected.is_some() && layer.source() == VerificationSource::LocalJwt {
                 continue;
             }
             let verdict = match layer.verify(token, now).await {
-                Verdict::Verified(said) => {
-                    match self.facts(token, &shape, layer.source(), &said, proven.as_ref(), now) {
-                        Ok(facts) => return Ok(facts),
-                        Err(verdict) => verdict,
-                    }
-                }
+                Verdict::Verified(said) => match reading.facts(layer.source(), &said) {
+                    Ok(facts) => return Ok(facts),
+                    Err(verdict) => verdict,
+                },
                 other => other,
             };
             match verdict {
@@ -207,76 +215,6 @@ impl VerifyChain {
         }
     }
 
-    /// What is known of a token that a layer accepts.
-    fn facts(
-        &self,
-        token: &PresentedToken,
-        shape: &TokenShape<'_>,
-        source: VerificationSource,
-        said: &Testimony,
-        proven: Option<&Testimony>,
-        now: Timestamp,
-    ) -> Result<Facts, Verdict> {
-        let mut identity = self
-            .paths
-            .identity(&said.claims, source, now)
-            .map_err(|fault| match fault {
-                NoSubject::Missing => Verdict::Rejected(Rejection::NoSubject),
-                NoSubject::Mistyped if source == VerificationSource::LocalJwt => {
-                    Verdict::Rejected(Rejection::Malformed)
-                }
-                NoSubject::Mistyped => Verdict::Unavailable(Unavailable::upstream(fault)),
-            })?;
-        let bytes = RevocationKey::Token(TokenKey::from_bytes_of(token));
-        let expired = |at: Timestamp| at <= clock::before(now, self.leeway());
-        let TokenShape::Jws(jws) = shape else {
-            if said.expires_at.is_some_and(expired) {
-                return Err(Verdict::Rejected(Rejection::Expired));
-            }
-            return Ok(opaque_facts(identity, said, bytes));
-        };
-        let local = source == VerificationSource::LocalJwt;
-        let own = TokenClaims::of(jws, if local { Some(said) } else { proven }, &identity.user_id);
-        identity.client_id = identity.client_id.or_else(|| own.client_id.clone());
-        identity.session_id = identity.session_id.or_else(|| own.session_id.clone());
-        if identity.scope.is_empty() {
-            identity.scope.clone_from(&own.scope);
-        }
-        let expires_at = [said.expires_at, own.expires_at].into_iter().flatten().min();
-        if expires_at.is_some_and(expired) {
-            return Err(Verdict::Rejected(Rejection::Expired));
-        }
-        let digest = RevocationKey::Token(TokenKey::from_signing_input(&jws.signing_input_digest()));
-        let mut names: Vec<_> = own
-            .jti
-            .iter()
-            .map(|jti| RevocationKey::Token(TokenKey::from_jti(jti)))
-            .collect();
-        names.push(digest);
-        // A `jti` that was checked by a signature names the token by itself; otherwise the digest is written as well.
-        let own_names = if own.jti.is_some() && own.proven {
-            1
-        } else {
-            names.len()
-        };
-        names.push(bytes);
-        names.extend(own.session_id.clone().map(RevocationKey::Session));
-        let mut parties = vec![Party::User(identity.user_id.clone())];
-        parties.extend(identity.client_id.clone().map(Party::Client));
-        parties.extend(own.issuer.map(Party::Issuer));
-        let issued = own.issued_at.map_or(Issued::Unknown, Issued::InSecond);
-        Ok(Facts {
-            identity,
-            names,
-            own_names,
-            parties,
-            issued,
-            expires_at,
-            session: None,
-            key_id: own.key_id,
-        })
-    }
-
     fn leeway(&self) -> Duration {
         let seconds = self.jwt.as_ref().map_or(0, |check| check.policy.leeway_seconds);
         Duration::from_secs(seconds)
@@ -285,82 +223,4 @@ impl VerifyChain {
 
 fn verified(outcome: Result<Arc<Facts>, Rejection>) -> Result<Verified, VerifyFault> {
     outcome.map(Verified::new).map_err(VerifyFault::Rejected)
-}
-
-fn opaque_facts(identity: Identity, said: &Testimony, bytes: RevocationKey) -> Facts {
-    let second = |name: &str| said.claims.get(name).and_then(serde_json::Value::as_i64);
-    let issued_at = second("iat").and_then(|at| Timestamp::from_second(at).ok());
-    // Only introspection speaks of the token (RFC 7662 §2.2); elsewhere `iat` would be of something else.
-    let introspected = identity.verification_source == VerificationSource::Introspection;
-    let mut parties = vec![Party::User(identity.user_id.clone())];
-    parties.extend(identity.client_id.clone().map(Party::Client));
-    Facts {
-        identity,
-        names: vec![bytes],
-        own_names: 1,
-        parties,
-        issued: issued_at
-            .filter(|_| introspected)
-            .map_or(Issued::Unknown, Issued::InSecond),
-        expires_at: said.expires_at,
-        session: None,
-        key_id: None,
-    }
-}
-
-/// What a signed token says of itself, where that may be believed: its signature was checked here, or its issuer
-/// accepted this very token and it names the same subject.
-#[derive(Default)]
-struct TokenClaims {
-    jti: Option<String>,
-    session_id: Option<String>,
-    client_id: Option<String>,
-    issuer: Option<String>,
-    scope: Vec<String>,
-    issued_at: Option<Timestamp>,
-    expires_at: Option<Timestamp>,
-    key_id: Option<String>,
-    proven: bool,
-}
-
-impl TokenClaims {
-    fn of(jws: &CompactJws<'_>, proven: Option<&Testimony>, user_id: &str) -> Self {
-        let claims = match proven {
-            Some(testimony) => &testimony.claims,
-            None => jws.claims_vouched_by_issuer(),
-        };
-        let text = |name: &str| {
-            claims
-                .get(name)
-                .and_then(serde_json::Value::as_str)
-                .map(str::to_owned)
-        };
-        if proven.is_none() && text("sub").is_some_and(|sub| sub != user_id) {
-            return Self::default();
-        }
-        let moment = |name: &str| {
-            let seconds = claims.get(name)?.as_f64()?;
-            #[expect(clippy::cast_possible_truncation, reason = "a cast from a float saturates")]
-            let seconds = seconds.floor() as i64;
-            Timestamp::from_second(seconds).ok()
-        };
-        Self {
-            jti: text("jti").filter(|jti| !jti.is_empty()),
-            session_id: text("sid"),
-            client_id: text("client_id").or_else(|| text("azp")),
-            issuer: text("iss"),
-            scope: text("scope")
-                .map(|s| {
-                    s.split(' ')
-                        .filter(|w| !w.is_empty())
-                        .map(str::to_owned)
-                        .collect()
-                })
-                .unwrap_or_default(),
-            issued_at: moment("iat"),
-            expires_at: proven.and_then(|t| t.expires_at).or_else(|| moment("exp")),
-            key_id: proven.and_then(|t| t.key_id.clone()),
-            proven: proven.is_some(),
-        }
-    }
 }

@@ -2,6 +2,7 @@
 
 mod chain;
 mod jwt;
+mod reading;
 mod testimony;
 
 pub use chain::{CacheLimits, VerifyChain, VerifyFault};

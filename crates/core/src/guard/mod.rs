@@ -1,9 +1,13 @@
 //! May they: requirements on an identity, and the permit that proves one was met.
 
+mod requirements;
+
 use std::marker::PhantomData;
 
 use crate::identity::Identity;
 use crate::revocation::Live;
+
+pub use requirements::{Quality, RequirementFault, Requirements};
 
 /// A requirement on whoever asks.
 pub trait Guard {
@@ -121,7 +125,7 @@ mod tests {
     use super::*;
     use crate::identity::VerificationSource;
 
-    fn somebody() -> Identity {
+    pub(super) fn somebody() -> Identity {
         Identity {
             user_id: "u".into(),
             email: None,
@@ -139,7 +143,7 @@ mod tests {
         }
     }
 
-    fn admin() -> Admin {
+    pub(super) fn admin() -> Admin {
         Admin {
             roles: vec!["admin".into(), "administrator".into()],
         }
