@@ -97,6 +97,8 @@ pub struct ClaimPaths {
     pub workspaces: Vec<String>,
     /// `CLAIM_SCOPE`
     pub scope: Vec<String>,
+    /// What claims say of workspaces does not count: the database alone knows (`WORKSPACE_SOURCE=database`).
+    pub ignore_workspaces: bool,
 }
 
 impl ClaimPaths {
@@ -130,7 +132,11 @@ impl ClaimPaths {
             roles: list(claims, &self.roles, "roles"),
             permissions: list(claims, &self.permissions, "permissions"),
             groups: list(claims, &self.groups, "groups"),
-            workspaces: list(claims, &self.workspaces, "workspaces"),
+            workspaces: if self.ignore_workspaces {
+                Vec::new()
+            } else {
+                list(claims, &self.workspaces, "workspaces")
+            },
             scope: scope(claims, &self.scope),
             client_id: text(claims, &[], &["client_id", "azp"]),
             session_id: text(claims, &[], &["sid"]),

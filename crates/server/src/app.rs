@@ -287,10 +287,12 @@ fn shared(
         login: LoginRules {
             client_ids: settings.upstream.allowed_client_ids.clone(),
             redirect_uris: settings.upstream.allowed_redirect_uris.clone(),
+            url: settings.app.login_url.clone(),
         },
         admin: Admin { roles: settings.verify.admin_roles.clone() },
         introspection_clients: settings.upstream.introspection_clients.clone(),
         trusted_origins: settings.app.cors_origins.clone(),
+        trusted_proxies: settings.app.trusted_proxies.clone(),
         flights: RefreshFlights::default(),
         components,
         metrics,

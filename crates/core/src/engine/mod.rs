@@ -4,6 +4,7 @@ mod ending;
 mod holdings;
 mod login;
 mod refresh;
+mod revoke;
 
 use std::sync::Arc;
 

@@ -19,7 +19,13 @@ pub enum Quality {
 }
 
 impl Quality {
-    const ALL: [Self; 5] = [Self::Role, Self::Group, Self::Permission, Self::Workspace, Self::Scope];
+    const ALL: [Self; 5] = [
+        Self::Role,
+        Self::Group,
+        Self::Permission,
+        Self::Workspace,
+        Self::Scope,
+    ];
 
     /// Its name in the query.
     pub fn as_str(self) -> &'static str {
@@ -94,12 +100,18 @@ impl Requirements {
 
     /// Whether the workspaces of the identity matter.
     pub fn ask_for_workspaces(&self) -> bool {
-        self.all_of.iter().any(|requirement| requirement.quality == Quality::Workspace)
+        self.all_of
+            .iter()
+            .any(|requirement| requirement.quality == Quality::Workspace)
     }
 
     fn unmet(&self, identity: &Identity) -> Option<&Requirement> {
         self.all_of.iter().find(|requirement| {
-            let has = requirement.quality.of(identity).iter().any(|mine| requirement.any_of.contains(mine));
+            let has = requirement
+                .quality
+                .of(identity)
+                .iter()
+                .any(|mine| requirement.any_of.contains(mine));
             let enters_all = requirement.quality == Quality::Workspace && self.admin.admits(identity);
             !has && !enters_all
         })
@@ -112,8 +124,11 @@ impl Guard for Requirements {
     }
 
     fn wanting(&self) -> String {
-        let words: Vec<_> =
-            self.all_of.iter().map(|r| format!("{}={}", r.quality.as_str(), r.any_of.join(","))).collect();
+        let words: Vec<_> = self
+            .all_of
+            .iter()
+            .map(|r| format!("{}={}", r.quality.as_str(), r.any_of.join(",")))
+            .collect();
         format!("Permission required: {}", words.join(" and "))
     }
 }
@@ -156,7 +171,15 @@ mod tests {
 
     #[test]
     fn a_requirement_that_is_misread_is_an_error() {
-        for junk in [("rol", "a"), ("Role", "a"), ("role", ""), ("role", ","), ("role", "a,"), ("role", " "), ("", "")] {
+        for junk in [
+            ("rol", "a"),
+            ("Role", "a"),
+            ("role", ""),
+            ("role", ","),
+            ("role", "a,"),
+            ("role", " "),
+            ("", ""),
+        ] {
             assert!(read(&[junk]).is_err(), "{junk:?}");
         }
     }

@@ -44,7 +44,7 @@ const KEEP_LOCAL: Duration = Duration::from_secs(15);
 
 #[derive(Clone)]
 struct Remembered {
-    outcome: Result<Arc<Facts>, Rejection>,
+    outcome: Result<Arc<Facts>, VerifyFault>,
     until: Timestamp,
 }
 
@@ -134,14 +134,12 @@ impl VerifyChain {
             }
             self.cache.remove_if(token.expose(), |stale| stale.until <= now);
         }
-        let answer = self
-            .cache
-            .get_or_insert_async(token.expose(), self.ask(token, now))
-            .await?;
+        let asked = async { Ok::<_, std::convert::Infallible>(self.ask(token, now).await) };
+        let Ok(answer) = self.cache.get_or_insert_async(token.expose(), asked).await;
         verified(answer.outcome)
     }
 
-    async fn ask(&self, token: &PresentedToken, now: Timestamp) -> Result<Remembered, Unavailable> {
+    async fn ask(&self, token: &PresentedToken, now: Timestamp) -> Remembered {
         match self.ask_layers(token, now).await {
             Ok(facts) => {
                 let local = facts.identity.verification_source == VerificationSource::LocalJwt;
@@ -151,19 +149,24 @@ impl VerifyChain {
                     self.limits.keep
                 };
                 let until = clock::after(now, keep).min(facts.expires_at.unwrap_or(Timestamp::MAX));
-                Ok(Remembered {
+                Remembered {
                     outcome: Ok(Arc::new(facts)),
                     until,
-                })
+                }
             }
             Err(VerifyFault::Rejected(rejection)) => {
                 let until = clock::after(now, self.limits.keep.min(KEEP_REFUSAL));
-                Ok(Remembered {
-                    outcome: Err(rejection),
+                Remembered {
+                    outcome: Err(VerifyFault::Rejected(rejection)),
                     until,
-                })
+                }
             }
-            Err(VerifyFault::Unavailable(fault)) => Err(fault),
+            // Shared with whoever waits already, or each of them would wait for a time-out of its own in turn; whoever
+            // comes later asks again.
+            Err(unavailable @ VerifyFault::Unavailable(_)) => Remembered {
+                outcome: Err(unavailable),
+                until: now,
+            },
         }
     }
 
@@ -221,6 +224,6 @@ impl VerifyChain {
     }
 }
 
-fn verified(outcome: Result<Arc<Facts>, Rejection>) -> Result<Verified, VerifyFault> {
-    outcome.map(Verified::new).map_err(VerifyFault::Rejected)
+fn verified(outcome: Result<Arc<Facts>, VerifyFault>) -> Result<Verified, VerifyFault> {
+    outcome.map(Verified::new)
 }

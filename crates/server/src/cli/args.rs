@@ -43,7 +43,8 @@ pub enum Command {
     /// Run the gateway with a development authorization server and embedded storage
     #[command(
         after_help = "Examples:\n  maxlab-auth dev\n  maxlab-auth dev --port 9090 --idp-port 9000 --data-dir /tmp/maxlab\n\n\
-                            For this machine and for development only. What it keeps survives a restart."
+                            For this machine and for development only. What it keeps survives a restart. Whatever .env says, everything is\n\
+                            kept in the data folder and people log in at the development authorization server."
     )]
     Dev(DevArgs),
     /// Check the settings and every component, and show them as a table
@@ -70,10 +71,18 @@ pub enum Command {
     )]
     Revoke(RevokeArgs),
     /// List or end people's sessions
-    #[command(subcommand, arg_required_else_help = true)]
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Example:\n  maxlab-auth sessions list --user u-1001\n\nIt works beside a running gateway, with the same settings."
+    )]
     Sessions(SessionsCommand),
     /// Look at the denylist
-    #[command(subcommand, arg_required_else_help = true)]
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Example:\n  maxlab-auth denylist list --user u-1001\n\nIt works beside a running gateway, with the same settings."
+    )]
     Denylist(DenylistCommand),
     /// Show what happened: who did what, when and from where
     #[command(
@@ -98,7 +107,7 @@ pub struct DevArgs {
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
     /// The development authorization server's port
-    #[arg(long, value_name = "PORT", default_value_t = 8000)]
+    #[arg(long, value_name = "PORT", default_value_t = 8000, value_parser = clap::value_parser!(u16).range(1..))]
     pub idp_port: u16,
     /// Where to keep everything [default: the setting DATA_DIR, ./.maxlab-auth]
     #[arg(long, value_name = "FOLDER")]
@@ -167,34 +176,30 @@ impl RevokeArgs {
     #[must_use]
     pub fn target(&self) -> Option<RevokeTarget> {
         use maxlab_auth_core::revocation::Party;
-        let TargetArgs {
-            token,
-            jti,
-            user,
-            session,
-            client,
-            issuer,
-        } = &self.target;
+        let target = &self.target;
         let before = |party: fn(String) -> Party, name: &Option<String>| {
             name.clone()
                 .map(|name| RevokeTarget::Key(RevocationKey::Before(party(name))))
         };
-        let token = token.clone().map(RevokeTarget::Token);
+        let token = target.token.clone().map(RevokeTarget::Token);
         let by_jti = || {
-            jti.as_deref()
+            target
+                .jti
+                .as_deref()
                 .map(|jti| RevokeTarget::Key(RevocationKey::Token(TokenKey::from_jti(jti))))
         };
         let by_session = || {
-            session
+            target
+                .session
                 .clone()
                 .map(|id| RevokeTarget::Key(RevocationKey::Session(id)))
         };
         token
             .or_else(by_jti)
             .or_else(by_session)
-            .or_else(|| before(Party::User, user))
-            .or_else(|| before(Party::Client, client))
-            .or_else(|| before(Party::Issuer, issuer))
+            .or_else(|| before(Party::User, &target.user))
+            .or_else(|| before(Party::Client, &target.client))
+            .or_else(|| before(Party::Issuer, &target.issuer))
     }
 }
 
@@ -249,8 +254,12 @@ pub enum DenylistCommand {
         output: Json,
     },
     /// Count what is denied now
+    #[command(after_help = "Example:\n  maxlab-auth denylist stats --json | jq .by_reason")]
     Stats(Json),
     /// Remove entries that have outlived what they deny
+    #[command(
+        after_help = "Example:\n  maxlab-auth denylist clean\n\nA running gateway does it by itself, every few minutes."
+    )]
     Clean(Json),
 }
 

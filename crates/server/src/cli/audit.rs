@@ -18,7 +18,8 @@ pub(super) async fn audit(args: &AuditArgs) -> Result<(), Stop> {
         since: args.since.map(|since| since.moment(engine.now())),
     };
     let found = engine.parts().audit.find(&filter, args.limit).await;
-    let events = found.context("the audit log cannot be read; `maxlab-auth check` says what does not answer")?;
+    let events =
+        found.context("the audit log cannot be read; `maxlab-auth check` says what does not answer")?;
     if args.output.json {
         return Ok(output::print_json(&json!({ "events": events }))?);
     }

@@ -48,6 +48,18 @@ struct Finding {
     response_time: f64,
 }
 
+impl Finding {
+    /// The settings that say where it is.
+    fn settings(&self) -> &'static str {
+        match self.component {
+            "store" => "REDIS_URL and DATA_DIR",
+            "database" => "DATABASE_URL and DATA_DIR",
+            "key_set" => "JWKS_URL and EXTERNAL_AUTH_URL",
+            _ => "EXTERNAL_AUTH_URL",
+        }
+    }
+}
+
 /// Everything that `check` has to say.
 #[derive(Debug)]
 struct Report {
@@ -69,9 +81,16 @@ pub(super) async fn check(json: bool) -> Result<(), Stop> {
     telemetry::init(LogFormat::Readable, "warn").map_err(anyhow::Error::from)?;
     let findings = Box::pin(probe::everything(&settings)).await;
     if let Some(message) = Guarantee::of(&settings.stores).warning() {
-        warnings.push(Warning { name: "DATABASE_URL".to_owned(), message: message.to_owned() });
+        warnings.push(Warning {
+            name: "DATABASE_URL".to_owned(),
+            message: message.to_owned(),
+        });
     }
-    let report = Report { settings, warnings, findings };
+    let report = Report {
+        settings,
+        warnings,
+        findings,
+    };
     if json {
         output::print_json(&report.as_json())?;
     } else {
@@ -93,13 +112,18 @@ fn faults_as_json(faults: &Faults) -> Value {
 
 impl Report {
     fn failed(&self) -> impl Iterator<Item = &Finding> {
-        self.findings.iter().filter(|finding| finding.status == Health::Unhealthy)
+        self.findings
+            .iter()
+            .filter(|finding| finding.status == Health::Unhealthy)
     }
 
     fn as_json(&self) -> Value {
         let guarantee = Guarantee::of(&self.settings.stores);
-        let warnings: Vec<_> =
-            self.warnings.iter().map(|warning| json!({ "name": warning.name, "message": warning.message })).collect();
+        let warnings: Vec<_> = self
+            .warnings
+            .iter()
+            .map(|warning| json!({ "name": warning.name, "message": warning.message }))
+            .collect();
         json!({
             "ok": self.failed().next().is_none(),
             "settings": self.settings.rows(),
@@ -110,7 +134,11 @@ impl Report {
     }
 
     fn print(&self) -> std::io::Result<()> {
-        let mut settings = Table::new(&[("SETTING", Fit::Whole), ("VALUE", Fit::Cut), ("SOURCE", Fit::Whole)]);
+        let mut settings = Table::new(&[
+            ("SETTING", Fit::Whole),
+            ("VALUE", Fit::Cut),
+            ("SOURCE", Fit::Whole),
+        ]);
         for row in self.settings.rows() {
             settings.row([row.name, row.value.as_str(), row.source.as_str()]);
         }
@@ -124,7 +152,13 @@ impl Report {
         ]);
         for finding in &self.findings {
             let time = format!("{:.0} ms", finding.response_time * 1_000.0);
-            components.row([finding.component, finding.status.as_str(), &time, &finding.what, &finding.detail]);
+            components.row([
+                finding.component,
+                finding.status.as_str(),
+                &time,
+                &finding.what,
+                &finding.detail,
+            ]);
         }
         output::print("\n")?;
         output::print_table(&components)?;
@@ -141,7 +175,20 @@ impl Report {
         }
         let failed: Vec<String> = self
             .failed()
-            .map(|finding| format!("  {} ({}): {}\n", finding.component, harmless(&finding.what), harmless(&finding.detail)))
+            .map(|finding| {
+                let Finding {
+                    component,
+                    what,
+                    detail,
+                    ..
+                } = finding;
+                format!(
+                    "  {component} ({}): {}; see {}\n",
+                    harmless(what),
+                    harmless(detail),
+                    finding.settings()
+                )
+            })
             .collect();
         if failed.is_empty() {
             text.push_str("\nEvery component works.\n");

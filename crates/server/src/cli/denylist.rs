@@ -1,4 +1,6 @@
-//! `denylist`: the tokens that are denied by name, listed, counted, and cleaned of what has expired.
+//! `denylist`: the names under which tokens are denied, listed, counted, and cleaned of what has expired.
+//!
+//! One token may have two names: its `jti`, and the hash of what its signature covers.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +23,9 @@ pub(super) async fn denylist(command: DenylistCommand) -> Result<(), Stop> {
     let app = open().await?;
     let engine = &app.gateway.engine;
     match command {
-        DenylistCommand::List { user, limit, output } => list(engine, user.as_deref(), limit, output.json).await,
+        DenylistCommand::List { user, limit, output } => {
+            list(engine, user.as_deref(), limit, output.json).await
+        }
         DenylistCommand::Stats(output) => stats(engine, output.json).await,
         DenylistCommand::Clean(output) => clean(engine, output.json).await,
     }
@@ -34,7 +38,9 @@ async fn list(engine: &Engine, user: Option<&str>, limit: u32, json: bool) -> Re
         return Ok(output::print_json(&json!({ "entries": entries, "more": more }))?);
     }
     if entries.is_empty() {
-        return Ok(output::print("No token is denied by name. (A cut-off such as logout-all is not listed here.)\n")?);
+        return Ok(output::print(
+            "No token is denied by name. (A cut-off such as logout-all is not listed here.)\n",
+        )?);
     }
     let mut table = Table::new(&[
         ("TOKEN", Fit::Whole),
@@ -69,7 +75,10 @@ async fn first(engine: &Engine, user: Option<&str>, limit: u32) -> Result<(Vec<R
         if missing == 0 {
             break;
         }
-        let (page, next) = store.list(user, after.as_deref(), missing, now).await.context(UNREADABLE)?;
+        let (page, next) = store
+            .list(user, after.as_deref(), missing, now)
+            .await
+            .context(UNREADABLE)?;
         entries.extend(page);
         after = next;
         if after.is_none() {
@@ -85,7 +94,10 @@ async fn stats(engine: &Engine, json: bool) -> Result<(), Stop> {
     let (store, now) = (engine.parts().revocations.store(), engine.now());
     let (mut by_reason, mut total, mut after) = (BTreeMap::<&str, u64>::new(), 0_u64, None::<String>);
     loop {
-        let (page, next) = store.list(None, after.as_deref(), PAGE, now).await.context(UNREADABLE)?;
+        let (page, next) = store
+            .list(None, after.as_deref(), PAGE, now)
+            .await
+            .context(UNREADABLE)?;
         for entry in page {
             *by_reason.entry(entry.reason.as_str()).or_default() += 1;
             total += 1;
@@ -95,26 +107,39 @@ async fn stats(engine: &Engine, json: bool) -> Result<(), Stop> {
             break;
         }
     }
-    let (waiting, oldest) = engine.parts().outbox.backlog().await.context("the outbox cannot be read")?;
+    let (waiting, oldest) = engine
+        .parts()
+        .outbox
+        .backlog()
+        .await
+        .context("the outbox cannot be read")?;
     if json {
         let outbox = json!({ "waiting": waiting, "oldest": oldest });
-        return Ok(output::print_json(&json!({ "tokens": total, "by_reason": by_reason, "outbox": outbox }))?);
+        return Ok(output::print_json(
+            &json!({ "entries": total, "by_reason": by_reason, "outbox": outbox }),
+        )?);
     }
-    let mut table = Table::new(&[("REASON", Fit::Whole), ("TOKENS", Fit::Whole)]);
+    let mut table = Table::new(&[("REASON", Fit::Whole), ("ENTRIES", Fit::Whole)]);
     for (reason, count) in by_reason {
         table.row([reason.to_owned(), count.to_string()]);
     }
     table.row(["(all)".to_owned(), total.to_string()]);
     output::print_table(&table)?;
-    let since = oldest.map_or_else(String::new, |at| format!(", the oldest since {}", output::moment(at)));
-    Ok(output::print(&format!("\nThe authorization server has still to be told of {waiting}{since}.\n"))?)
+    let since = oldest.map_or_else(String::new, |at| {
+        format!(", the oldest since {}", output::moment(at))
+    });
+    Ok(output::print(&format!(
+        "\nThe authorization server has still to be told of {waiting}{since}.\n"
+    ))?)
 }
 
 async fn clean(engine: &Engine, json: bool) -> Result<(), Stop> {
     let cleaned = engine.parts().revocations.purge(engine.now()).await;
     let (lines, entries) = cleaned.context("nothing more could be cleaned")?;
     if json {
-        return Ok(output::print_json(&json!({ "journal_lines": lines, "store_entries": entries }))?);
+        return Ok(output::print_json(
+            &json!({ "journal_lines": lines, "store_entries": entries }),
+        )?);
     }
     Ok(output::print(&format!(
         "Removed {lines} journal lines and {entries} store entries that had outlived what they deny.\n"

@@ -16,7 +16,7 @@ use super::args::DevArgs;
 use super::serve::{self, listen};
 use super::{Stop, output, stopping};
 use crate::app::App;
-use crate::config::{Environment, Settings, Source, Warning, dev_defaults};
+use crate::config::{Environment, Settings, Source, dev_defaults};
 use screen::Screen;
 
 /// Settings that would lead away from the development authorization server or out of the data folder.
@@ -41,36 +41,44 @@ const BEAT: Duration = Duration::from_millis(20);
 const PRODUCTION: &str = "`dev` refuses ENVIRONMENT=production: its authorization server has public passwords. Use \
     `maxlab-auth serve` with your own one, or unset ENVIRONMENT.";
 
+const DEVELOPMENT: &str =
+    "`dev` is for ENVIRONMENT=development (the default), which makes missing secrets by itself.";
+
 /// Runs both servers.
 pub(super) async fn dev(args: &DevArgs) -> Result<(), Stop> {
-    if std::env::var("ENVIRONMENT").is_ok_and(|word| word.trim().eq_ignore_ascii_case(Environment::Production.as_str())) {
+    if std::env::var("ENVIRONMENT")
+        .is_ok_and(|word| word.trim().eq_ignore_ascii_case(Environment::Production.as_str()))
+    {
+        return Err(anyhow!(PRODUCTION).into());
+    }
+    let loaded = Settings::load(&source(args)).inspect_err(|_| eprintln!("{DEVELOPMENT}"));
+    let (settings, warnings) = loaded?;
+    if settings.app.environment == Environment::Production {
         return Err(anyhow!(PRODUCTION).into());
     }
     let loopback = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), args.idp_port);
     let idp_listener = listen(loopback, "choose another with --idp-port").await?;
-    let idp_port = idp_listener.local_addr()?.port();
-    let (settings, warnings) = Settings::load(&source(args, idp_port))?;
-    if settings.app.environment == Environment::Production {
-        return Err(anyhow!(PRODUCTION).into());
-    }
-    serve::begin_logs(&settings)?;
-    for Warning { name, message } in warnings.iter().filter(|warning| !NO_NEWS.contains(&warning.name.as_str())) {
-        tracing::warn!(setting = name, "{message}");
-    }
     let wanted = SocketAddr::new(settings.app.host, settings.app.port);
     let listener = listen(wanted, "choose another with --port").await?;
+    serve::begin_logs(&settings)?;
+    for warning in warnings
+        .iter()
+        .filter(|warning| !NO_NEWS.contains(&warning.name.as_str()))
+    {
+        tracing::warn!(setting = warning.name, "{warning}");
+    }
     let stop = stopping::on_signal()?;
     Ok(run(settings, listener, idp_listener, &stop).await?)
 }
 
-fn source(args: &DevArgs, idp_port: u16) -> Source {
+fn source(args: &DevArgs) -> Source {
     let mut overrides = BTreeMap::new();
     let mut set = |name: &str, value: String| _ = overrides.insert(name.to_owned(), value);
     for name in NOT_HERE {
         set(name, String::new());
         set(&format!("{name}_FILE"), String::new());
     }
-    set("EXTERNAL_AUTH_URL", issuer(idp_port));
+    set("EXTERNAL_AUTH_URL", issuer(args.idp_port));
     set("OAUTH_CLIENT_ID", PUBLIC_CLIENT_ID.to_owned());
     if let Some(port) = args.port {
         set("PORT", port.to_string());
@@ -78,7 +86,9 @@ fn source(args: &DevArgs, idp_port: u16) -> Source {
     if let Some(folder) = &args.data_dir {
         set("DATA_DIR", folder.display().to_string());
     }
-    Source::from_environment().with_defaults(dev_defaults(idp_port)).with_overrides(overrides)
+    Source::from_environment()
+        .with_defaults(dev_defaults(args.idp_port))
+        .with_overrides(overrides)
 }
 
 /// The development authorization server's address and name. `localhost`, so that browsers treat it as safe.
@@ -136,7 +146,9 @@ async fn gateway(settings: Settings, listener: TcpListener, stop: &CancellationT
 fn idp_config(settings: &Settings, port: u16, idp_port: u16) -> DevIdpConfig {
     let mut config = DevIdpConfig::new(issuer(idp_port), idp_folder(settings));
     config.environment = settings.app.environment.as_str().to_owned();
-    config.redirect_uris = ["localhost", "127.0.0.1"].map(|host| format!("http://{host}:{port}/callback")).to_vec();
+    config.redirect_uris = ["localhost", "127.0.0.1"]
+        .map(|host| format!("http://{host}:{port}/callback"))
+        .to_vec();
     config
 }
 
@@ -156,11 +168,20 @@ fn explained(fault: DevIdpError) -> anyhow::Error {
 
 /// Prints the screen once both servers answer.
 async fn show(screen: &Screen, gateway: SocketAddr, idp: SocketAddr) -> anyhow::Result<()> {
-    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().context("no HTTP client")?;
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(PATIENCE)
+        .build()
+        .context("no HTTP client")?;
     let both = async {
         for address in [gateway, idp] {
             let url = format!("http://{}/health", reachable(address));
-            while !client.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()) {
+            while !client
+                .get(&url)
+                .send()
+                .await
+                .is_ok_and(|answer| answer.status().is_success())
+            {
                 tokio::time::sleep(BEAT).await;
             }
         }

@@ -65,7 +65,10 @@ mod tests {
 
     #[test]
     fn the_promise_is_no_greater_than_the_stores_can_keep() {
-        let redis = || StoreUrl::Redis { url: SecretString::from("redis://localhost"), tls: false };
+        let redis = || StoreUrl::Redis {
+            url: SecretString::from("redis://localhost"),
+            tls: false,
+        };
         let postgres = || DatabaseUrl::Postgres(SecretString::from("postgresql://localhost/x"));
         let sqlite = || DatabaseUrl::Sqlite("x.db".into());
         for (store, database, promise, warns) in [

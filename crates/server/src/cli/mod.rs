@@ -61,7 +61,9 @@ pub async fn run(command: Command) -> ExitCode {
         Command::Serve => Box::pin(serve::serve()).await,
         Command::Dev(args) => Box::pin(dev::dev(&args)).await,
         Command::Check(format) => Box::pin(check::check(format.json)).await,
-        Command::Keygen(format) => keygen::keygen(format.json).and_then(|keys| output::print(&keys)).map_err(Stop::from),
+        Command::Keygen(format) => keygen::keygen(format.json)
+            .and_then(|keys| output::print(&keys))
+            .map_err(Stop::from),
         Command::Openapi => openapi::openapi(),
         Command::Revoke(args) => Box::pin(revoke::revoke(&args)).await,
         Command::Sessions(command) => Box::pin(sessions::sessions(command)).await,
@@ -103,7 +105,9 @@ fn refuse_strange_folder(settings: &Settings) -> anyhow::Result<()> {
 }
 
 fn require(path: &Path) -> anyhow::Result<()> {
-    let there = path.try_exists().with_context(|| format!("{} cannot be looked at", path.display()))?;
+    let there = path
+        .try_exists()
+        .with_context(|| format!("{} cannot be looked at", path.display()))?;
     if there {
         return Ok(());
     }

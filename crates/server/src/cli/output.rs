@@ -39,10 +39,17 @@ pub(super) fn moment(at: Timestamp) -> String {
 
 /// Text from elsewhere, safe for a terminal: what would move its cursor, colour it or turn its direction is shown.
 pub(super) fn harmless(text: &str) -> String {
-    let shown = |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let shown = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     text.chars()
         .flat_map(|c| {
-            let (escaped, plain) = if shown(c) { (Some(c.escape_default()), None) } else { (None, Some(c)) };
+            let (escaped, plain) = if shown(c) {
+                (Some(c.escape_default()), None)
+            } else {
+                (None, Some(c))
+            };
             escaped.into_iter().flatten().chain(plain)
         })
         .collect()
@@ -66,20 +73,37 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(columns: &[(&'static str, Fit)]) -> Self {
-        Self { columns: columns.to_vec(), rows: Vec::new() }
+        Self {
+            columns: columns.to_vec(),
+            rows: Vec::new(),
+        }
     }
 
     /// Adds a row of as many cells as there are columns.
     pub(super) fn row<C: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = C>) {
-        self.rows.push(cells.into_iter().map(|cell| harmless(cell.as_ref())).collect());
+        self.rows
+            .push(cells.into_iter().map(|cell| harmless(cell.as_ref())).collect());
     }
 
     /// The lines, none wider than `width` unless whole columns alone are.
     pub(super) fn render(&self, width: Option<usize>) -> String {
-        let headings: Vec<String> = self.columns.iter().map(|(title, _)| (*title).to_owned()).collect();
-        let lines: Vec<&[String]> = std::iter::once(headings.as_slice()).chain(self.rows.iter().map(Vec::as_slice)).collect();
+        let headings: Vec<String> = self
+            .columns
+            .iter()
+            .map(|(title, _)| (*title).to_owned())
+            .collect();
+        let lines: Vec<&[String]> = std::iter::once(headings.as_slice())
+            .chain(self.rows.iter().map(Vec::as_slice))
+            .collect();
         let mut widths: Vec<usize> = (0..self.columns.len())
-            .map(|at| lines.iter().filter_map(|line| line.get(at)).map(|cell| places(cell)).max().unwrap_or(0))
+            .map(|at| {
+                lines
+                    .iter()
+                    .filter_map(|line| line.get(at))
+                    .map(|cell| places(cell))
+                    .max()
+                    .unwrap_or(0)
+            })
             .collect();
         if let Some(width) = width {
             self.narrow(&mut widths, width);
@@ -91,8 +115,13 @@ impl Table {
     fn narrow(&self, widths: &mut [usize], limit: usize) {
         let gaps = GAP * widths.len().saturating_sub(1);
         while widths.iter().sum::<usize>() + gaps > limit {
-            let cuttable = widths.iter_mut().zip(&self.columns).filter(|(wide, (_, fit))| **wide > NARROWEST && *fit == Fit::Cut);
-            let Some((widest, _)) = cuttable.max_by_key(|(wide, _)| **wide) else { return };
+            let cuttable = widths
+                .iter_mut()
+                .zip(&self.columns)
+                .filter(|(wide, (_, fit))| **wide > NARROWEST && *fit == Fit::Cut);
+            let Some((widest, _)) = cuttable.max_by_key(|(wide, _)| **wide) else {
+                return;
+            };
             *widest -= 1;
         }
     }

@@ -41,12 +41,16 @@ struct Done {
 
 /// Revokes what the arguments name.
 pub(super) async fn revoke(args: &RevokeArgs) -> Result<(), Stop> {
-    let target = args.target().ok_or_else(|| anyhow!("name what to revoke; see `maxlab-auth revoke --help`"))?;
+    let target = args
+        .target()
+        .ok_or_else(|| anyhow!("name what to revoke; see `maxlab-auth revoke --help`"))?;
     let app = open().await?;
     let engine = &app.gateway.engine;
     let outcome = match target {
         RevokeTarget::Token(argument) => token(engine, &read(&argument)?, args.reason).await?,
-        RevokeTarget::Key(RevocationKey::Session(id)) => Outcome::Done(session(engine, &id, args.reason).await?),
+        RevokeTarget::Key(RevocationKey::Session(id)) => {
+            Outcome::Done(session(engine, &id, args.reason).await?)
+        }
         RevokeTarget::Key(RevocationKey::Before(Party::User(user))) => {
             Outcome::Done(everything_of(engine, &user, args.reason).await?)
         }
@@ -104,18 +108,29 @@ fn read(argument: &TokenArgument) -> anyhow::Result<PresentedToken> {
 /// token of ours revokes nothing else than its own bytes (I5).
 async fn token(engine: &Engine, token: &PresentedToken, reason: Reason) -> anyhow::Result<Outcome> {
     let known = engine.parts().issued.find(&engine.refresh_key(token)).await;
-    let known = known.context("nothing was revoked")?.filter(|known| known.token_use == TokenUse::Refresh);
+    let known = known
+        .context("nothing was revoked")?
+        .filter(|known| known.token_use == TokenUse::Refresh);
     if let Some(handle) = known.as_ref().and_then(|known| known.session.clone()) {
         return Ok(Outcome::Done(session(engine, handle.as_str(), reason).await?));
     }
     if let Some(known) = known {
         let key = RevocationKey::Token(known.key);
         let event = act(engine, Some(&known.user_id), &key.to_string());
-        engine.revoke_key(key.clone(), reason, vec![event]).await.map_err(unacknowledged)?;
+        engine
+            .revoke_key(key.clone(), reason, vec![event])
+            .await
+            .map_err(unacknowledged)?;
         tell(engine, token, TokenUse::Refresh, None).await?;
         let words = format!("the refresh token of {}", harmless(&known.user_id));
         let user_id = Some(known.user_id);
-        return Ok(Outcome::Done(Done { words, key, user_id, upstream: true, sessions: None }));
+        return Ok(Outcome::Done(Done {
+            words,
+            key,
+            user_id,
+            upstream: true,
+            sessions: None,
+        }));
     }
     access_token(engine, token, reason).await
 }
@@ -139,25 +154,52 @@ async fn access_token(engine: &Engine, token: &PresentedToken, reason: Reason) -
     };
     let (identity, now) = (live.identity(), engine.now());
     let revocations = engine.revocations_of(live.facts(), reason, now);
-    let key = revocations.first().map(|own| own.key.clone()).context("the token has no name to revoke it by")?;
+    let key = revocations
+        .first()
+        .map(|own| own.key.clone())
+        .context("the token has no name to revoke it by")?;
     let event = act(engine, Some(&identity.user_id), &key.to_string());
-    let revoked = engine.parts().revocations.revoke(revocations, &[event], now).await;
+    let revoked = engine
+        .parts()
+        .revocations
+        .revoke(revocations, &[event], now)
+        .await;
     revoked.map_err(|fault| unacknowledged(fault.into()))?;
     let client = identity.client_id.clone().map(ClientCredentials::public);
     tell(engine, token, TokenUse::Access, client).await?;
-    let words = format!("the access token {} of {}", harmless(&key.name()), harmless(&identity.user_id));
+    let words = format!(
+        "the access token {} of {}",
+        harmless(&key.name()),
+        harmless(&identity.user_id)
+    );
     let user_id = Some(identity.user_id.clone());
-    Ok(Outcome::Done(Done { words, key, user_id, upstream: true, sessions: None }))
+    Ok(Outcome::Done(Done {
+        words,
+        key,
+        user_id,
+        upstream: true,
+        sessions: None,
+    }))
 }
 
 /// A token that nobody vouches for now, such as a refresh token that did not pass here: its own bytes are refused.
 async fn by_bytes(engine: &Engine, token: &PresentedToken, reason: Reason) -> anyhow::Result<Done> {
     let key = RevocationKey::Token(TokenKey::from_bytes_of(token));
     let event = act(engine, None, &key.to_string());
-    engine.revoke_key(key.clone(), reason, vec![event]).await.map_err(unacknowledged)?;
+    engine
+        .revoke_key(key.clone(), reason, vec![event])
+        .await
+        .map_err(unacknowledged)?;
     tell(engine, token, TokenUse::Access, None).await?;
-    let words = "a token that the authorization server does not vouch for now; it is refused by its bytes".to_owned();
-    Ok(Done { words, key, user_id: None, upstream: true, sessions: None })
+    let words =
+        "a token that the authorization server does not vouch for now; it is refused by its bytes".to_owned();
+    Ok(Done {
+        words,
+        key,
+        user_id: None,
+        upstream: true,
+        sessions: None,
+    })
 }
 
 async fn tell(
@@ -179,26 +221,52 @@ async fn session(engine: &Engine, id: &str, reason: Reason) -> anyhow::Result<Do
     let words = format!("session {} and its tokens", harmless(id));
     let owner = match SessionHandle::parse(id) {
         Some(handle) => {
-            let tokens = engine.parts().issued.of_session(&handle, engine.now()).await.context("nothing was revoked")?;
+            let tokens = engine
+                .parts()
+                .issued
+                .of_session(&handle, engine.now())
+                .await
+                .context("nothing was revoked")?;
             tokens.into_iter().next().map(|token| (handle, token.user_id))
         }
         None => None,
     };
     let Some((handle, user_id)) = owner else {
         let event = act(engine, None, &key.to_string());
-        engine.revoke_key(key.clone(), reason, vec![event]).await.map_err(unacknowledged)?;
-        return Ok(Done { words, key, user_id: None, upstream: false, sessions: None });
+        engine
+            .revoke_key(key.clone(), reason, vec![event])
+            .await
+            .map_err(unacknowledged)?;
+        return Ok(Done {
+            words,
+            key,
+            user_id: None,
+            upstream: false,
+            sessions: None,
+        });
     };
     let event = act(engine, Some(&user_id), handle.as_str());
-    let lived = engine.end_session(&user_id, &handle, reason, vec![event]).await.map_err(unacknowledged)?;
+    let lived = engine
+        .end_session(&user_id, &handle, reason, vec![event])
+        .await
+        .map_err(unacknowledged)?;
     let words = format!("{words}, of {}", harmless(&user_id));
-    Ok(Done { words, key, user_id: Some(user_id), upstream: lived, sessions: Some(usize::from(lived)) })
+    Ok(Done {
+        words,
+        key,
+        user_id: Some(user_id),
+        upstream: lived,
+        sessions: Some(usize::from(lived)),
+    })
 }
 
 async fn everything_of(engine: &Engine, user: &str, reason: Reason) -> anyhow::Result<Done> {
     let key = RevocationKey::user(user);
     let event = act(engine, Some(user), &key.to_string());
-    let ended = engine.end_all(user, reason, vec![event]).await.map_err(unacknowledged)?;
+    let ended = engine
+        .end_all(user, reason, vec![event])
+        .await
+        .map_err(unacknowledged)?;
     let words = format!(
         "everything that {} was given until now ({} sessions, {} known tokens)",
         harmless(user),
@@ -206,23 +274,52 @@ async fn everything_of(engine: &Engine, user: &str, reason: Reason) -> anyhow::R
         ended.tokens
     );
     let upstream = ended.sessions > 0;
-    Ok(Done { words, key, user_id: Some(user.to_owned()), upstream, sessions: Some(ended.sessions) })
+    Ok(Done {
+        words,
+        key,
+        user_id: Some(user.to_owned()),
+        upstream,
+        sessions: Some(ended.sessions),
+    })
 }
 
 /// A token by its `jti`, or everything of a client or an issuer.
 async fn by_name(engine: &Engine, key: RevocationKey, reason: Reason) -> anyhow::Result<Done> {
     let owner = match &key {
-        RevocationKey::Token(token) => engine.parts().issued.find(token).await.context("nothing was revoked")?,
+        RevocationKey::Token(token) => engine
+            .parts()
+            .issued
+            .find(token)
+            .await
+            .context("nothing was revoked")?,
         RevocationKey::Session(_) | RevocationKey::Before(_) => None,
     };
     let user_id = owner.map(|token| token.user_id);
     let event = act(engine, user_id.as_deref(), &key.to_string());
-    engine.revoke_key(key.clone(), reason, vec![event]).await.map_err(unacknowledged)?;
+    engine
+        .revoke_key(key.clone(), reason, vec![event])
+        .await
+        .map_err(unacknowledged)?;
     let name = harmless(&key.name());
     let words = match &key {
-        RevocationKey::Before(Party::Client(id)) => format!("everything that was issued to client {} until now", harmless(id)),
-        RevocationKey::Before(Party::Issuer(id)) => format!("everything that {} issued until now", harmless(id)),
-        _ => format!("the token {name}{}", user_id.as_ref().map_or_else(String::new, |id| format!(" of {}", harmless(id)))),
+        RevocationKey::Before(Party::Client(id)) => {
+            format!("everything that was issued to client {} until now", harmless(id))
+        }
+        RevocationKey::Before(Party::Issuer(id)) => {
+            format!("everything that {} issued until now", harmless(id))
+        }
+        _ => format!(
+            "the token {name}{}",
+            user_id
+                .as_ref()
+                .map_or_else(String::new, |id| format!(" of {}", harmless(id)))
+        ),
     };
-    Ok(Done { words, key, user_id, upstream: false, sessions: None })
+    Ok(Done {
+        words,
+        key,
+        user_id,
+        upstream: false,
+        sessions: None,
+    })
 }

@@ -13,7 +13,7 @@ use super::Stop;
 use super::guarantee::Guarantee;
 use super::stopping;
 use crate::app::App;
-use crate::config::{DatabaseUrl, Environment, Settings, Source, StoreUrl, Warning};
+use crate::config::{DatabaseUrl, Environment, Settings, Source, StoreUrl};
 use crate::http;
 use crate::telemetry::{self, LogFormat};
 
@@ -24,8 +24,8 @@ const LAST_PASS: Duration = Duration::from_secs(5);
 pub(super) async fn serve() -> Result<(), Stop> {
     let (settings, warnings) = Settings::load(&Source::from_environment())?;
     begin_logs(&settings)?;
-    for Warning { name, message } in &warnings {
-        tracing::warn!(setting = name, "{message}");
+    for warning in &warnings {
+        tracing::warn!(setting = warning.name, "{warning}");
     }
     let stop = stopping::on_signal()?;
     let wanted = SocketAddr::new(settings.app.host, settings.app.port);
@@ -56,10 +56,15 @@ pub(super) async fn listen(address: SocketAddr, remedy: &str) -> anyhow::Result<
                 anyhow!("port {port} is taken: another program listens on {address}. Stop it, or {remedy}.")
             }
             io::ErrorKind::PermissionDenied => {
-                anyhow!("this user may not listen on {address}: ports below 1024 are for root. Please {remedy}.")
+                anyhow!(
+                    "this user may not listen on {address}: ports below 1024 are for root. Please {remedy}."
+                )
             }
             io::ErrorKind::AddrNotAvailable => {
-                anyhow!("{} is no address of this machine. Set HOST to one of its own, or to 0.0.0.0.", address.ip())
+                anyhow!(
+                    "{} is no address of this machine. Set HOST to one of its own, or to 0.0.0.0.",
+                    address.ip()
+                )
             }
             _ => anyhow!("cannot listen on {address}: {fault}. Please {remedy}."),
         }
@@ -113,7 +118,9 @@ async fn watch(
     }
     let rest = async { while work.join_next().await.is_some() {} };
     if tokio::time::timeout(patience, rest).await.is_err() {
-        tracing::warn!("work beside the requests did not end in time; what is recorded goes on at the next start");
+        tracing::warn!(
+            "work beside the requests did not end in time; what is recorded goes on at the next start"
+        );
     }
     Ok(())
 }
@@ -121,7 +128,12 @@ async fn watch(
 /// The first line of the log says what runs here, and what it promises. It names no password.
 pub(super) fn announce(app: &App, address: SocketAddr) {
     let settings = &app.settings;
-    let layers: Vec<_> = settings.verify.layers.iter().map(|layer| layer.as_str()).collect();
+    let layers: Vec<_> = settings
+        .verify
+        .layers
+        .iter()
+        .map(|layer| layer.as_str())
+        .collect();
     let guarantee = Guarantee::of(&settings.stores);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -156,5 +168,9 @@ pub(super) fn database(settings: &Settings) -> String {
 }
 
 fn shown(settings: &Settings, name: &str) -> String {
-    settings.rows().iter().find(|row| row.name == name).map_or_else(String::new, |row| row.value.clone())
+    settings
+        .rows()
+        .iter()
+        .find(|row| row.name == name)
+        .map_or_else(String::new, |row| row.value.clone())
 }

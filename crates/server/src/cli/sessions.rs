@@ -16,14 +16,19 @@ pub(super) async fn sessions(command: SessionsCommand) -> Result<(), Stop> {
     let engine = &app.gateway.engine;
     match command {
         SessionsCommand::List { user, output } => list(engine, &user, output.json).await,
-        SessionsCommand::End { user, session, output } => end(engine, &user, &session, output.json).await,
+        SessionsCommand::End {
+            user,
+            session,
+            output,
+        } => end(engine, &user, &session, output.json).await,
         SessionsCommand::EndAll { user, output } => end_all(engine, &user, output.json).await,
     }
 }
 
 async fn list(engine: &Engine, user: &str, json: bool) -> Result<(), Stop> {
     let found = engine.live_sessions(user).await;
-    let sessions = found.context("the sessions cannot be read; `maxlab-auth check` says what does not answer")?;
+    let sessions =
+        found.context("the sessions cannot be read; `maxlab-auth check` says what does not answer")?;
     if json {
         let sessions: Vec<_> = sessions
             .iter()
@@ -38,7 +43,9 @@ async fn list(engine: &Engine, user: &str, json: bool) -> Result<(), Stop> {
                 })
             })
             .collect();
-        return Ok(output::print_json(&json!({ "user_id": user, "sessions": sessions }))?);
+        return Ok(output::print_json(
+            &json!({ "user_id": user, "sessions": sessions }),
+        )?);
     }
     if sessions.is_empty() {
         return Ok(output::print(&format!("{} has no session.\n", harmless(user)))?);
@@ -77,16 +84,27 @@ async fn end(engine: &Engine, user: &str, session: &str, json: bool) -> Result<(
         return Err(missing().into());
     }
     let event = act(engine, Some(user), handle.as_str());
-    engine.end_session(user, &handle, Reason::Admin, vec![event]).await.map_err(unacknowledged)?;
+    engine
+        .end_session(user, &handle, Reason::Admin, vec![event])
+        .await
+        .map_err(unacknowledged)?;
     if json {
-        return Ok(output::print_json(&json!({ "ended": true, "user_id": user, "session_id": handle }))?);
+        return Ok(output::print_json(
+            &json!({ "ended": true, "user_id": user, "session_id": handle }),
+        )?);
     }
-    Ok(output::print(&format!("Ended session {handle} of {}, and its tokens.\n", harmless(user)))?)
+    Ok(output::print(&format!(
+        "Ended session {handle} of {}, and its tokens.\n",
+        harmless(user)
+    ))?)
 }
 
 async fn end_all(engine: &Engine, user: &str, json: bool) -> Result<(), Stop> {
     let event = act(engine, Some(user), &format!("user:{user}"));
-    let ended = engine.end_all(user, Reason::Admin, vec![event]).await.map_err(unacknowledged)?;
+    let ended = engine
+        .end_all(user, Reason::Admin, vec![event])
+        .await
+        .map_err(unacknowledged)?;
     if json {
         let counts = json!({ "user_id": user, "sessions": ended.sessions, "known_tokens": ended.tokens });
         return Ok(output::print_json(&counts)?);

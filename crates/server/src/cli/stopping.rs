@@ -1,10 +1,11 @@
-//! How a server is told to stop: SIGTERM or Ctrl-C once to drain, twice to end at once.
+//! How a server is told to stop: SIGTERM or Ctrl-C to drain, Ctrl-C again to end at once.
 
 use std::io;
 
 use tokio_util::sync::CancellationToken;
 
-/// A token that is cancelled by the first SIGTERM or SIGINT. The second one ends the process.
+/// A token that is cancelled by the first SIGTERM or SIGINT. A SIGINT after that ends the process, for a person who does
+/// not want to wait; a supervisor that repeats SIGTERM gets the drain that it asked for.
 ///
 /// # Errors
 /// The operating system does not let us listen for signals.
@@ -17,11 +18,11 @@ pub(super) fn on_signal() -> io::Result<CancellationToken> {
     let told = stop.clone();
     tokio::spawn(async move {
         loop {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            if told.is_cancelled() {
+            let impatient = tokio::select! {
+                _ = terminate.recv() => false,
+                _ = interrupt.recv() => told.is_cancelled(),
+            };
+            if impatient {
                 tracing::warn!("told to stop twice: ending at once");
                 std::process::exit(1);
             }

@@ -228,7 +228,10 @@ pub(super) fn read(reader: &mut Reader<'_>, wire: Wire) -> Option<VerifySettings
         lifetime_without_exp: Duration::from_secs(minutes? * 60),
         token_types: token_types?,
         clock_skew: clock_skew?,
-        claims: claims?,
+        claims: ClaimPaths {
+            ignore_workspaces: workspace_source == Some(WorkspaceSource::Database),
+            ..claims?
+        },
         admin_roles: admin_roles?,
         workspace_source: workspace_source?,
     })
@@ -272,6 +275,7 @@ fn claim_paths(reader: &mut Reader<'_>) -> Option<ClaimPaths> {
         groups: groups.ok()?,
         workspaces: workspaces.ok()?,
         scope: scope.ok()?,
+        ignore_workspaces: false,
     })
 }
 

@@ -1,5 +1,7 @@
 //! Bodies and parameters, as form or JSON, read strictly: nothing twice, nothing mistyped.
 
+use std::collections::HashSet;
+
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::header;
@@ -27,19 +29,28 @@ impl Parameters {
     /// # Errors
     /// One does, or the text is not UTF-8 once it is decoded.
     pub fn from_form(text: &[u8]) -> Result<Self, Failure> {
-        let mut pairs: Vec<(String, String)> = Vec::new();
+        let pairs = Self::pairs_of_form(text)?;
+        let mut seen = HashSet::new();
+        if let Some((name, _)) = pairs.iter().find(|(name, _)| !seen.insert(name.as_str())) {
+            return Err(twice(name));
+        }
+        Ok(Self(pairs))
+    }
+
+    /// Reads a query or a form in which a name may come again.
+    ///
+    /// # Errors
+    /// The text is not UTF-8 once it is decoded.
+    pub fn pairs_of_form(text: &[u8]) -> Result<Vec<(String, String)>, Failure> {
+        let mut pairs = Vec::new();
         for pair in text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
             let (name, value) = match pair.iter().position(|byte| *byte == b'=') {
                 Some(at) => (pair.get(..at).unwrap_or_default(), pair.get(at + 1..).unwrap_or_default()),
                 None => (pair, [].as_slice()),
             };
-            let (name, value) = (decoded(name)?, decoded(value)?);
-            if pairs.iter().any(|(seen, _)| *seen == name) {
-                return Err(twice(&name));
-            }
-            pairs.push((name, value));
+            pairs.push((decoded(name)?, decoded(value)?));
         }
-        Ok(Self(pairs))
+        Ok(pairs)
     }
 
     /// Reads the guide's JSON form of the same parameters: an object of strings. `null` is as good as absent.
@@ -83,7 +94,13 @@ impl Parameters {
     }
 }
 
+/// One name or value of a form. A `%` that two hexadecimal digits do not follow is refused: readers differ on it.
 fn decoded(text: &[u8]) -> Result<String, Failure> {
+    let escape = |rest: &[u8]| matches!(rest, [_, high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit());
+    let percents = text.iter().enumerate().filter(|(_, byte)| **byte == b'%');
+    if !percents.map(|(at, _)| text.get(at..).unwrap_or_default()).all(escape) {
+        return Err(Failure::InvalidRequest("A `%` in a parameter is not followed by two hexadecimal digits".into()));
+    }
     let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
     let bytes: Vec<u8> = percent_encoding::percent_decode(&spaced).collect();
     let text = String::from_utf8(bytes);
@@ -115,6 +132,11 @@ enum Kind {
 }
 
 fn kind(request: &Request) -> Result<Kind, Failure> {
+    // Nothing is unpacked here (RFC 9110 §8.4): what is packed would be read as something that it is not.
+    let mut codings = request.headers().get_all(header::CONTENT_ENCODING).iter();
+    if !codings.all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(Failure::UnsupportedMediaType);
+    }
     let mut values = request.headers().get_all(header::CONTENT_TYPE).iter();
     let Some(value) = values.next() else { return Ok(Kind::None) };
     if values.next().is_some() {
@@ -194,6 +216,9 @@ mod tests {
         assert!(Parameters::from_form(b"a=1&a=1").is_err());
         assert!(Parameters::from_form(b"a=1&%61=2").is_err());
         assert!(Parameters::from_form(b"a=%ff").is_err());
+        for bad in [&b"a=%"[..], b"a=%4", b"a=%zz", b"a=%u0061", b"%=a", b"a=%%41"] {
+            assert!(Parameters::from_form(bad).is_err());
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use maxlab_auth_core::verify::Rejection;
 
 use super::cookies::Presented;
 use super::error::Failure;
+use super::forward_auth::Original;
 use super::gateway::{Gateway, Shared};
 use super::peer::ClientIp;
 use super::request_id::RequestId;
@@ -87,7 +88,9 @@ impl FromRequestParts<Gateway> for CurrentUser {
         let credentials = Credentials::read(&parts.headers, gateway)?;
         let credential = credentials.deciding().ok_or(Failure::MissingCredential)?;
         if credentials.token.is_none() {
-            same_origin(&parts.method, &parts.headers, gateway)?;
+            let original = Original::from_request_parts(parts, gateway).await;
+            let host = original.ok().and_then(|original| original.host);
+            same_origin(&parts.method, &parts.headers, host.as_deref(), gateway)?;
         }
         let live = gateway.engine.authenticate(&credential).await?;
         observed::verified(live.identity().verification_source.as_str());
@@ -96,10 +99,16 @@ impl FromRequestParts<Gateway> for CurrentUser {
 }
 
 /// A request that acts with a cookie must show that it comes from our own pages, or from an origin on the allow-list.
+/// `forwarded_host` is the host that the browser asked, where a trusted proxy tells of one.
 ///
 /// # Errors
 /// It does not.
-pub fn same_origin(method: &Method, headers: &HeaderMap, shared: &Shared) -> Result<(), Failure> {
+pub fn same_origin(
+    method: &Method,
+    headers: &HeaderMap,
+    forwarded_host: Option<&str>,
+    shared: &Shared,
+) -> Result<(), Failure> {
     if method.is_safe() {
         return Ok(());
     }
@@ -109,7 +118,9 @@ pub fn same_origin(method: &Method, headers: &HeaderMap, shared: &Shared) -> Res
         Some(origin) if shared.trusted_origins.iter().any(|trusted| trusted == origin) => Ok(()),
         Some(origin) => {
             let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-            let ours = host.is_some() && host == text(header::HOST) && site.is_none_or(|site| site == "same-origin");
+            let own = forwarded_host.or_else(|| text(header::HOST));
+            let ours = host.zip(own).is_some_and(|(theirs, own)| theirs.eq_ignore_ascii_case(own))
+                && site.is_none_or(|site| site == "same-origin");
             if ours { Ok(()) } else { Err(Failure::CrossSite) }
         }
         None if site == Some("same-origin") => Ok(()),
@@ -167,7 +178,7 @@ impl FromRequestParts<Gateway> for RequireGroup {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Failure> {
-        let group = path_text(parts, gateway).await?;
+        let PathText(group) = PathText::from_request_parts(parts, gateway).await?;
         let user = CurrentUser::from_request_parts(parts, gateway).await?;
         Ok(Self(Permit::check(user.live, &InGroup { group })?))
     }
@@ -181,16 +192,24 @@ impl FromRequestParts<Gateway> for RequireWorkspace {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Failure> {
-        let workspace_id = path_text(parts, gateway).await?;
+        let PathText(workspace_id) = PathText::from_request_parts(parts, gateway).await?;
         let user = CurrentUser::from_request_parts(parts, gateway).await?;
         let live = gateway.engine.with_workspaces(user.live).await?;
         Ok(Self(Permit::check(live, &InWorkspace { workspace_id, admin: gateway.admin.clone() })?))
     }
 }
 
-async fn path_text(parts: &mut Parts, gateway: &Gateway) -> Result<String, Failure> {
-    let Path(text) = Path::<String>::from_request_parts(parts, gateway)
-        .await
-        .map_err(|_| Failure::InvalidRequest("The path is not UTF-8".into()))?;
-    Ok(text)
+/// The one name in a route's path, decoded.
+#[derive(Clone, Debug)]
+pub struct PathText(pub String);
+
+impl FromRequestParts<Gateway> for PathText {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Failure> {
+        let Path(text) = Path::<String>::from_request_parts(parts, gateway)
+            .await
+            .map_err(|_| Failure::InvalidRequest("The path is not UTF-8 once it is decoded".into()))?;
+        Ok(Self(text))
+    }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use ipnet::IpNet;
 use maxlab_auth_core::engine::Engine;
 use maxlab_auth_core::guard::Admin;
 use maxlab_auth_core::unavailable::Unavailable;
@@ -42,6 +43,8 @@ pub struct LoginRules {
     pub client_ids: Option<Vec<String>>,
     /// `ALLOWED_REDIRECT_URIS`, compared exactly; `None` leaves it to the authorization server.
     pub redirect_uris: Option<Vec<String>>,
+    /// `LOGIN_URL`: where a browser is sent that must log in; `None` answers it 401.
+    pub url: Option<String>,
 }
 
 /// The gateway, as its handlers see it.
@@ -61,6 +64,8 @@ pub struct Shared {
     pub introspection_clients: Vec<IntrospectionClient>,
     /// Origins, beside our own, from which a browser may act with our cookie.
     pub trusted_origins: Vec<String>,
+    /// Proxies whose `X-Forwarded-*` are believed (`TRUSTED_PROXIES`).
+    pub trusted_proxies: Vec<IpNet>,
     /// Refreshes under way.
     pub flights: RefreshFlights,
     /// What `/health/ready` asks.

@@ -7,6 +7,7 @@ pub mod cookies;
 pub mod docs;
 pub mod error;
 pub mod extract;
+pub mod forward_auth;
 pub mod gateway;
 pub mod health;
 pub mod layers;

@@ -15,6 +15,8 @@ use crate::observed;
 
 /// What waited longer than this is given up, with a word in the log: by then the token has expired.
 const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// A server that goes on refusing the client is asked this often: with the growing pauses, for about two hours.
+const MOST_REFUSALS: u32 = 30;
 /// How many are told at a time.
 const BATCH: u32 = 20;
 
@@ -88,6 +90,12 @@ impl OutboxWorker {
             Ok(answer) if answer.status.is_success() => Told::Heard,
             Ok(answer) if matches!(answer.status.as_u16(), 404 | 405 | 501) => {
                 Told::Useless(format!("the revocation endpoint answers {}", answer.status))
+            }
+            // It understood and will not: asking again changes nothing (RFC 7009 §2.2.1).
+            Ok(answer) if answer.status.as_u16() == 400 => Told::Useless("it answers 400".to_owned()),
+            // The client is not let in. An operator may mend that, but not for ever.
+            Ok(answer) if answer.status.is_client_error() && item.attempts >= MOST_REFUSALS => {
+                Told::Useless(format!("it goes on answering {}", answer.status))
             }
             Ok(answer) => Told::NotHeard(format!("it answers {}", answer.status)),
             Err(fault @ (UpstreamError::Timeout | UpstreamError::Unreachable(_))) => Told::NotHeard(fault.to_string()),

@@ -63,6 +63,22 @@ async fn a_length_that_is_too_long_is_refused_before_the_body_is_asked_for() {
     assert_eq!(client.reply().await.unwrap().body, b"2");
 }
 
+/// A reset in the middle of an upload can lose the answer that explains it (RFC 9112 §9.6).
+#[tokio::test]
+async fn an_upload_that_goes_on_after_its_refusal_meets_no_reset() {
+    let door = Door::open().await;
+    let mut client = door.connect().await;
+    client
+        .send("POST /length HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n")
+        .await
+        .unwrap();
+    assert_eq!(client.reply().await.unwrap().status, 413);
+    client
+        .send_slowly([b'x'; 10], Duration::from_millis(10))
+        .await
+        .unwrap();
+}
+
 #[tokio::test]
 async fn a_body_that_trickles_is_cut() {
     let body_timeout = Duration::from_millis(300);

@@ -33,7 +33,9 @@ pub(super) async fn everything(settings: &Settings) -> Vec<Finding> {
         async {
             match server {
                 Ok(server) => authorization_server(settings, &server, &address).await,
-                Err(fault) => vec![timed("authorization_server", address, async { Err(fault.to_string()) }).await],
+                Err(fault) => {
+                    vec![timed("authorization_server", address, async { Err(fault.to_string()) }).await]
+                }
             }
         },
     );
@@ -44,10 +46,18 @@ pub(super) async fn everything(settings: &Settings) -> Vec<Finding> {
 
 async fn timed(component: &'static str, what: String, found: impl Future<Output = Found>) -> Finding {
     let started = Instant::now();
-    let found = timeout(PATIENCE, found).await.unwrap_or_else(|_| Err("it does not answer in time".to_owned()));
+    let found = timeout(PATIENCE, found)
+        .await
+        .unwrap_or_else(|_| Err("it does not answer in time".to_owned()));
     let response_time = started.elapsed().as_secs_f64();
     let (status, detail) = found.unwrap_or_else(|fault| (Health::Unhealthy, fault));
-    Finding { component, status, what, detail, response_time }
+    Finding {
+        component,
+        status,
+        what,
+        detail,
+        response_time,
+    }
 }
 
 fn healthy(detail: impl Into<String>) -> Found {
@@ -75,9 +85,10 @@ async fn store(settings: &Settings) -> Found {
             let policy = store.eviction_policy().await.map_err(told)?;
             evicting(policy.as_deref(), settings.app.environment)
         }
-        StoreUrl::Sentinel(_) | StoreUrl::Cluster(_) => {
-            Err("Sentinel and Cluster are not supported yet; use redis:// or rediss:// with one server".to_owned())
-        }
+        StoreUrl::Sentinel(_) | StoreUrl::Cluster(_) => Err(
+            "Sentinel and Cluster are not supported yet; use redis:// or rediss:// with one server"
+                .to_owned(),
+        ),
     }
 }
 
@@ -89,16 +100,26 @@ fn evicting(policy: Option<&str>, environment: Environment) -> Found {
     if policy == "noeviction" {
         return healthy("maxmemory-policy noeviction");
     }
-    let detail = format!("maxmemory-policy {policy} throws revocations away when memory is full: set noeviction in redis.conf");
-    if environment == Environment::Production { Err(detail) } else { warning(detail) }
+    let detail = format!(
+        "maxmemory-policy {policy} throws revocations away when memory is full: set noeviction in redis.conf"
+    );
+    if environment == Environment::Production {
+        Err(detail)
+    } else {
+        warning(detail)
+    }
 }
 
 async fn database(settings: &Settings) -> Found {
     let (opened, detail) = match &settings.stores.database {
-        DatabaseUrl::Sqlite(path) => (SqlDatabase::connect_sqlite(path).await, "SQLite journal, on this machine alone"),
-        DatabaseUrl::Postgres(url) => {
-            (SqlDatabase::connect_postgres(url.expose_secret()).await, "PostgreSQL journal, shared by all instances")
-        }
+        DatabaseUrl::Sqlite(path) => (
+            SqlDatabase::connect_sqlite(path).await,
+            "SQLite journal, on this machine alone",
+        ),
+        DatabaseUrl::Postgres(url) => (
+            SqlDatabase::connect_postgres(url.expose_secret()).await,
+            "PostgreSQL journal, shared by all instances",
+        ),
     };
     let database: Result<_, Unavailable> = opened;
     database.map_err(told)?.ping().await.map_err(told)?;
@@ -133,7 +154,10 @@ async fn authorization_server(settings: &Settings, server: &Arc<AuthServer>, add
 
 /// Any answer shows that it is there; not every server has the guide's `/health`.
 async fn health(server: &AuthServer) -> Found {
-    let request = server.request(Method::GET, Endpoint::Health).await.ok_or("its address takes no path")?;
+    let request = server
+        .request(Method::GET, Endpoint::Health)
+        .await
+        .ok_or("its address takes no path")?;
     let answer = server.send(Endpoint::Health, request).await.map_err(told)?;
     match answer.status {
         status if status.is_server_error() => Err(format!("its /health answers {status}")),
@@ -151,13 +175,18 @@ async fn metadata(server: &AuthServer) -> Found {
 
 async fn key_set(settings: &Settings, server: &Arc<AuthServer>) -> Found {
     let url = match &settings.verify.keys {
-        JwtKeys::Secret { algorithm, .. } => return healthy(format!("not needed: JWT_SECRET_KEY ({algorithm:?}) verifies")),
+        JwtKeys::Secret { algorithm, .. } => {
+            return healthy(format!("not needed: JWT_SECRET_KEY ({algorithm:?}) verifies"));
+        }
         JwtKeys::Jwks { url, .. } => url.clone(),
     };
     let keys = PublishedKeys::new(Arc::clone(server), url);
     match keys.keys_for(None, SystemClock.now()).await {
         Ok(Some(keys)) if keys.skipped().is_empty() => healthy("published, and every key can be used"),
-        Ok(Some(keys)) => healthy(format!("published; {} keys are of kinds that are not used here", keys.skipped().len())),
+        Ok(Some(keys)) => healthy(format!(
+            "published; {} keys are of kinds that are not used here",
+            keys.skipped().len()
+        )),
         Ok(None) => warning("none published, so local_jwt accepts nothing; set JWKS_URL or JWT_SECRET_KEY"),
         Err(fault) => Err(fault.to_string()),
     }

@@ -49,7 +49,9 @@ impl Screen {
 
     /// The whole screen.
     pub(super) fn text(&self) -> String {
-        let Self { gateway, idp, folder, .. } = self;
+        let Self {
+            gateway, idp, folder, ..
+        } = self;
         let mut text = format!(
             "\nmaxlab-auth for development, on this machine only. Ctrl-C stops it; {folder} keeps everything.\n\n\
              Gateway               {gateway}    its pages: {gateway}/docs\n\
@@ -60,7 +62,9 @@ impl Screen {
         for (number, (title, command)) in self.commands().iter().enumerate() {
             let _ = writeln!(text, "# {}. {title}\n{command}\n", number + 1);
         }
-        text.push_str("The session began with the login, and one revoked token does not end it. With its cookie:\n\n");
+        text.push_str(
+            "The session began with the login, and one revoked token does not end it. With its cookie:\n\n",
+        );
         for (title, command) in self.more() {
             let _ = writeln!(text, "# {title}\n{command}\n");
         }
@@ -68,11 +72,19 @@ impl Screen {
     }
 
     fn people(&self) -> String {
-        let mut table =
-            Table::new(&[("LOGIN", Fit::Whole), ("PASSWORD", Fit::Whole), ("USER ID", Fit::Whole), ("WHO", Fit::Whole)]);
+        let mut table = Table::new(&[
+            ("LOGIN", Fit::Whole),
+            ("PASSWORD", Fit::Whole),
+            ("USER ID", Fit::Whole),
+            ("WHO", Fit::Whole),
+        ]);
         for person in &self.people {
             let claims = &person.claims;
-            let lists = [("roles", &claims.roles), ("groups", &claims.groups), ("workspaces", &claims.workspaces)];
+            let lists = [
+                ("roles", &claims.roles),
+                ("groups", &claims.groups),
+                ("workspaces", &claims.workspaces),
+            ];
             let who: Vec<String> = lists
                 .iter()
                 .filter(|(_, list)| !list.is_empty())
@@ -89,7 +101,10 @@ impl Screen {
         let call = format!("curl -sS {STATUS} -H \"Authorization: Bearer $TOKEN\" {gateway}/api/v1/auth/me");
         let revoke = format!("curl -sS {STATUS} -d token=\"$TOKEN\" {gateway}/oauth/revoke");
         [
-            ("Log in: a code from the authorization server, exchanged at the gateway", self.log_in()),
+            (
+                "Log in: a code from the authorization server, exchanged at the gateway",
+                self.log_in(),
+            ),
             ("Call: who am I?", call.clone()),
             ("Revoke the token", revoke),
             ("Be refused: the same call again", call),
@@ -97,8 +112,17 @@ impl Screen {
     }
 
     fn log_in(&self) -> String {
-        let Self { gateway, idp, verifier, .. } = self;
-        let password = self.people.iter().find(|person| person.login == WHO).map_or("", |person| person.password.as_str());
+        let Self {
+            gateway,
+            idp,
+            verifier,
+            ..
+        } = self;
+        let password = self
+            .people
+            .iter()
+            .find(|person| person.login == WHO)
+            .map_or("", |person| person.password.as_str());
         let redirect_uri = format!("{gateway}/callback");
         let challenge = URL_SAFE_NO_PAD.encode(sha256(verifier.as_bytes()));
         let query = form_urlencoded::Serializer::new(String::new())

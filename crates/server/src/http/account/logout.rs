@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::super::body::OptionalJson;
 use super::super::error::Failure;
 use super::super::extract::{Caller, Credentials, same_origin};
+use super::super::forward_auth::Original;
 use super::super::gateway::Gateway;
 use super::super::oauth::client_of_token;
 use crate::observed;
@@ -27,13 +28,14 @@ const CLEAR: HeaderValue = HeaderValue::from_static("\"cache\", \"cookies\", \"s
 pub async fn logout(
     State(gateway): State<Gateway>,
     Caller(origin): Caller,
+    original: Original,
     headers: HeaderMap,
     OptionalJson(body): OptionalJson,
 ) -> Result<Response, Failure> {
     let all_devices = flag(&body, "logout_all_devices")?;
     let refresh_token = refresh_token(&body)?;
     let credentials = Credentials::read(&headers, &gateway)?;
-    match who(&gateway, &headers, &credentials).await? {
+    match who(&gateway, &original, &headers, &credentials).await? {
         Some(live) if all_devices => {
             revoke_refresh_token(&gateway, refresh_token.as_ref(), &origin).await?;
             everything(&gateway, &live, &origin).await?;
@@ -62,11 +64,12 @@ pub async fn logout(
 pub async fn logout_all(
     State(gateway): State<Gateway>,
     Caller(origin): Caller,
+    original: Original,
     headers: HeaderMap,
     OptionalJson(_): OptionalJson,
 ) -> Result<Response, Failure> {
     let credentials = Credentials::read(&headers, &gateway)?;
-    let ended = match authenticate(&gateway, &headers, &credentials).await {
+    let ended = match authenticate(&gateway, &original, &headers, &credentials).await {
         Ok(live) => everything(&gateway, &live, &origin).await?,
         // The answer to the first call was lost, and this is the second.
         Err(Failure::Auth(AuthFault::TokenRevoked(Reason::LogoutAll))) => EndedAll { tokens: 0, sessions: 0 },
@@ -82,17 +85,27 @@ pub async fn logout_all(
     Ok(cleared(&gateway, body))
 }
 
-async fn authenticate(gateway: &Gateway, headers: &HeaderMap, credentials: &Credentials) -> Result<Live, Failure> {
+async fn authenticate(
+    gateway: &Gateway,
+    original: &Original,
+    headers: &HeaderMap,
+    credentials: &Credentials,
+) -> Result<Live, Failure> {
     let credential = credentials.deciding().ok_or(Failure::MissingCredential)?;
     if credentials.token.is_none() {
-        same_origin(&Method::POST, headers, gateway)?;
+        same_origin(&Method::POST, headers, original.host.as_deref(), gateway)?;
     }
     Ok(gateway.engine.authenticate(&credential).await?)
 }
 
 /// Who asks; `None` if the credential was good and has been revoked.
-async fn who(gateway: &Gateway, headers: &HeaderMap, credentials: &Credentials) -> Result<Option<Live>, Failure> {
-    match authenticate(gateway, headers, credentials).await {
+async fn who(
+    gateway: &Gateway,
+    original: &Original,
+    headers: &HeaderMap,
+    credentials: &Credentials,
+) -> Result<Option<Live>, Failure> {
+    match authenticate(gateway, original, headers, credentials).await {
         Ok(live) => Ok(Some(live)),
         Err(Failure::Auth(AuthFault::TokenRevoked(_) | AuthFault::SessionRevoked)) => Ok(None),
         Err(failure) => Err(failure),

@@ -1,7 +1,7 @@
 //! `/api/v1/auth/sessions`: one's own sessions, shown by handle, ended by name, rotated.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use maxlab_auth_core::audit::{AuditEvent, AuditKind};
@@ -11,7 +11,7 @@ use maxlab_auth_core::revocation::Reason;
 use serde_json::{Value, json};
 
 use super::super::error::Failure;
-use super::super::extract::{Caller, CurrentUser};
+use super::super::extract::{Caller, CurrentUser, PathText};
 use super::super::gateway::Gateway;
 use crate::observed;
 
@@ -49,7 +49,7 @@ pub async fn list(State(gateway): State<Gateway>, user: CurrentUser) -> Result<J
 pub async fn terminate(
     State(gateway): State<Gateway>,
     Caller(origin): Caller,
-    Path(handle): Path<String>,
+    PathText(handle): PathText,
     user: CurrentUser,
 ) -> Result<Json<Value>, Failure> {
     const NOT_OWNED: Failure = Failure::NotFound("Session not found or not owned by user");

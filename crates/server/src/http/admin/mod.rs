@@ -1,14 +1,14 @@
 //! What administrators may do over HTTP: see the denylist and the audit, and log a user out everywhere.
 
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use maxlab_auth_core::audit::{AuditEvent, AuditFilter, AuditKind};
 use maxlab_auth_core::revocation::Reason;
 use serde_json::{Value, json};
 
 use super::body::Parameters;
 use super::error::Failure;
-use super::extract::{Caller, RequireAdmin};
+use super::extract::{Caller, PathText, RequireAdmin};
 use super::gateway::Gateway;
 use crate::observed;
 
@@ -75,7 +75,7 @@ pub async fn logout_all(
     State(gateway): State<Gateway>,
     Caller(origin): Caller,
     RequireAdmin(permit): RequireAdmin,
-    Path(user_id): Path<String>,
+    PathText(user_id): PathText,
 ) -> Result<Json<Value>, Failure> {
     let engine = &gateway.engine;
     let mut event = AuditEvent::new(AuditKind::AdminRevoke, engine.now(), &origin).by(&user_id);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::answers::{AUTHENTICATED, COOKIE_WRITE};
-use super::operation::{Operation, USER, json_answer, media, path, request_header};
+use super::operation::{Operation, SESSION, USER, json_answer, media, path, request_header};
 use super::schemas::{HANDLE, MOMENT, REFRESH_TOKEN, USER_ID, handle};
 
 pub(super) const TAG: &str = "Account";
@@ -148,7 +148,7 @@ fn rotate() -> Operation {
     Operation::new("post", "/api/v1/auth/sessions/rotate", "rotateSession", "Give the session a new id")
         .tagged(TAG)
         .described("The old cookie is dead when this answers; the handle stays. Only a session cookie can be rotated: without one it is 400.")
-        .secured(USER)
+        .secured(SESSION)
         .answers(
             "200",
             json_answer(

@@ -6,6 +6,8 @@ use super::answers;
 
 /// A way to be let in: a bearer token, or the session cookie.
 pub(super) const USER: &[&str] = &["bearer", "session"];
+/// The session cookie alone.
+pub(super) const SESSION: &[&str] = &["session"];
 /// A client that proves itself or, as an empty word says, does so in the body or not at all.
 pub(super) const CLIENT: &[&str] = &["client", ""];
 
@@ -142,7 +144,10 @@ pub(super) fn path(name: &str, description: &str, schema: Value, example: &str) 
 
 /// A parameter of the query, which may be left out.
 pub(super) fn query(name: &str, description: &str, schema: Value, example: impl Into<Value>) -> Value {
-    json!({ "name": name, "in": "query", "description": description, "schema": schema, "example": example.into() })
+    let mut parameter = json!({ "name": name, "in": "query", "description": description });
+    parameter["schema"] = schema;
+    parameter["example"] = example.into();
+    parameter
 }
 
 /// A header of the request, which may be left out.

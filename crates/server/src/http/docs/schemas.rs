@@ -98,12 +98,8 @@ fn errors() -> Named {
 
 /// An object with just these properties, of which the required ones are always there.
 fn object(description: &str, required: &[&str], properties: Value) -> Value {
-    let mut schema = json!({
-        "type": "object",
-        "description": description,
-        "properties": properties,
-        "additionalProperties": false,
-    });
+    let mut schema = json!({ "type": "object", "description": description, "additionalProperties": false });
+    schema["properties"] = properties;
     if !required.is_empty() {
         schema["required"] = json!(required);
     }

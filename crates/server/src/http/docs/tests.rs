@@ -163,7 +163,7 @@ fn what_the_layers_answer_is_said_of_every_operation() {
             .as_array()
             .unwrap()
             .iter()
-            .any(|way| way.get("bearer").is_some())
+            .any(|way| way.get("session").is_some())
         {
             assert_ne!(fields["responses"]["401"], Value::Null, "{method} {path}");
             let unsafe_method = method != "get";

@@ -144,6 +144,7 @@ mod tests {
         let rules = LoginRules {
             client_ids: Some(vec!["c".into()]),
             redirect_uris: Some(vec!["https://app.example/cb".into()]),
+            url: None,
         };
         assert!(checked(GOOD, &rules).is_ok());
         assert!(checked(&GOOD.replace("client_id=c", "client_id=C"), &rules).is_err());

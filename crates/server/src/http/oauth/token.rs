@@ -8,8 +8,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use maxlab_auth_core::audit::Origin;
-use maxlab_auth_core::credential::{PresentedToken, hex, sha256};
+use maxlab_auth_core::audit::{AuditEvent, AuditKind, Origin};
+use maxlab_auth_core::credential::{PresentedToken, SessionId, hex, sha256};
 use maxlab_auth_core::engine::{Granted, LoginFault, RefreshFault, RefreshStanding};
 use maxlab_auth_core::revocation::{Reason, TokenUse};
 use maxlab_auth_core::session::SessionToken;
@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::super::body::{OAuthBody, Parameters};
+use super::super::cookies::Presented;
 use super::super::error::{Failure, OAuthFailure};
 use super::super::extract::Caller;
 use super::super::gateway::Gateway;
@@ -92,7 +93,11 @@ pub async fn token(
 ) -> Result<Response, OAuthFailure> {
     let grant = parameters.required("grant_type")?.to_owned();
     client_of(&headers, &parameters)?;
-    let exchange = Exchange { gateway: gateway.clone(), origin, authorization: basic(&headers), parameters };
+    let shown = match gateway.cookies.read(&headers) {
+        Ok(Some(Presented::Session(id))) => Some(id),
+        _ => None,
+    };
+    let exchange = Exchange { gateway: gateway.clone(), origin, authorization: basic(&headers), shown, parameters };
     let patience = gateway.server.config().timeout + RECORDING;
     let outcome = match grant.as_str() {
         "authorization_code" => {
@@ -125,6 +130,8 @@ struct Exchange {
     gateway: Gateway,
     origin: Origin,
     authorization: Option<HeaderValue>,
+    /// The session whose cookie came along.
+    shown: Option<SessionId>,
     parameters: Parameters,
 }
 
@@ -133,7 +140,7 @@ impl Exchange {
     fn name(&self, kind: &str, grant: &str) -> String {
         let mut text = format!("{kind}\n{grant}\n");
         for (name, value) in self.parameters.pairs() {
-            text = format!("{text}{}={}\n", hex(name.as_bytes()), hex(value.as_bytes()));
+            text.push_str(&format!("{}={}\n", hex(name.as_bytes()), hex(value.as_bytes())));
         }
         if let Some(value) = &self.authorization {
             text.push_str(&hex(value.as_bytes()));
@@ -180,6 +187,7 @@ impl Exchange {
         match self.gateway.engine.log_in(&granted, login_at, &self.origin).await {
             Ok(login) => {
                 observed::session_begun();
+                self.replace_shown().await;
                 let mut headers = HeaderMap::new();
                 if let Some(cookie) = self.gateway.cookies.set(&login.begun.id) {
                     headers.append(header::SET_COOKIE, cookie);
@@ -197,6 +205,22 @@ impl Exchange {
                 self.give_back(&granted, login_at).await;
                 Err(fault.into())
             }
+        }
+    }
+
+    /// A login ends the session that the browser had before: nobody goes on with an id that may have been planted there
+    /// (session fixation). The login stands if this fails, and the browser has its new cookie either way.
+    async fn replace_shown(&self) {
+        let engine = &self.gateway.engine;
+        let Some(id) = &self.shown else { return };
+        let Ok((live, opened)) = engine.open_session(id).await else { return };
+        let (user_id, handle) = (&live.identity().user_id, &opened.record.handle);
+        let event = AuditEvent::new(AuditKind::SessionTerminated, engine.now(), &self.origin)
+            .by(user_id)
+            .on(handle.as_str())
+            .saying("a new login took its place in the browser");
+        if let Err(fault) = engine.end_session(user_id, handle, Reason::SessionTerminated, vec![event]).await {
+            tracing::warn!(%fault, "the session that a login replaced could not be ended");
         }
     }
 

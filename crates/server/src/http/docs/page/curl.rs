@@ -86,7 +86,7 @@ fn address(place: &Place<'_>) -> String {
             "path" => path = path.replace(&format!("{{{name}}}"), &value),
             // The bounds of a page are enough of an example where nothing must be given.
             "query" if parameter["required"] == true || name == "limit" => {
-                query.push(format!("{name}={value}"))
+                query.push(format!("{name}={value}"));
             }
             _ => {}
         }
@@ -101,6 +101,8 @@ fn credential(place: &Place<'_>, body: Option<&Body<'_>>) -> Option<String> {
     let client_in_body = body.is_some_and(|body| body.value.get("client_id").is_some());
     if takes("bearer") {
         Some("-H \"Authorization: Bearer $ACCESS_TOKEN\"".to_owned())
+    } else if takes("session") {
+        Some(format!("-b \"maxlab_session=$SESSION\" -H 'Origin: {ORIGIN}'"))
     } else if takes("client") && !client_in_body {
         Some("-u \"$CLIENT_ID:$CLIENT_SECRET\"".to_owned())
     } else {

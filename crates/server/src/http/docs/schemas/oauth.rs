@@ -28,16 +28,33 @@ fn client(mut properties: Value) -> Value {
     properties
 }
 
+/// A parameter that is there; an empty one is as good as absent (RFC 6749 §3.1).
+fn given(description: &str) -> Value {
+    json!({ "type": "string", "minLength": 1, "description": description })
+}
+
+/// The same parameters, with room for more of them: each a plain value, none twice.
+fn parameters(mut schema: Value) -> Value {
+    schema["additionalProperties"] = json!({ "type": ["string", "number", "boolean", "null"] });
+    schema
+}
+
+/// The same object, with at least one of these members.
+fn one_of(names: &[&str], mut schema: Value) -> Value {
+    schema["anyOf"] = names.iter().map(|name| json!({ "required": [name] })).collect();
+    schema
+}
+
 fn requests() -> Named {
     vec![
         (
             "TokenRequest",
-            open(object(
+            parameters(object(
                 "RFC 6749 §4.1.3 and §6. Every parameter is passed on to the authorization server, unknown ones too. In JSON \
                  each is a string; a number or a boolean is read as its text, `null` as absent.",
                 &["grant_type"],
                 client(json!({
-                    "grant_type": text("`authorization_code`, `refresh_token`, or another that the authorization server knows."),
+                    "grant_type": given("`authorization_code`, `refresh_token`, or another that the authorization server knows."),
                     "code": text_or_null("For `authorization_code`: the code."),
                     "redirect_uri": text_or_null("For `authorization_code`: the redirect URI of the login."),
                     "code_verifier": text_or_null("For `authorization_code`: what the challenge was made from (RFC 7636 §4.5)."),
@@ -48,35 +65,38 @@ fn requests() -> Named {
         ),
         (
             "ValidateRequest",
-            open(object(
-                "A token to be looked at. Where there are several, `refresh_token` goes before `access_token`, and that before \
+            one_of(
+                &["refresh_token", "access_token", "token"],
+                parameters(object(
+                    "A token to be looked at. Where there are several, `refresh_token` goes before `access_token`, and that before \
                  `token`.",
-                &[],
-                json!({
-                    "refresh_token": text_or_null("A refresh token."),
-                    "access_token": text_or_null("An access token."),
-                    "token": text_or_null("An access token."),
-                }),
-            )),
+                    &[],
+                    json!({
+                        "refresh_token": given("A refresh token."),
+                        "access_token": given("An access token."),
+                        "token": given("An access token."),
+                    }),
+                )),
+            ),
         ),
         (
             "RevokeRequest",
-            open(object(
+            parameters(object(
                 "RFC 7009 §2.1.",
                 &["token"],
                 client(json!({
-                    "token": text("The access or refresh token, at most 16 KiB long."),
+                    "token": given("The access or refresh token, at most 16 KiB long."),
                     "token_type_hint": text_or_null("`access_token` or `refresh_token`; any other word is as good as none."),
                 })),
             )),
         ),
         (
             "IntrospectRequest",
-            open(object(
+            parameters(object(
                 "RFC 7662 §2.1.",
                 &["token"],
                 client(json!({
-                    "token": text("The access token."),
+                    "token": given("The access token."),
                     "token_type_hint": text_or_null("Not read: only access tokens are told of."),
                 })),
             )),

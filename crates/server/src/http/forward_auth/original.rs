@@ -1,0 +1,93 @@
+//! The request that a front proxy asks about, as far as the proxy is one that may say.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::super::error::Failure;
+use super::super::gateway::Gateway;
+use super::super::peer::{PeerAddr, is_trusted};
+
+/// The original request. Without a trusted proxy it is the request itself, and whatever `X-Forwarded-*` say is ignored.
+#[derive(Clone, Debug)]
+pub struct Original {
+    /// Its method.
+    pub method: Method,
+    /// `http` or `https`.
+    pub scheme: Option<String>,
+    /// Its host, with its port if it has one.
+    pub host: Option<String>,
+    /// Its path and query.
+    pub uri: Option<String>,
+}
+
+impl FromRequestParts<Gateway> for Original {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Failure> {
+        let peer = parts.extensions.get::<PeerAddr>().map(|PeerAddr(address)| address.ip());
+        if !peer.is_some_and(|peer| is_trusted(peer, &gateway.trusted_proxies)) {
+            return Ok(Self { method: parts.method.clone(), scheme: None, host: None, uri: None });
+        }
+        let headers = &parts.headers;
+        let method = match single(headers, &["x-forwarded-method", "x-original-method"])? {
+            Some(name) => Method::from_bytes(name.as_bytes())
+                .map_err(|_| Failure::InvalidRequest("The forwarded method is not one".into()))?,
+            None => parts.method.clone(),
+        };
+        Ok(Self {
+            method,
+            scheme: single(headers, &["x-forwarded-proto"])?.filter(|s| s == "http" || s == "https"),
+            host: single(headers, &["x-forwarded-host"])?,
+            uri: single(headers, &["x-forwarded-uri", "x-original-uri", "x-original-url"])?,
+        })
+    }
+}
+
+/// The one value of the first of these header fields that is there.
+fn single(headers: &HeaderMap, names: &[&str]) -> Result<Option<String>, Failure> {
+    for name in names {
+        let mut values = headers.get_all(*name).iter();
+        let Some(value) = values.next() else { continue };
+        if values.next().is_some() {
+            return Err(Failure::InvalidRequest(format!("There is more than one {name} header")));
+        }
+        let text = value.to_str().ok().filter(|text| !text.is_empty());
+        let text = text.ok_or_else(|| Failure::InvalidRequest(format!("The {name} header cannot be read")))?;
+        return Ok(Some(text.to_owned()));
+    }
+    Ok(None)
+}
+
+impl Original {
+    /// Whether a browser is going to a page, and would show where it is sent.
+    pub fn is_navigation(&self, headers: &HeaderMap) -> bool {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let page = match text("sec-fetch-mode") {
+            Some(mode) => mode == "navigate",
+            None => text("accept").is_some_and(|accept| accept.contains("text/html")),
+        };
+        page && matches!(self.method, Method::GET | Method::HEAD)
+    }
+
+    /// Sends the browser to log in, with the page that it wanted in `rd`, if a trusted proxy told of one.
+    ///
+    /// # Errors
+    /// The page is not one that can be written into a URL.
+    pub fn to_login(&self, login: &str) -> Result<Response, Failure> {
+        let mut location = login.to_owned();
+        if let (Some(scheme), Some(host), Some(uri)) = (&self.scheme, &self.host, &self.uri)
+            && uri.starts_with('/')
+        {
+            let wanted = format!("{scheme}://{host}{uri}");
+            let quoted: String = form_urlencoded::byte_serialize(wanted.as_bytes()).collect();
+            let separator = if login.contains('?') { '&' } else { '?' };
+            location = format!("{login}{separator}rd={quoted}");
+        }
+        let location = HeaderValue::from_str(&location)
+            .map_err(|_| Failure::InvalidRequest("The page cannot be written into a URL".into()))?;
+        let no_store = HeaderValue::from_static("no-store");
+        Ok((StatusCode::FOUND, [(header::LOCATION, location), (header::CACHE_CONTROL, no_store)]).into_response())
+    }
+}

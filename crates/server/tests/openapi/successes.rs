@@ -1,0 +1,246 @@
+//! Every success that the document promises is really answered, in its words.
+
+use maxlab_auth_testkit::lying::Lie;
+use reqwest::RequestBuilder;
+use serde_json::json;
+
+use crate::world::{Answer, CLIENT, World};
+
+const AUTHORIZE: &str = "/oauth/authorize?response_type=code&client_id=c&redirect_uri=https%3A%2F%2Fapp.example%2Fcb\
+    &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_success_is_as_described() {
+    let mut world = World::start().await;
+    succeed_at_oauth(&mut world).await;
+    succeed_with_an_account(&mut world).await;
+    succeed_as_administrator(&mut world).await;
+    for path in ["/health", "/health/ready", "/openapi.json", "/docs", "/metrics"] {
+        world.ask(&format!("GET {path}"), path, |r| r).await.expect(200);
+    }
+    for operation in world.document["paths"]
+        .as_object()
+        .unwrap()
+        .values()
+        .flat_map(|m| m.as_object().unwrap().values())
+    {
+        let id = operation["operationId"].as_str().unwrap();
+        for status in operation["responses"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .filter(|status| status.starts_with(['2', '3']))
+        {
+            let seen = (id.to_owned(), status.parse().unwrap());
+            assert!(
+                world.seen.contains(&seen),
+                "{id} never answered {status}: is that still true?"
+            );
+        }
+    }
+}
+
+async fn succeed_at_oauth(world: &mut World) {
+    world
+        .ask("GET /oauth/authorize", AUTHORIZE, |r| r)
+        .await
+        .expect(302);
+    let (login, other) = (world.token("u", &[]), world.token("u", &[]));
+    let granted = json!({ "access_token": login, "token_type": "Bearer", "expires_in": 300, "refresh_token": "r-1",
+        "id_token": "x", "more": [1] });
+    world.auth.on("/oauth/token", Lie::json(200, granted));
+    let code = [
+        ("grant_type", "authorization_code"),
+        ("code", "c"),
+        ("client_id", "c"),
+    ];
+    let answer = world
+        .ask("POST /oauth/token", "/oauth/token", |r| r.form(&code))
+        .await
+        .expect(200);
+    assert!(answer.headers.contains_key("x-session-id") && answer.headers.contains_key("set-cookie"));
+    for form in [
+        ("access_token", login.as_str()),
+        ("refresh_token", "r-1"),
+        ("token", "nonsense"),
+    ] {
+        world
+            .ask("POST /oauth/token/validate", "/oauth/token/validate", |r| {
+                r.form(&[form])
+            })
+            .await
+            .expect(200);
+        let json = json!({ form.0: form.1 });
+        world
+            .ask("POST /oauth/token/validate", "/oauth/token/validate", |r| {
+                r.json(&json)
+            })
+            .await
+            .expect(200);
+    }
+    for method in ["GET", "POST"] {
+        let operation = format!("{method} /oauth/userinfo");
+        world
+            .ask(&operation, "/oauth/userinfo", |r| r.bearer_auth(&login))
+            .await
+            .expect(200);
+    }
+    for token in [login.as_str(), "nonsense"] {
+        let form = [("token", token)];
+        let with = |r: RequestBuilder| r.basic_auth(CLIENT.0, Some(CLIENT.1)).form(&form);
+        world
+            .ask("POST /oauth/introspect", "/oauth/introspect", with)
+            .await
+            .expect(200);
+    }
+    world
+        .ask("POST /oauth/revoke", "/oauth/revoke", |r| {
+            r.form(&[("token", &other)])
+        })
+        .await
+        .expect(200);
+}
+
+async fn succeed_with_an_account(world: &mut World) {
+    let user = world.token("somebody", &[]);
+    world
+        .ask("GET /api/v1/auth/me", "/api/v1/auth/me", |r| r.bearer_auth(&user))
+        .await
+        .expect(200);
+    let group = "/api/v1/auth/access/groups/";
+    let operation = format!("GET {group}{{group}}");
+    world
+        .ask(&operation, &format!("{group}g"), |r| r.bearer_auth(&user))
+        .await
+        .expect(200);
+    world
+        .ask(&operation, &format!("{group}h"), |r| r.bearer_auth(&user))
+        .await
+        .expect(403);
+
+    let sessions = "/api/v1/auth/sessions";
+    let (_, cookie) = log_in(world, "somebody").await;
+    let (doomed, _) = log_in(world, "somebody").await;
+    let from_here =
+        |r: RequestBuilder, cookie: &str| r.header("cookie", cookie).header("sec-fetch-site", "same-origin");
+    world
+        .ask("GET /api/v1/auth/sessions", sessions, |r| {
+            r.header("cookie", &cookie)
+        })
+        .await
+        .expect(200);
+    let operation = "DELETE /api/v1/auth/sessions/{session_id}";
+    let at = format!("{sessions}/{doomed}");
+    world
+        .ask(operation, &at, |r| r.header("cookie", &cookie))
+        .await
+        .expect(403);
+    world
+        .ask(operation, &at, |r| from_here(r, &cookie))
+        .await
+        .expect(200);
+    world
+        .ask(operation, &at, |r| from_here(r, &cookie))
+        .await
+        .expect(404);
+    world
+        .ask(operation, &format!("{sessions}/rotate"), |r| {
+            from_here(r, &cookie)
+        })
+        .await
+        .expect(405);
+    let rotate = "POST /api/v1/auth/sessions/rotate";
+    let rotated = world
+        .ask(rotate, &format!("{sessions}/rotate"), |r| from_here(r, &cookie))
+        .await
+        .expect(200);
+    let cookie = cookie_of(&rotated);
+    world
+        .ask("POST /api/v1/auth/logout", "/api/v1/auth/logout", |r| {
+            from_here(r, &cookie)
+        })
+        .await
+        .expect(200);
+    let all = "/api/v1/auth/logout/all";
+    world
+        .ask(&format!("POST {all}"), all, |r| r.bearer_auth(&user))
+        .await
+        .expect(200);
+    world
+        .ask("GET /api/v1/auth/me", "/api/v1/auth/me", |r| r.bearer_auth(&user))
+        .await
+        .expect(401);
+}
+
+/// Logs in with a code: the session's handle, and its cookie.
+async fn log_in(world: &mut World, user: &str) -> (String, String) {
+    let token = world.token(user, &[]);
+    world.auth.on(
+        "/oauth/token",
+        Lie::json(200, json!({ "access_token": token, "token_type": "Bearer" })),
+    );
+    let code = uuid::Uuid::new_v4().to_string();
+    let code = [("grant_type", "authorization_code"), ("code", &code)];
+    let answer = world
+        .ask("POST /oauth/token", "/oauth/token", |r| r.form(&code))
+        .await
+        .expect(200);
+    (
+        answer.headers["x-session-id"].to_str().unwrap().to_owned(),
+        cookie_of(&answer),
+    )
+}
+
+fn cookie_of(answer: &Answer) -> String {
+    answer.headers["set-cookie"]
+        .to_str()
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned()
+}
+
+async fn succeed_as_administrator(world: &mut World) {
+    let admin = world.token("root", &["admin"]);
+    let operations: [(&str, &str); 6] = [
+        ("GET /api/v1/auth/access/admin", "/api/v1/auth/access/admin"),
+        (
+            "GET /api/v1/auth/access/workspaces/{workspace_id}",
+            "/api/v1/auth/access/workspaces/w",
+        ),
+        (
+            "POST /api/v1/admin/users/{user_id}/logout",
+            "/api/v1/admin/users/u/logout",
+        ),
+        ("GET /api/v1/admin/denylist", "/api/v1/admin/denylist?limit=2"),
+        ("GET /api/v1/admin/denylist", "/api/v1/admin/denylist"),
+        ("GET /api/v1/admin/audit", "/api/v1/admin/audit?kind=logout"),
+    ];
+    for (operation, at) in operations {
+        world
+            .ask(operation, at, |r| r.bearer_auth(&admin))
+            .await
+            .expect(200);
+    }
+    let denylist = world
+        .ask("GET /api/v1/admin/denylist", "/api/v1/admin/denylist", |r| {
+            r.bearer_auth(&admin)
+        })
+        .await;
+    assert_ne!(
+        denylist.json()["entries"],
+        json!([]),
+        "the page that was checked holds entries"
+    );
+    let audit = world
+        .ask("GET /api/v1/admin/audit", "/api/v1/admin/audit", |r| {
+            r.bearer_auth(&admin)
+        })
+        .await;
+    assert_ne!(
+        audit.json()["events"],
+        json!([]),
+        "the page that was checked holds events"
+    );
+}
