@@ -19,7 +19,7 @@ use maxlab_auth_core::seal::SealingKeys;
 use maxlab_auth_core::session::{SessionStore, Sessions};
 use maxlab_auth_core::token::{Algorithm, ClaimsPolicy, KeySet};
 use maxlab_auth_core::unavailable::Unavailable;
-use maxlab_auth_core::verify::{CacheLimits, JwtCheck, JwtVerifier, KeySource, Verifier, VerifyChain};
+use maxlab_auth_core::verify::{ChainLimits, JwtCheck, JwtVerifier, KeySource, Verifier, VerifyChain};
 use maxlab_auth_core::workspace::Workspaces;
 use maxlab_auth_store::EmbeddedStore;
 use maxlab_auth_store::RedisStore;
@@ -255,7 +255,7 @@ fn engine(
     jwt: Arc<JwtCheck>,
     clock: Arc<dyn Clock>,
 ) -> Engine {
-    let limits = CacheLimits { keep: settings.verify.cache, bytes: VERDICT_BYTES };
+    let limits = ChainLimits { keep: settings.verify.cache, bytes: VERDICT_BYTES, patience: settings.upstream.timeout };
     let policy = RevocationPolicy { skew: settings.verify.clock_skew, retention: settings.revocation.retention };
     let keys: Arc<SealingKeys> = Arc::new(settings.session.sealing_keys.clone());
     let journal = Arc::clone(database) as Arc<dyn Journal>;

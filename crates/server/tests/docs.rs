@@ -1,7 +1,7 @@
 //! The documents say what the code says: settings, error codes, metrics, routes, tests, links, and both READMEs.
 //!
 //! `MAXLAB_BLESS=1 cargo test -p maxlab-auth --test docs` writes the table in `docs/SETTINGS.md` anew.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail loudly")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -64,27 +64,23 @@ impl Engine {
             Err(SessionFault::Missing | SessionFault::Ended) => None,
             Err(SessionFault::Unavailable(fault)) => return Err(fault.into()),
         };
-        let revocation = |key, expires_at| Revocation {
+        let gate = &self.parts.revocations;
+        let revocation = |key, token_expires_at| Revocation {
             key,
             cutoff: None,
             reason,
             revoked_at: now,
-            expires_at,
+            expires_at: gate.keep_until(token_expires_at, now),
+            token_expires_at,
             user_id: Some(user_id.to_owned()),
         };
-        let gate = &self.parts.revocations;
         // The name comes first and alone, so that a refresh under way sees it or is seen below.
-        let by_name = revocation(RevocationKey::session(handle), gate.keep_until(None, now));
+        let by_name = revocation(RevocationKey::session(handle), None);
         gate.revoke(vec![by_name], &audit, now).await?;
         let tokens = self.parts.issued.of_session(handle, now).await?;
         let access = tokens.iter().filter(|token| token.token_use == TokenUse::Access);
         let by_token: Vec<_> = access
-            .map(|t| {
-                revocation(
-                    RevocationKey::Token(t.key.clone()),
-                    gate.keep_until(Some(t.expires_at), now),
-                )
-            })
+            .map(|t| revocation(RevocationKey::Token(t.key.clone()), Some(t.expires_at)))
             .collect();
         if !by_token.is_empty() {
             gate.revoke(by_token, &[], now).await?;
@@ -122,19 +118,16 @@ impl Engine {
     ) -> Result<EndedAll, EndFault> {
         let now = self.now();
         let gate = &self.parts.revocations;
-        let revocation = |key, cutoff, expires_at| Revocation {
+        let revocation = |key, cutoff, token_expires_at| Revocation {
             key,
             cutoff,
             reason,
             revoked_at: now,
-            expires_at,
+            expires_at: gate.keep_until(token_expires_at, now),
+            token_expires_at,
             user_id: Some(user_id.to_owned()),
         };
-        let everything = revocation(
-            RevocationKey::user(user_id),
-            Some(now),
-            gate.keep_until(None, now),
-        );
+        let everything = revocation(RevocationKey::user(user_id), Some(now), None);
         gate.revoke(vec![everything], &audit, now).await?;
         let sessions = self.parts.sessions.of_user(user_id, now).await?;
         let mut known = self
@@ -146,25 +139,17 @@ impl Engine {
         let mut named: Vec<_> = known
             .iter()
             .filter(|token| token.token_use == TokenUse::Access)
-            .map(|t| {
-                revocation(
-                    RevocationKey::Token(t.key.clone()),
-                    None,
-                    gate.keep_until(Some(t.expires_at), now),
-                )
-            })
+            .map(|t| revocation(RevocationKey::Token(t.key.clone()), None, Some(t.expires_at)))
             .collect();
         let living: Vec<_> = sessions
             .iter()
             .filter(|opened| opened.record.created_at <= now)
             .collect();
-        named.extend(living.iter().map(|opened| {
-            revocation(
-                RevocationKey::session(&opened.record.handle),
-                None,
-                gate.keep_until(None, now),
-            )
-        }));
+        named.extend(
+            living
+                .iter()
+                .map(|opened| revocation(RevocationKey::session(&opened.record.handle), None, None)),
+        );
         if !named.is_empty() {
             gate.revoke(named, &[], now).await?;
         }
@@ -198,6 +183,7 @@ impl Engine {
             reason,
             revoked_at: now,
             expires_at: self.parts.revocations.keep_until(None, now),
+            token_expires_at: None,
             user_id: None,
         };
         Ok(self

@@ -8,7 +8,7 @@ use super::{AuthFault, EndFault, Engine};
 use crate::audit::{AuditEvent, AuditKind, Origin};
 use crate::clock;
 use crate::credential::{PresentedToken, SessionHandle};
-use crate::revocation::{Issued, IssuedToken, Live, Reason, RevocationKey, Spare, TokenKey, TokenUse};
+use crate::revocation::{Issued, IssuedToken, Live, Party, Reason, RevocationKey, Spare, TokenKey, TokenUse};
 use crate::session::{Begun, NewSession, SessionToken};
 use crate::token::{TokenShape, shape_of};
 use crate::unavailable::Unavailable;
@@ -81,7 +81,7 @@ impl Engine {
         if let (Some(RevocationKey::Token(key)), Some(access)) = (facts.names.first(), issued.first_mut()) {
             access.key = key.clone();
         }
-        self.spare_from_earlier_cutoffs(&issued, facts.issued, login_at, now)
+        self.spare_from_earlier_cutoffs(&issued, facts.issued, &facts.parties, login_at, now)
             .await?;
         let live = self
             .parts
@@ -129,23 +129,28 @@ impl Engine {
         now: Timestamp,
     ) -> Vec<IssuedToken> {
         let retention = self.parts.revocations.policy().retention;
-        let registered = |key, token_use, lifetime| IssuedToken {
+        let registered = |key, token_use, expires_at| IssuedToken {
             key,
             token_use,
             user_id: user_id.to_owned(),
             session: session.cloned(),
             login_at,
-            expires_at: clock::after(now, lifetime),
+            expires_at,
             superseded_at: None,
         };
-        let access_lifetime = granted.lifetime.unwrap_or(retention).min(retention);
+        let access = &granted.access;
+        let access_expiry = access_expiry(granted, retention, now);
         let mut issued = vec![registered(
-            fresh_access_key(&granted.access),
+            fresh_access_key(access),
             TokenUse::Access,
-            access_lifetime,
+            access_expiry,
         )];
         if let Some(refresh) = &granted.refresh {
-            issued.push(registered(refresh_key(refresh), TokenUse::Refresh, retention));
+            issued.push(registered(
+                refresh_key(refresh),
+                TokenUse::Refresh,
+                clock::after(now, retention),
+            ));
         }
         issued
     }
@@ -156,6 +161,7 @@ impl Engine {
         &self,
         issued: &[IssuedToken],
         access_issued: Issued,
+        parties: &[Party],
         login_at: Timestamp,
         now: Timestamp,
     ) -> Result<(), Unavailable> {
@@ -163,7 +169,7 @@ impl Engine {
             return Ok(());
         };
         let revocations = &self.parts.revocations;
-        let Some(cutoff) = revocations.cutoff_of(&access.user_id, now).await? else {
+        let Some(cutoff) = revocations.latest_cutoff(parties, now).await? else {
             return Ok(());
         };
         if login_at < cutoff || !access_issued.is_covered_by(cutoff, revocations.policy().skew) {
@@ -182,12 +188,28 @@ impl Engine {
         self.parts.issued.record(issued).await?;
         for token in issued.iter().filter(|token| token.token_use == TokenUse::Access) {
             let store = self.parts.revocations.store();
-            store
+            let noted = store
                 .note_user_token(&token.user_id, &token.key, token.expires_at, now)
-                .await?;
+                .await;
+            if let Err(fault) = noted {
+                tracing::warn!(%fault, "a token is not noted for the guide's deployments; the register has it");
+            }
         }
         Ok(())
     }
+}
+
+/// When an access token is dead for sure: its own `exp` or the `expires_in` that came with it, whichever is later, so
+/// that a revocation never ends before the token does.
+fn access_expiry(granted: &Granted, retention: Duration, now: Timestamp) -> Timestamp {
+    let told = granted
+        .lifetime
+        .map(|lifetime| clock::after(now, lifetime.min(retention)));
+    let own = match shape_of(granted.access.expose()) {
+        TokenShape::Jws(jws) => jws.unverified_expiry(),
+        TokenShape::Opaque | TokenShape::Malformed(_) => None,
+    };
+    told.max(own).unwrap_or_else(|| clock::after(now, retention))
 }
 
 /// The key of an access token that the authorization server gave us a moment ago: it vouches for what it says.

@@ -175,8 +175,11 @@ impl Engine {
         let session = standing.known.as_ref().and_then(|known| known.session.as_ref());
         let issued = self.issued_tokens(granted, &user_id, session, login_at, now);
         if standing.known.is_some() {
-            let access_issued = access_issued(&granted.access);
-            self.spare_from_earlier_cutoffs(&issued, access_issued, login_at, now)
+            let (access_issued, parties) = (
+                access_issued(&granted.access),
+                parties_of(&granted.access, &user_id),
+            );
+            self.spare_from_earlier_cutoffs(&issued, access_issued, &parties, login_at, now)
                 .await?;
         }
         self.register(&issued, now).await?;
@@ -195,7 +198,11 @@ impl Engine {
                 .await
             {
                 Ok(()) | Err(SessionFault::Missing | SessionFault::Ended) => {}
-                Err(SessionFault::Unavailable(fault)) => return Err(fault.into()),
+                // The authorization server has rotated already, and the register knows the new tokens: a session that
+                // cannot be written now must not cost them (I7).
+                Err(SessionFault::Unavailable(fault)) => {
+                    tracing::warn!(%fault, "renewed tokens are registered, and not kept with their session");
+                }
             }
             self.refuse_if_ended_meanwhile(&user_id, handle, login_at, granted, &issued, now)
                 .await?;
@@ -253,6 +260,7 @@ impl Engine {
                     reason: Reason::SessionTerminated,
                     revoked_at: now,
                     expires_at: revocations.keep_until(Some(token.expires_at), now),
+                    token_expires_at: Some(token.expires_at),
                     user_id: Some(user_id.to_owned()),
                 })
                 .collect();
@@ -272,6 +280,23 @@ fn refuse_superseded(standing: RefreshStanding) -> Result<RefreshStanding, Refre
         Some(known) if known.superseded_at.is_some() => Err(RefreshFault::Reused),
         _ => Ok(standing),
     }
+}
+
+/// Whose cut-offs may cover a token that was just given out.
+fn parties_of(token: &PresentedToken, user_id: &str) -> Vec<Party> {
+    let mut parties = vec![Party::User(user_id.to_owned())];
+    if let TokenShape::Jws(jws) = shape_of(token.expose()) {
+        let claims = jws.claims_vouched_by_issuer();
+        let text = |name: &str| {
+            claims
+                .get(name)
+                .and_then(serde_json::Value::as_str)
+                .map(str::to_owned)
+        };
+        parties.extend(text("client_id").or_else(|| text("azp")).map(Party::Client));
+        parties.extend(text("iss").map(Party::Issuer));
+    }
+    parties
 }
 
 fn access_issued(token: &PresentedToken) -> Issued {

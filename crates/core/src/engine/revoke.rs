@@ -99,6 +99,7 @@ impl Engine {
             reason,
             revoked_at: now,
             expires_at: self.parts.revocations.keep_until(facts.expires_at, now),
+            token_expires_at: facts.expires_at,
             user_id: Some(facts.identity.user_id.clone()),
         })
         .collect()
@@ -117,6 +118,7 @@ impl Engine {
             reason: Reason::Revoked,
             revoked_at: now,
             expires_at: self.parts.revocations.keep_until(expires_at, now),
+            token_expires_at: expires_at,
             user_id: user_id.map(str::to_owned),
         }
     }

@@ -139,18 +139,23 @@ impl Revocations {
         Ok(findings.generation.unwrap_or_default())
     }
 
-    /// The latest cut-off of a user, if there is one.
+    /// The latest cut-off of any of these parties, if there is one.
     ///
     /// # Errors
     /// Nobody knows.
-    pub async fn cutoff_of(&self, user_id: &str, now: Timestamp) -> Result<Option<Timestamp>, Unavailable> {
-        let findings = self.find(&[RevocationKey::user(user_id)], &[], now).await?;
+    pub async fn latest_cutoff(
+        &self,
+        parties: &[Party],
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, Unavailable> {
+        let keys: Vec<_> = parties.iter().cloned().map(RevocationKey::Before).collect();
+        let findings = self.find(&keys, &[], now).await?;
         Ok(findings
             .revoked
             .into_iter()
             .flatten()
-            .next()
-            .and_then(|found| found.cutoff))
+            .filter_map(|found| found.cutoff)
+            .max())
     }
 
     /// Revokes, in the order that promises I1 and I2: journal and audit first, then the store. When it returns `Ok`

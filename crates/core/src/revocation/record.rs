@@ -69,8 +69,10 @@ pub struct Revocation {
     pub reason: Reason,
     /// When it was first recorded.
     pub revoked_at: Timestamp,
-    /// When it may be forgotten, because what it covers has expired by then.
+    /// When it may be forgotten, because what it covers has expired by then, on every clock.
     pub expires_at: Timestamp,
+    /// The token's own expiry, as its issuer says, where that is proven.
+    pub token_expires_at: Option<Timestamp>,
     /// Whose it was, where that is proven.
     pub user_id: Option<String>,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use tokio::time::{Instant, timeout};
 
 use super::jwt::{JwtCheck, Precheck};
 use super::reading::Reading;
@@ -28,19 +29,24 @@ pub enum VerifyFault {
     Unavailable(#[from] Unavailable),
 }
 
-/// How long and how many verdicts are remembered.
+/// How long and how many verdicts are remembered, and how long they are waited for.
 #[derive(Clone, Copy, Debug)]
-pub struct CacheLimits {
+pub struct ChainLimits {
     /// A verdict is remembered at most this long, and never past the token's expiry (`VERIFY_CACHE_SECONDS`).
     pub keep: Duration,
     /// All of them together take about this many bytes.
     pub bytes: u64,
+    /// All remote layers together are waited for so long (`UPSTREAM_TIMEOUT_SECONDS`).
+    pub patience: Duration,
 }
 
 /// A token that was refused is refused again for this long without asking.
 const KEEP_REFUSAL: Duration = Duration::from_secs(1);
 /// A signature checked here is checked again after this long, so that a removed key dies within a minute.
 const KEEP_LOCAL: Duration = Duration::from_secs(15);
+
+/// The local layer is given so long at least: it may have to fetch keys.
+const LOCAL_PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
 struct Remembered {
@@ -67,7 +73,7 @@ pub struct VerifyChain {
     layers: Vec<Arc<dyn Verifier>>,
     jwt: Option<Arc<JwtCheck>>,
     paths: ClaimPaths,
-    limits: CacheLimits,
+    limits: ChainLimits,
     /// Keyed by the whole token, compared in full: no collision can lend one token another's verdict (I9).
     cache: Cache<String, Remembered, ByBytes>,
 }
@@ -87,7 +93,7 @@ impl VerifyChain {
         layers: Vec<Arc<dyn Verifier>>,
         jwt: Option<Arc<JwtCheck>>,
         paths: ClaimPaths,
-        limits: CacheLimits,
+        limits: ChainLimits,
     ) -> Self {
         let items = usize::try_from(limits.bytes / 2_048)
             .unwrap_or(usize::MAX)
@@ -181,6 +187,7 @@ impl VerifyChain {
             },
             _ => None,
         };
+        let started = Instant::now();
         let (mut rejected, mut unavailable) = (None, None);
         let leeway = self.leeway();
         let reading = Reading {
@@ -195,7 +202,7 @@ impl VerifyChain {
             if rejected.is_some() && layer.source() == VerificationSource::LocalJwt {
                 continue;
             }
-            let verdict = match layer.verify(token, now).await {
+            let verdict = match self.asked(layer.as_ref(), token, started, now).await {
                 Verdict::Verified(said) => match reading.facts(layer.source(), &said) {
                     Ok(facts) => return Ok(facts),
                     Err(verdict) => verdict,
@@ -216,6 +223,27 @@ impl VerifyChain {
             (None, Some(fault)) => Err(VerifyFault::Unavailable(fault)),
             (None, None) => Err(VerifyFault::Rejected(Rejection::Refused)),
         }
+    }
+
+    /// What a layer says, as long as there is time left. The local layer is asked all the same: it is there for when
+    /// the others do not answer.
+    async fn asked(
+        &self,
+        layer: &dyn Verifier,
+        token: &PresentedToken,
+        started: Instant,
+        now: Timestamp,
+    ) -> Verdict {
+        let left = self.limits.patience.saturating_sub(started.elapsed());
+        let left = if layer.source() == VerificationSource::LocalJwt {
+            left.max(LOCAL_PATIENCE)
+        } else {
+            left
+        };
+        let late = || Verdict::Unavailable(Unavailable::upstream("no time was left to ask it"));
+        timeout(left, layer.verify(token, now))
+            .await
+            .unwrap_or_else(|_| late())
     }
 
     fn leeway(&self) -> Duration {

@@ -5,6 +5,6 @@ mod jwt;
 mod reading;
 mod testimony;
 
-pub use chain::{CacheLimits, VerifyChain, VerifyFault};
+pub use chain::{ChainLimits, VerifyChain, VerifyFault};
 pub use jwt::{JwtCheck, JwtVerifier, KeySource, Precheck};
 pub use testimony::{Rejection, Testimony, Verdict, Verified, Verifier};

@@ -95,7 +95,7 @@ impl From<LoginFault> for Failure {
     fn from(fault: LoginFault) -> Self {
         match fault {
             LoginFault::NotIdentified(fault) => fault.into(),
-            LoginFault::Revoked => Self::InvalidGrant("Everything of the user was logged out meanwhile; log in again"),
+            LoginFault::Revoked => Self::InvalidGrant("What the login brought was revoked meanwhile; log in again"),
             LoginFault::Unavailable(fault) => Self::Unavailable(fault),
         }
     }

@@ -1,10 +1,10 @@
 //! Every route, on one screen.
 
 use axum::Router;
-use axum::routing::{delete, get, post};
+use axum::routing::{any, delete, get, post};
 
 use super::gateway::Gateway;
-use super::{account, admin, docs, health, layers, oauth};
+use super::{account, admin, docs, forward_auth, health, layers, oauth};
 
 /// The routes. `metrics` opens `/metrics`.
 pub fn routes(gateway: Gateway, metrics: bool) -> Router {
@@ -24,6 +24,7 @@ pub fn routes(gateway: Gateway, metrics: bool) -> Router {
         .route("/api/v1/auth/access/admin", get(account::is_admin))
         .route("/api/v1/auth/access/groups/{group}", get(account::in_group))
         .route("/api/v1/auth/access/workspaces/{workspace_id}", get(account::in_workspace))
+        .route("/auth/verify", any(forward_auth::verify))
         .route("/api/v1/admin/denylist", get(admin::denylist))
         .route("/api/v1/admin/audit", get(admin::audit))
         .route("/api/v1/admin/users/{user_id}/logout", post(admin::logout_all))

@@ -15,6 +15,7 @@ async fn every_success_is_as_described() {
     succeed_at_oauth(&mut world).await;
     succeed_with_an_account(&mut world).await;
     succeed_as_administrator(&mut world).await;
+    succeed_at_the_proxys_door(&mut world).await;
     for path in ["/health", "/health/ready", "/openapi.json", "/docs", "/metrics"] {
         world.ask(&format!("GET {path}"), path, |r| r).await.expect(200);
     }
@@ -38,6 +39,18 @@ async fn every_success_is_as_described() {
             );
         }
     }
+}
+
+async fn succeed_at_the_proxys_door(world: &mut World) {
+    let token = world.token("u", &["editor"]);
+    for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+        let operation = format!("{method} /auth/verify");
+        world.ask(&operation, "/auth/verify?role=editor", |r| r.bearer_auth(&token)).await.expect(200);
+        world.ask(&operation, "/auth/verify?role=owner", |r| r.bearer_auth(&token)).await.expect(403);
+        world.ask(&operation, "/auth/verify?role=", |r| r.bearer_auth(&token)).await.expect(400);
+        world.ask(&operation, "/auth/verify", |r| r).await.expect(401);
+    }
+    world.ask("GET /auth/verify", "/auth/verify", |r| r.header("accept", "text/html")).await.expect(302);
 }
 
 async fn succeed_at_oauth(world: &mut World) {

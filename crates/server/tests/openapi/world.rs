@@ -37,6 +37,7 @@ impl World {
                 "INTROSPECTION_CLIENTS".to_owned(),
                 format!("{}:{}", CLIENT.0, CLIENT.1),
             ),
+            ("LOGIN_URL".to_owned(), "https://login.example/".to_owned()),
         ]);
         let (settings, _) = Settings::load(&Source::from_map(settings)).unwrap();
         Metrics::install().unwrap();

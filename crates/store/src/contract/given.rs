@@ -48,6 +48,7 @@ pub(super) fn revoked(key: RevocationKey, seconds: u64) -> Revocation {
         reason: Reason::Logout,
         revoked_at: now(),
         expires_at: later(seconds),
+        token_expires_at: None,
         user_id: Some("u1".into()),
     }
 }

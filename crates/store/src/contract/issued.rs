@@ -92,15 +92,32 @@ async fn one_exchange_of_a_token_is_under_way(register: Arc<impl IssuedTokens + 
         let (register, key) = (Arc::clone(&register), key.clone());
         callers.spawn(async move { register.begin_exchange(&key, later(10), now()).await.unwrap() });
     }
-    let begun = callers.join_all().await.into_iter().filter(|begun| *begun).count();
+    let begun = callers
+        .join_all()
+        .await
+        .into_iter()
+        .filter(|begun| *begun)
+        .count();
     assert_eq!(begun, 1, "one of them begins");
-    assert!(!register.begin_exchange(&key, later(20), later(9)).await.unwrap(), "the claim stands");
-    assert!(register.begin_exchange(&key, later(20), later(10)).await.unwrap(), "it runs out");
+    assert!(
+        !register.begin_exchange(&key, later(20), later(9)).await.unwrap(),
+        "the claim stands"
+    );
+    assert!(
+        register.begin_exchange(&key, later(20), later(10)).await.unwrap(),
+        "it runs out"
+    );
     register.end_exchange(&key).await.unwrap();
-    assert!(register.begin_exchange(&key, later(30), later(11)).await.unwrap(), "it was given back");
+    assert!(
+        register.begin_exchange(&key, later(30), later(11)).await.unwrap(),
+        "it was given back"
+    );
     register.end_exchange(&key).await.unwrap();
     assert!(register.supersede(&key, later(12)).await.unwrap());
-    assert!(!register.begin_exchange(&key, later(90), later(50)).await.unwrap(), "it has been exchanged");
+    assert!(
+        !register.begin_exchange(&key, later(90), later(50)).await.unwrap(),
+        "it has been exchanged"
+    );
     let unknown = TokenKey::from_jti("unknown");
     assert!(!register.begin_exchange(&unknown, later(10), now()).await.unwrap());
 }

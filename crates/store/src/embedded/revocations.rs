@@ -233,6 +233,7 @@ fn revocation(row: &Row) -> Result<Revocation, Unavailable> {
         reason: Reason::parse(&row.text(1)?),
         revoked_at: moment(row.int(2)?),
         expires_at: moment(row.int(3)?),
+        token_expires_at: None,
         user_id: row.opt_text(4)?,
     })
 }

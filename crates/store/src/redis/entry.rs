@@ -27,7 +27,9 @@ pub(super) fn write(order: &Revocation) -> String {
         reason: order.reason.as_str(),
         blacklisted_at: moment(floor_ms(order.revoked_at)).to_string(),
         user_id: order.user_id.as_deref(),
-        exp: ceil_ms(order.expires_at).saturating_add(999).div_euclid(1_000),
+        exp: ceil_ms(order.token_expires_at.unwrap_or(order.expires_at))
+            .saturating_add(999)
+            .div_euclid(1_000),
     };
     serde_json::to_string(&entry).unwrap_or_default()
 }
@@ -46,10 +48,14 @@ pub(super) fn read(name: &str, value: &[u8], left_ms: i64, now: Timestamp) -> Re
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     };
-    let expires_at = match (entry["exp"].as_i64(), u64::try_from(left_ms)) {
-        (Some(seconds), _) => moment(seconds.saturating_mul(1_000)),
-        (None, Ok(left)) => clock::after(now, Duration::from_millis(left)),
-        (None, Err(_)) => Timestamp::MAX,
+    let token_expires_at = entry["exp"]
+        .as_i64()
+        .map(|seconds| moment(seconds.saturating_mul(1_000)));
+    let expires_at = match (u64::try_from(left_ms), token_expires_at) {
+        (Ok(left), own) => clock::after(now, Duration::from_millis(left)).max(own.unwrap_or(Timestamp::MIN)),
+        (Err(_), Some(own)) => own,
+        // It never expires by itself; the clean-up takes it.
+        (Err(_), None) => Timestamp::MAX,
     };
     Revocation {
         key: RevocationKey::Token(TokenKey::from_stored(name)),
@@ -60,6 +66,9 @@ pub(super) fn read(name: &str, value: &[u8], left_ms: i64, now: Timestamp) -> Re
             .and_then(|text| text.parse().ok())
             .unwrap_or(now),
         expires_at,
+        token_expires_at: entry["exp"]
+            .as_i64()
+            .map(|seconds| moment(seconds.saturating_mul(1_000))),
         user_id,
     }
 }
@@ -76,7 +85,8 @@ mod tests {
             cutoff: None,
             reason: Reason::Logout,
             revoked_at: moment(NOW),
-            expires_at: moment(1_790_000_060_000),
+            expires_at: moment(1_790_000_081_000),
+            token_expires_at: Some(moment(1_790_000_060_000)),
             user_id: Some("u1".into()),
         }
     }
@@ -88,7 +98,15 @@ mod tests {
             text,
             r#"{"reason":"logout","blacklisted_at":"2026-09-21T14:13:20.123Z","user_id":"u1","exp":1790000060}"#
         );
-        assert_eq!(read("j1", text.as_bytes(), 60_000, moment(NOW)), order());
+        assert_eq!(
+            read(
+                "j1",
+                text.as_bytes(),
+                81_000 - (NOW - 1_790_000_000_000),
+                moment(NOW)
+            ),
+            order()
+        );
         assert_eq!(reason(text.as_bytes()), Reason::Logout);
     }
 

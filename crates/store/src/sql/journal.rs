@@ -19,7 +19,8 @@ use crate::moment::{ceil_ms, floor_ms, moment};
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT position, entry, kind, name, at_ms, reason, revoked_at_ms, expires_at_ms, user_id FROM revocations ",
+            "SELECT position, entry, kind, name, at_ms, reason, revoked_at_ms, expires_at_ms, user_id,
+                 token_expires_at_ms FROM revocations ",
             $rest
         )
     };
@@ -36,8 +37,8 @@ const STANDING: &str = select!(
 );
 
 const APPEND: &str = "INSERT INTO revocations
-     (name, kind, entry, at_ms, reason, revoked_at_ms, expires_at_ms, user_id)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING position";
+     (name, kind, entry, at_ms, reason, revoked_at_ms, expires_at_ms, user_id, token_expires_at_ms)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING position";
 
 const GENERATION: &str = "store_generation";
 
@@ -150,6 +151,7 @@ struct Line<'e> {
     revoked_at_ms: i64,
     expires_at_ms: i64,
     user_id: Option<&'e str>,
+    token_expires_at_ms: Option<i64>,
 }
 
 impl<'e> Line<'e> {
@@ -169,6 +171,7 @@ impl<'e> Line<'e> {
                 revoked_at_ms: floor_ms(order.revoked_at),
                 expires_at_ms: ceil_ms(order.expires_at),
                 user_id: order.user_id.as_deref(),
+                token_expires_at_ms: order.token_expires_at.map(ceil_ms),
             },
             JournalEntry::Spared(spare) => Self {
                 key: &spare.key,
@@ -178,6 +181,7 @@ impl<'e> Line<'e> {
                 revoked_at_ms: floor_ms(now),
                 expires_at_ms: ceil_ms(spare.expires_at),
                 user_id: Some(&spare.user_id),
+                token_expires_at_ms: None,
             },
         }
     }
@@ -244,6 +248,7 @@ async fn append_line(
         line.revoked_at_ms,
         line.expires_at_ms,
         line.user_id,
+        line.token_expires_at_ms,
     ];
     let row = held.row(APPEND, &values).await?;
     let position = row
@@ -263,6 +268,7 @@ fn as_kept(entry: &JournalEntry) -> JournalEntry {
             order.cutoff = order.cutoff.map(|at| moment(ceil_ms(at)));
             order.revoked_at = moment(floor_ms(order.revoked_at));
             order.expires_at = moment(ceil_ms(order.expires_at));
+            order.token_expires_at = order.token_expires_at.map(|at| moment(ceil_ms(at)));
         }
         JournalEntry::Spared(spare) => {
             spare.began_at = moment(floor_ms(spare.began_at));
@@ -292,6 +298,7 @@ fn journalled(row: &Row) -> Result<Journalled, Unavailable> {
             reason: Reason::parse(&row.text(5)?),
             revoked_at: moment(row.int(6)?),
             expires_at,
+            token_expires_at: row.opt_int(9)?.map(moment),
             user_id,
         })
     };

@@ -7,6 +7,7 @@
 mod account;
 mod admin;
 mod answers;
+mod forward_auth;
 mod oauth;
 mod operation;
 mod page;
@@ -63,6 +64,7 @@ pub fn document() -> Value {
             { "name": account::TAG, "description": "Who is asking, their sessions, and logging out." },
             { "name": account::ACCESS_TAG, "description": "May I? For applications that ask over HTTP." },
             { "name": admin::TAG, "description": "What administrators (`ADMIN_ROLES`) may see and do." },
+            { "name": forward_auth::TAG, "description": "For front proxies: nginx, Caddy, Traefik, Envoy and their like." },
             { "name": service::TAG, "description": "The gateway itself." },
         ],
         "paths": paths(),
@@ -109,6 +111,7 @@ fn operations() -> impl Iterator<Item = Operation> {
         oauth::operations(),
         account::operations(),
         admin::operations(),
+        forward_auth::operations(),
         service::operations(),
     ];
     all.into_iter().flatten()

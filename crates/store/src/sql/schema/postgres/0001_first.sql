@@ -9,6 +9,7 @@ CREATE TABLE revocations (
     revoked_at_ms  BIGINT  NOT NULL,
     expires_at_ms  BIGINT  NOT NULL,
     user_id        TEXT,
+    token_expires_at_ms BIGINT,
     applied        BIGINT  NOT NULL DEFAULT 0
 );
 CREATE INDEX revocations_by_name ON revocations USING hash (name);

@@ -8,6 +8,7 @@ CREATE TABLE revocations (
     revoked_at_ms  INTEGER NOT NULL,
     expires_at_ms  INTEGER NOT NULL,
     user_id        TEXT,
+    token_expires_at_ms INTEGER,
     applied        INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX revocations_by_name ON revocations (name, kind);
