@@ -42,7 +42,7 @@ async fn every_success_is_as_described() {
 }
 
 async fn succeed_at_the_proxys_door(world: &mut World) {
-    let token = world.token("u", &["editor"]);
+    let token = world.token("proxied", &["editor"]);
     for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
         let operation = format!("{method} /auth/verify");
         world.ask(&operation, "/auth/verify?role=editor", |r| r.bearer_auth(&token)).await.expect(200);
