@@ -21,7 +21,7 @@ struct Package {
     present: fn(&Workspace) -> bool,
 }
 
-const PACKAGES: [Package; 4] = [
+const PACKAGES: [Package; 5] = [
     Package {
         name: "redis-server",
         why: "the shared-store tests start their own on private ports",
@@ -36,6 +36,11 @@ const PACKAGES: [Package; 4] = [
         name: "postgresql",
         why: "the SQL tests start their own on private ports",
         present: |workspace| workspace.answers("initdb", &["--version"]) || debian_initdb(),
+    },
+    Package {
+        name: "curl",
+        why: "a test pastes the commands that `dev` prints into a shell",
+        present: |workspace| workspace.answers("curl", &["--version"]),
     },
     Package {
         name: "python3-venv",
