@@ -14,6 +14,11 @@ const CLIENT_AUTH = {
   none: () => oauth.None(),
 };
 
+/** The header by which a client proves itself (RFC 6749 §2.3.1). */
+export function basic({ client_id, client_secret }) {
+  return { authorization: `Basic ${btoa(`${client_id}:${client_secret}`)}` };
+}
+
 /** The client's view: the authorization server's issuer and keys, and the gateway's endpoints. */
 function relyingParty(idp, origin) {
   const at = (path) => `${origin}${path}`;

@@ -1,6 +1,7 @@
 // A Redis and a PostgreSQL of the test's own, on private ports of 127.0.0.1.
 
 import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { chownSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -35,7 +36,15 @@ function programs() {
   return newest ? (name) => join(root, newest, 'bin', name) : (name) => name;
 }
 
-/** A PostgreSQL with one database. */
+/** A database that nobody else uses, in a server that is there. */
+export function createDatabase(server) {
+  const name = `e2e_${randomBytes(6).toString('hex')}`;
+  const { hostname, port, username } = new URL(server);
+  execFileSync(programs()('createdb'), ['-h', hostname, '-p', port, '-U', username, name], { stdio: 'pipe' });
+  return `${server}/${name}`;
+}
+
+/** A PostgreSQL server. `url` names no database: `createDatabase` makes one. */
 export async function startPostgres(folder) {
   const [user, program, port] = [unprivileged(), programs(), await freePort()];
   const dir = join(folder, 'postgres');
@@ -46,11 +55,10 @@ export async function startPostgres(folder) {
   execFileSync(program('initdb'), ['-D', data, '-U', 'maxlab', '-A', 'trust', '-E', 'UTF8', '--no-sync', '--no-locale'], quiet);
   let child;
   const launch = async () => {
-    const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', `unix_socket_directories=${dir}`, 'max_connections=40', 'fsync=off'];
+    const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', `unix_socket_directories=${dir}`, 'max_connections=200', 'fsync=off'];
     child = start(program('postgres'), ['-D', data, ...settings.flatMap((one) => ['-c', one])], { ...user, cwd: dir, log: join(folder, 'postgres.log') });
     await eventually('PostgreSQL answers', () => execFileSync(program('pg_isready'), ['-h', '127.0.0.1', '-p', String(port)], quiet), 30_000);
   };
   await launch();
-  execFileSync(program('createdb'), ['-h', '127.0.0.1', '-p', String(port), '-U', 'maxlab', 'maxlab'], quiet);
-  return { url: `postgresql://maxlab@127.0.0.1:${port}/maxlab`, stop: () => end(child, 'SIGINT'), start: launch };
+  return { url: `postgresql://maxlab@127.0.0.1:${port}`, stop: () => end(child, 'SIGINT'), start: launch };
 }

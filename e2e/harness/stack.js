@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { AUDIENCE } from '../idp/configuration.js';
 import { REDIRECT_URI, startProvider } from '../idp/provider.js';
 import { startGateway } from './gateway.js';
-import { startPostgres, startRedis } from './servers.js';
+import { createDatabase, startPostgres, startRedis } from './servers.js';
 
 /** `embedded` is SQLite in the data folder; `shared` is Redis and PostgreSQL. */
 export const STORES = process.env.E2E_STORES ?? 'embedded';
@@ -40,9 +40,10 @@ function gatewaySettings(idp) {
 
 /**
  * Starts a deployment. `stop` ends all of it and removes its files.
- * @param {{ tokens?: 'jwt' | 'opaque', instances?: number, settings?: Record<string, string>, idp?: object }} options
+ * The PostgreSQL at `E2E_POSTGRES` is used where there is one, unless the test stops or reads its own.
+ * @param {{ tokens?: 'jwt' | 'opaque', instances?: number, settings?: Record<string, string>, idp?: object, ownPostgres?: boolean }} options
  */
-export async function startStack({ tokens = 'jwt', instances = 1, settings = {}, idp: idpOptions = {} } = {}) {
+export async function startStack({ tokens = 'jwt', instances = 1, settings = {}, idp: idpOptions = {}, ownPostgres = false } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'maxlab-auth-e2e-'));
   chmodSync(folder, 0o755);
   const running = [];
@@ -57,8 +58,9 @@ export async function startStack({ tokens = 'jwt', instances = 1, settings = {},
   try {
     const idp = await started(startProvider({ accessTokens: tokens, ...idpOptions }));
     const redis = STORES === 'shared' ? await started(startRedis(folder)) : undefined;
-    const postgres = STORES === 'shared' ? await started(startPostgres(folder)) : undefined;
-    const stores = redis ? { REDIS_URL: redis.url, DATABASE_URL: postgres.url } : {};
+    const server = ownPostgres ? undefined : process.env.E2E_POSTGRES;
+    const postgres = STORES === 'shared' && !server ? await started(startPostgres(folder)) : undefined;
+    const stores = redis ? { REDIS_URL: redis.url, DATABASE_URL: createDatabase(server ?? postgres.url) } : {};
     const all = { ...gatewaySettings(idp), ...stores, ...settings };
     const gateways = [];
     for (let i = 0; i < instances; i += 1) {

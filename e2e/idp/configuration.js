@@ -80,6 +80,7 @@ export function configuration({ accessTokens, client, lifetime }) {
     },
     pkce: { required: () => true },
     clientBasedCORS: () => true,
+    clockTolerance: 0,
     interactions: { url: (ctx, interaction) => `/interaction/${interaction.uid}` },
     loadExistingGrant: grantWhatIsAsked,
     findAccount: (ctx, sub) => person(sub) && { accountId: sub, claims: () => person(sub) },

@@ -1,28 +1,27 @@
-"""What schemathesis can't know: a living credential for each request, and the client's own at the OAuth endpoints."""
+"""What schemathesis can't know: a living credential for each request, and what the OAuth endpoints only take from life."""
 
-import base64
 import json
 import os
+import urllib.parse
 import urllib.request
 
 import schemathesis
 
-CLIENT = "Basic " + base64.b64encode(os.environ["E2E_CLIENT"].encode()).decode()
-OF_CLIENTS = ("/oauth/token", "/oauth/revoke", "/oauth/introspect")
-
 
 @schemathesis.auth(refresh_interval=None)
-class Credential:
-    """Asks the helper in run.js, which logs in again whenever a request has ended its own session."""
+class Filling:
+    """Asks the dispenser in run.js, which logs in again whenever a request has ended its own session."""
 
     def get(self, case, context):
-        if context.operation.path in OF_CLIENTS:
-            return {"authorization": CLIENT}
-        with urllib.request.urlopen(os.environ["E2E_CREDENTIALS"]) as answer:
+        path = urllib.parse.quote(context.operation.path)
+        with urllib.request.urlopen(f"{os.environ['E2E_FILLINGS']}?path={path}") as answer:
             return json.load(answer)
 
-    def set(self, case, data, context):
-        case.headers = {**(case.headers or {}), **data}
+    def set(self, case, filling, context):
+        case.headers = {**(case.headers or {}), **filling.get("headers", {})}
+        case.query = {**(case.query or {}), **filling.get("query", {})}
+        if filling.get("body") and isinstance(case.body, dict):
+            case.body = {**case.body, **filling["body"]}
 
 
 @schemathesis.hook

@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import * as oauth from 'openid-client';
 
 import { answered, oauthError, problem, refused } from '../harness/expect.js';
-import { COOKIE, Person, loggedIn } from '../harness/person.js';
+import { COOKIE, Person, basic, loggedIn } from '../harness/person.js';
 import { TOKEN_KINDS, startStack } from '../harness/stack.js';
 import { REDIRECT_URI } from '../idp/provider.js';
 
@@ -98,10 +98,9 @@ for (const tokens of TOKEN_KINDS) {
     it('takes the guide\'s JSON body too', async () => {
       const person = new Person(stack, 'plain');
       const { callback, checks } = await person.authorize();
-      const { client_id, client_secret } = stack.idp.client;
       const response = await person.page('/oauth/token', {
         method: 'POST',
-        headers: { 'content-type': 'application/json', authorization: `Basic ${btoa(`${client_id}:${client_secret}`)}` },
+        headers: { 'content-type': 'application/json', ...basic(stack.idp.client) },
         body: JSON.stringify({
           grant_type: 'authorization_code',
           code: callback.searchParams.get('code'),
@@ -116,10 +115,9 @@ for (const tokens of TOKEN_KINDS) {
     });
 
     it('passes a wrong client secret on to be refused', async () => {
-      const { client_id } = stack.idp.client;
       const response = await fetch(`${stack.gateway.origin}/oauth/token`, {
         method: 'POST',
-        headers: { authorization: `Basic ${btoa(`${client_id}:wrong`)}` },
+        headers: basic({ ...stack.idp.client, client_secret: 'wrong' }),
         body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token: 'none' }),
       });
       await oauthError(response, 401, 'invalid_client');

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
 import { answered, oauthError, refused } from '../harness/expect.js';
-import { loggedIn } from '../harness/person.js';
+import { basic, loggedIn } from '../harness/person.js';
 import { eventually } from '../harness/process.js';
 import { TOKEN_KINDS, startStack } from '../harness/stack.js';
 
@@ -88,10 +88,6 @@ for (const tokens of TOKEN_KINDS) {
       assert.equal(typeof verdict.reason, 'string');
     });
   });
-}
-
-function basic({ client_id, client_secret }) {
-  return { authorization: `Basic ${btoa(`${client_id}:${client_secret}`)}` };
 }
 
 describe('a token without proof', () => {

@@ -18,7 +18,7 @@ function bytesUnder(folder) {
 
 for (const tokens of TOKEN_KINDS) {
   it(`no credential is written down (${tokens} access tokens)`, async (t) => {
-    const stack = await startStack({ tokens, settings: { LOG_LEVEL: 'TRACE' } });
+    const stack = await startStack({ tokens, ownPostgres: true, settings: { LOG_LEVEL: 'TRACE' } });
     t.after(() => stack.stop());
     const secrets = new Map([['client secret', stack.idp.client.client_secret]]);
     const note = (who, person) => {

@@ -1,0 +1,26 @@
+// Runs the tests on one kind of storage, with one PostgreSQL for all of them: `[E2E_STORES=shared] node run.js [file …]`
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { startPostgres } from './harness/servers.js';
+import { STORES } from './harness/stack.js';
+
+const all = () => readdirSync(join(import.meta.dirname, 'tests')).filter((name) => name.endsWith('.test.js')).map((name) => `tests/${name}`);
+const files = process.argv.length > 2 ? process.argv.slice(2) : all();
+
+const folder = mkdtempSync(join(tmpdir(), 'maxlab-auth-e2e-'));
+chmodSync(folder, 0o755);
+const postgres = STORES === 'shared' ? await startPostgres(folder) : undefined;
+const child = spawn(
+  process.execPath,
+  ['--test', '--test-reporter=spec', '--test-concurrency=2', '--test-timeout=120000', ...files],
+  { cwd: import.meta.dirname, env: { ...process.env, ...(postgres ? { E2E_POSTGRES: postgres.url } : {}) }, stdio: ['ignore', 'inherit', 'inherit'] },
+);
+const [code] = await once(child, 'exit');
+await postgres?.stop();
+rmSync(folder, { recursive: true, force: true });
+process.exit(code ?? 1);
