@@ -13,7 +13,11 @@ async fn a_revoke_that_cannot_be_recorded_is_503_and_does_nothing(stores: Stores
         let reply = world.revoke(bad_day).await;
         assert_eq!(verdict(&reply), (503, "store_unavailable".into()));
         assert!(reply.header("retry-after").is_some());
-        assert_eq!(world.me(bad_day).await.status, 200, "what was not recorded is not in force");
+        assert_eq!(
+            world.me(bad_day).await.status,
+            200,
+            "what was not recorded is not in force"
+        );
     }
     world.free_disk_for("revocations").await;
     for token in [&token, &opaque] {
@@ -40,7 +44,9 @@ async fn no_ending_is_acknowledged_that_cannot_be_recorded(stores: Stores) {
     }
     assert_eq!(verdict(&world.revoke(&login.refresh).await).0, 503);
     world.free_disk_for("revocations").await;
-    from_own_page(&login.browser, Method::POST, "/api/v1/auth/logout").await.expect_status(200);
+    from_own_page(&login.browser, Method::POST, "/api/v1/auth/logout")
+        .await
+        .expect_status(200);
     assert_eq!(world.me(&login.access).await.status, 401);
 }
 
@@ -48,7 +54,10 @@ async fn an_ending_without_its_audit_event_is_none(stores: Stores) {
     let world = World::on(stores, &[]).await;
     let token = world.stray_token("user-1");
     world.fill_disk_for("audit_events").await;
-    assert_eq!(verdict(&world.revoke(&token).await), (503, "store_unavailable".into()));
+    assert_eq!(
+        verdict(&world.revoke(&token).await),
+        (503, "store_unavailable".into())
+    );
     assert_eq!(world.me(&token).await.status, 200);
     world.free_disk_for("audit_events").await;
     world.revoke(&token).await.expect_status(200);
@@ -60,10 +69,16 @@ async fn a_revoke_that_does_not_reach_the_store_is_finished_later_and_once(store
     assert_eq!(world.me(&token).await.status, 200);
     world.lose_store().await;
     for _ in 0..3 {
-        assert_eq!(verdict(&world.revoke(&token).await), (503, "store_unavailable".into()));
+        assert_eq!(
+            verdict(&world.revoke(&token).await),
+            (503, "store_unavailable".into())
+        );
     }
     world.find_store().await;
-    eventually("the reconciler finishes it", async || world.me(&token).await.status == 401).await;
+    eventually("the reconciler finishes it", async || {
+        world.me(&token).await.status == 401
+    })
+    .await;
     assert_eq!(world.verdict(&token).await, (401, "token_revoked".into()));
     let lines = "SELECT CAST(count(*) AS TEXT) FROM revocations WHERE kind = 'token'";
     assert_eq!(world.sql(lines).await, "1", "three calls, one revocation");
@@ -76,7 +91,13 @@ async fn a_repeated_logout_all_keeps_the_time_of_the_first(stores: Stores) {
     world.lose_store().await;
     let engine = world.engine().clone();
     for _ in 0..2 {
-        let ended = engine.end_all("user-1", maxlab_auth_core::revocation::Reason::LogoutAll, Vec::new()).await;
+        let ended = engine
+            .end_all(
+                "user-1",
+                maxlab_auth_core::revocation::Reason::LogoutAll,
+                Vec::new(),
+            )
+            .await;
         assert!(ended.is_err());
     }
     let times = "SELECT CAST(at_ms AS TEXT) FROM revocations WHERE kind = 'user'";
@@ -89,14 +110,25 @@ async fn a_repeated_logout_all_keeps_the_time_of_the_first(stores: Stores) {
 
 async fn what_was_acknowledged_outlives_a_restart(stores: Stores) {
     let world = World::on(stores, &[]).await;
-    let (by_name, by_cutoff, opaque) =
-        (world.stray_token("user-1"), world.stray_token("user-2"), world.opaque_token("user-3"));
+    let (by_name, by_cutoff, opaque) = (
+        world.stray_token("user-1"),
+        world.stray_token("user-2"),
+        world.opaque_token("user-3"),
+    );
     let (ended, living) = (world.log_in("user-4").await, world.log_in("user-5").await);
     world.revoke(&by_name).await.expect_status(200);
     world.revoke(&opaque).await.expect_status(200);
     world.auth.know(&opaque, serde_json::json!({ "sub": "user-3" }));
-    world.bearer(&by_cutoff).post("/api/v1/auth/logout/all").await.expect_status(200);
-    world.bearer(&ended.access).post("/api/v1/auth/logout").await.expect_status(200);
+    world
+        .bearer(&by_cutoff)
+        .post("/api/v1/auth/logout/all")
+        .await
+        .expect_status(200);
+    world
+        .bearer(&ended.access)
+        .post("/api/v1/auth/logout")
+        .await
+        .expect_status(200);
     let world = world.restarted(&[]).await;
     for token in [&by_name, &by_cutoff, &opaque, &ended.access] {
         assert_eq!(world.me(token).await.status, 401);
@@ -115,14 +147,30 @@ async fn a_flushed_redis_brings_nothing_revoked_back() {
     let (by_name, by_cutoff) = (world.stray_token("user-1"), world.stray_token("user-2"));
     let bystander = world.stray_token("user-3");
     world.revoke(&by_name).await.expect_status(200);
-    world.bearer(&by_cutoff).post("/api/v1/auth/logout/all").await.expect_status(200);
+    world
+        .bearer(&by_cutoff)
+        .post("/api/v1/auth/logout/all")
+        .await
+        .expect_status(200);
     let again = world.log_in("user-2").await;
     for round in 0..2 {
         world.redis.as_ref().unwrap().0.flush_all().await.unwrap();
-        assert_eq!(world.verdict(&by_name).await, (401, "token_revoked".into()), "flush {round}");
-        assert_eq!(world.verdict(&by_cutoff).await, (401, "token_revoked".into()), "flush {round}");
+        assert_eq!(
+            world.verdict(&by_name).await,
+            (401, "token_revoked".into()),
+            "flush {round}"
+        );
+        assert_eq!(
+            world.verdict(&by_cutoff).await,
+            (401, "token_revoked".into()),
+            "flush {round}"
+        );
         assert_eq!(world.me(&bystander).await.status, 200, "flush {round}");
-        assert_eq!(world.me(&again.access).await.status, 200, "a spared login stays spared");
+        assert_eq!(
+            world.me(&again.access).await.status,
+            200,
+            "a spared login stays spared"
+        );
     }
 }
 

@@ -9,10 +9,10 @@ use maxlab_auth::config::{Settings, Source};
 use maxlab_auth::http::serve::serve;
 use maxlab_auth_core::engine::Engine;
 use maxlab_auth_testkit::{
-    Actor, Anonymous, Bearer, BreakableLink, Browser, LyingAuthServer, PostgresServer, RedisOptions, RedisServer, Reply,
+    Actor, Anonymous, Bearer, BreakableLink, Browser, LyingAuthServer, PostgresServer, RedisOptions,
+    RedisServer, Reply,
 };
 use reqwest::Method;
-use sqlx::Connection as _;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
@@ -28,27 +28,39 @@ pub(crate) const COOKIE: &str = "maxlab_session";
 pub(crate) enum Stores {
     /// The embedded store and SQLite.
     Embedded,
-    /// Redis, behind a link that can be cut, and PostgreSQL.
+    /// Redis, behind a link that can be cut, and SQLite.
+    Redis,
+    /// The same Redis, and PostgreSQL.
     Shared,
 }
 
 /// Runs a test on the embedded store with SQLite, and on Redis with PostgreSQL.
 macro_rules! on_every_store {
     ($($name:ident),+ $(,)?) => { $(
-        mod $name {
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn embedded_and_sqlite() {
-                Box::pin(super::$name($crate::gateway::Stores::Embedded)).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn redis_and_postgresql() {
-                Box::pin(super::$name($crate::gateway::Stores::Shared)).await;
-            }
-        }
+        $crate::gateway::on_stores!($name, embedded_and_sqlite: Embedded, redis_and_postgresql: Shared);
     )+ };
 }
-pub(crate) use on_every_store;
+
+/// The same for a test in which the SQL database plays no great part: on the embedded store, and on Redis.
+macro_rules! on_embedded_and_redis {
+    ($($name:ident),+ $(,)?) => { $(
+        $crate::gateway::on_stores!($name, embedded: Embedded, redis: Redis);
+    )+ };
+}
+
+macro_rules! on_stores {
+    ($name:ident, $($variant:ident: $stores:ident),+) => {
+        mod $name {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $variant() {
+                    Box::pin(super::$name($crate::gateway::Stores::$stores)).await;
+                }
+            )+
+        }
+    };
+}
+pub(crate) use {on_embedded_and_redis, on_every_store, on_stores};
 
 /// A running gateway.
 pub(crate) struct Gateway {
@@ -68,8 +80,19 @@ impl Gateway {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
         let beside = app.background.spawn(&stop);
-        let served = tokio::spawn(serve(listener, app.router(), app.limits(), stop.clone().cancelled_owned()));
-        Self { app, url, stop, served, beside }
+        let served = tokio::spawn(serve(
+            listener,
+            app.router(),
+            app.limits(),
+            stop.clone().cancelled_owned(),
+        ));
+        Self {
+            app,
+            url,
+            stop,
+            served,
+            beside,
+        }
     }
 
     /// Ends it in order.
@@ -119,7 +142,10 @@ impl World {
     pub(crate) async fn on(stores: Stores, extra: &[(&str, &str)]) -> Self {
         let auth = Arc::new(LyingAuthServer::start().await.unwrap());
         let issuer = Issuer::open_at(&auth);
-        let data = tempfile::Builder::new().prefix("maxlab-guide-").tempdir().unwrap();
+        let data = tempfile::Builder::new()
+            .prefix("maxlab-guide-")
+            .tempdir()
+            .unwrap();
         let mut settings = BTreeMap::from([
             ("EXTERNAL_AUTH_URL".to_owned(), auth.url()),
             ("DATA_DIR".to_owned(), data.path().display().to_string()),
@@ -127,28 +153,62 @@ impl World {
             ("SHUTDOWN_SECONDS".to_owned(), "2".to_owned()),
         ]);
         let (mut redis, mut postgres) = (None, None);
-        if stores == Stores::Shared {
+        if stores != Stores::Embedded {
             let server = RedisServer::start_with(RedisOptions::plain()).await.unwrap();
             let link = BreakableLink::to(server.addr()).await.unwrap();
             settings.insert("REDIS_URL".to_owned(), format!("redis://{}/", link.addr()));
             redis = Some((server, link));
+        }
+        if stores == Stores::Shared {
             let server = PostgresServer::start().await.unwrap();
             let url = server.create_database().await.unwrap();
             settings.insert("DATABASE_URL".to_owned(), url.clone());
             postgres = Some((server, url));
         }
-        settings.extend(extra.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        settings.extend(
+            extra
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
         let gateway = Gateway::start(&settings).await;
-        Self { gateway, auth, issuer, redis, postgres, settings, data }
+        Self {
+            gateway,
+            auth,
+            issuer,
+            redis,
+            postgres,
+            settings,
+            data,
+        }
     }
 
     /// Ends the gateway in order and starts another on the same stores, with some settings changed.
     pub(crate) async fn restarted(self, changed: &[(&str, &str)]) -> Self {
-        let Self { gateway, auth, issuer, redis, postgres, mut settings, data } = self;
+        let Self {
+            gateway,
+            auth,
+            issuer,
+            redis,
+            postgres,
+            mut settings,
+            data,
+        } = self;
         gateway.stop().await;
-        settings.extend(changed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        settings.extend(
+            changed
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
         let gateway = Gateway::start(&settings).await;
-        Self { gateway, auth, issuer, redis, postgres, settings, data }
+        Self {
+            gateway,
+            auth,
+            issuer,
+            redis,
+            postgres,
+            settings,
+            data,
+        }
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -176,8 +236,9 @@ impl World {
     /// A good token that never passed through the gateway.
     pub(crate) fn stray_token(&self, user: &str) -> String {
         let builder = self.auth.forge().access_token(user);
-        let token = builder.clone().sign();
-        self.auth.know(&token, builder.claims());
+        let claims = builder.claims();
+        let token = builder.sign();
+        self.auth.know(&token, claims);
         token
     }
 
@@ -216,101 +277,49 @@ impl World {
         let body = reply.json();
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
         let handle = reply.header("x-session-id").unwrap_or_default().to_owned();
-        Login { access: text("access_token"), refresh: text("refresh_token"), handle, browser, reply }
+        Login {
+            access: text("access_token"),
+            refresh: text("refresh_token"),
+            handle,
+            browser,
+            reply,
+        }
     }
 
     /// Exchanges a refresh token through the gateway.
     pub(crate) async fn refresh(&self, token: &str) -> Reply {
-        let form = [("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", "test-app")];
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", token),
+            ("client_id", "test-app"),
+        ];
         self.anonymous().post_form("/oauth/token", &form).await
     }
 
     /// Revokes a token through the gateway.
     pub(crate) async fn revoke(&self, token: &str) -> Reply {
-        self.anonymous().post_form("/oauth/revoke", &[("token", token)]).await
-    }
-
-    /// Runs one statement in the SQL database (journal, audit, outbox); the rows as text, columns divided by `|`.
-    pub(crate) async fn sql(&self, statement: &str) -> String {
-        match &self.postgres {
-            Some((server, url)) => server.query(url, statement).unwrap(),
-            None => self.sqlite("maxlab-auth.db", statement).await,
-        }
-    }
-
-    /// Runs one statement in an SQLite file of the data folder.
-    pub(crate) async fn sqlite(&self, file: &str, statement: &str) -> String {
-        use sqlx::{Column as _, Row as _, TypeInfo as _};
-        let path = self.data.path().join(file);
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).busy_timeout(Duration::from_secs(5));
-        let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
-        let statement = sqlx::AssertSqlSafe(statement.to_owned());
-        let rows = sqlx::query(statement).fetch_all(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
-        let field = |row: &sqlx::sqlite::SqliteRow, index: usize| {
-            let text = row.try_get_unchecked::<Option<String>, _>(index).unwrap().unwrap_or_default();
-            assert!(!row.column(index).type_info().name().is_empty());
-            text
-        };
-        let line = |row: &sqlx::sqlite::SqliteRow| {
-            (0..row.len()).map(|index| field(row, index)).collect::<Vec<_>>().join("|")
-        };
-        rows.iter().map(line).collect::<Vec<_>>().join("\n")
-    }
-
-    /// The journal, or another table of the SQL database, takes no more lines, as on a full disk.
-    pub(crate) async fn fill_disk_for(&self, table: &str) {
-        if self.postgres.is_some() {
-            let body = "BEGIN RAISE EXCEPTION 'No space left on device'; END";
-            self.sql(&format!("CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS '{}'", body.replace('\'', "''"))).await;
-            self.sql(&format!("CREATE TRIGGER full_disk BEFORE INSERT ON {table} EXECUTE FUNCTION full_disk()")).await;
-        } else {
-            let body = "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END";
-            self.sql(&format!("CREATE TRIGGER full_disk BEFORE INSERT ON {table} {body}")).await;
-        }
-    }
-
-    /// Ends [`World::fill_disk_for`].
-    pub(crate) async fn free_disk_for(&self, table: &str) {
-        if self.postgres.is_some() {
-            self.sql(&format!("DROP TRIGGER full_disk ON {table}")).await;
-        } else {
-            self.sql("DROP TRIGGER full_disk").await;
-        }
-    }
-
-    /// The shared store answers nothing any more.
-    pub(crate) async fn lose_store(&self) {
-        match &self.redis {
-            Some((_, link)) => link.cut().await,
-            None => {
-                self.sqlite("store.db", "ALTER TABLE revoked RENAME TO revoked_lost").await;
-                self.sqlite("store.db", "ALTER TABLE sessions RENAME TO sessions_lost").await;
-            }
-        }
-    }
-
-    /// Ends [`World::lose_store`].
-    pub(crate) async fn find_store(&self) {
-        match &self.redis {
-            Some((_, link)) => link.heal().await.unwrap(),
-            None => {
-                self.sqlite("store.db", "ALTER TABLE revoked_lost RENAME TO revoked").await;
-                self.sqlite("store.db", "ALTER TABLE sessions_lost RENAME TO sessions").await;
-            }
-        }
+        self.anonymous()
+            .post_form("/oauth/revoke", &[("token", token)])
+            .await
     }
 }
 
 /// Status and `code` of an answer.
 pub(crate) fn verdict(reply: &Reply) -> (u16, String) {
     let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-    (reply.status.as_u16(), body["code"].as_str().unwrap_or_default().to_owned())
+    (
+        reply.status.as_u16(),
+        body["code"].as_str().unwrap_or_default().to_owned(),
+    )
 }
 
 /// Sends what a page of the gateway's own origin would.
 pub(crate) async fn from_own_page(browser: &Browser, method: Method, path: &str) -> Reply {
-    browser.send(method, path, |request| request.header("sec-fetch-site", "same-origin")).await
+    browser
+        .send(method, path, |request| {
+            request.header("sec-fetch-site", "same-origin")
+        })
+        .await
 }
 
 /// Waits until something holds.

@@ -77,15 +77,22 @@ impl Issuer {
         let code = match request.form("grant_type").as_deref() {
             Some("authorization_code") => {
                 let text = request.form("code").unwrap_or_default();
-                let code = serde_json::from_str(&text).ok().filter(|_| !book.spent.contains(&text));
+                let code = serde_json::from_str(&text)
+                    .ok()
+                    .filter(|_| !book.spent.contains(&text));
                 book.spent.push(text);
                 code.map(Code)
             }
-            Some("refresh_token") => book.refresh.remove(&request.form("refresh_token").unwrap_or_default()),
+            Some("refresh_token") => book
+                .refresh
+                .remove(&request.form("refresh_token").unwrap_or_default()),
             _ => return Response::json(400, json!({ "error": "unsupported_grant_type" })),
         };
         let Some(code) = code else {
-            return Response::json(400, json!({ "error": "invalid_grant", "error_description": "not a good one" }));
+            return Response::json(
+                400,
+                json!({ "error": "invalid_grant", "error_description": "not a good one" }),
+            );
         };
         let access = access_token(&auth, &code);
         let refresh = format!("refresh-{}", uuid::Uuid::new_v4().simple());
@@ -110,7 +117,11 @@ fn access_token(auth: &LyingAuthServer, code: &Code) -> String {
     }
     let claims = builder.claims();
     let opaque = code.0["opaque"] == json!(true);
-    let token = if opaque { format!("opaque-{}", uuid::Uuid::new_v4().simple()) } else { builder.sign() };
+    let token = if opaque {
+        format!("opaque-{}", uuid::Uuid::new_v4().simple())
+    } else {
+        builder.sign()
+    };
     let said = if opaque { json!({ "sub": user }) } else { claims };
     auth.know(&token, said);
     token

@@ -2,16 +2,43 @@
 //!
 //! One module for each theme. Gateways run in the test's own process, on the embedded store and SQLite or on a real Redis
 //! and PostgreSQL, against an authorization server that does as it is told.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may fail loudly"
+)]
 
+mod bad_days;
 mod gateway;
 mod issuer;
 mod observe;
 
+mod audit;
+mod authorize;
+mod concurrent_exchange;
+mod denylist;
 mod durable;
+mod forward_auth;
+mod guards;
+mod health;
+mod identity;
+mod introspection;
+mod keys;
+mod layer_order;
+mod layer_table;
+mod logout;
 mod logout_all;
 mod outage;
+mod outbox;
+mod refresh;
 mod revocation;
+mod sealing;
+mod secrecy;
 mod session_ends;
 mod session_life;
+mod token_answers;
+mod token_endpoint;
 mod unsigned;
+mod upstream_manners;
+mod validate;

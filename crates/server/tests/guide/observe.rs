@@ -20,8 +20,13 @@ impl Logs {
         static LOGS: OnceLock<Logs> = OnceLock::new();
         let begin = || {
             let logs = Self::default();
-            let filter = EnvFilter::new("debug,maxlab_auth=trace,maxlab_auth_core=trace,maxlab_auth_store=trace,h2=info");
-            let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(logs.clone()).with_ansi(false);
+            let filter = EnvFilter::new(
+                "debug,maxlab_auth=trace,maxlab_auth_core=trace,maxlab_auth_store=trace,h2=info",
+            );
+            let lines = tracing_subscriber::fmt()
+                .with_env_filter(filter)
+                .with_writer(logs.clone())
+                .with_ansi(false);
             let _ = tracing::subscriber::set_global_default(lines.finish());
             logs
         };
@@ -93,9 +98,16 @@ async fn redis_text(redis: &RedisServer) -> String {
 
 /// The keys of that pattern, walked as Redis asks for it.
 pub(crate) async fn redis_keys(redis: &RedisServer, pattern: &str) -> Vec<String> {
-    let answer = redis.command(&["SCAN", "0", "MATCH", pattern, "COUNT", "100000"]).await.unwrap();
-    let RedisReply::Array(parts) = answer else { panic!("SCAN answers two parts") };
-    let RedisReply::Array(keys) = &parts[1] else { panic!("SCAN answers keys") };
+    let answer = redis
+        .command(&["SCAN", "0", "MATCH", pattern, "COUNT", "100000"])
+        .await
+        .unwrap();
+    let RedisReply::Array(parts) = answer else {
+        panic!("SCAN answers two parts")
+    };
+    let RedisReply::Array(keys) = &parts[1] else {
+        panic!("SCAN answers keys")
+    };
     let mut keys: Vec<_> = keys.iter().filter_map(RedisReply::text).collect();
     keys.sort();
     keys

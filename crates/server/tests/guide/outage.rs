@@ -3,13 +3,25 @@
 use maxlab_auth_testkit::{Actor, Reply};
 use reqwest::Method;
 
-use crate::gateway::{COOKIE, Stores, World, eventually, from_own_page, on_every_store, verdict};
+use crate::gateway::{
+    COOKIE, Stores, World, eventually, from_own_page, on_embedded_and_redis, on_every_store, verdict,
+};
 
 /// 503 of this component, with a time to come back, and every cookie left alone.
 #[track_caller]
 fn assert_unavailable(reply: &Reply, code: &str) {
-    assert_eq!(verdict(reply), (503, code.to_owned()), "{}: {}", reply.url, reply.text());
-    assert!(reply.header("retry-after").is_some_and(|value| value.parse::<u32>().is_ok()));
+    assert_eq!(
+        verdict(reply),
+        (503, code.to_owned()),
+        "{}: {}",
+        reply.url,
+        reply.text()
+    );
+    assert!(
+        reply
+            .header("retry-after")
+            .is_some_and(|value| value.parse::<u32>().is_ok())
+    );
     assert!(reply.headers.get("set-cookie").is_none() && reply.headers.get("clear-site-data").is_none());
 }
 
@@ -19,14 +31,22 @@ async fn an_outage_of_the_authorization_server_is_503_and_clears_no_cookie() {
     let (token, login) = (world.opaque_token("user-1"), world.log_in("user-1").await);
     world.auth.stop().await;
     let bearer = world.bearer(&token);
-    for path in ["/api/v1/auth/me", "/oauth/userinfo", "/api/v1/auth/sessions", "/api/v1/auth/access/admin"] {
+    for path in [
+        "/api/v1/auth/me",
+        "/oauth/userinfo",
+        "/api/v1/auth/sessions",
+        "/api/v1/auth/access/admin",
+    ] {
         assert_unavailable(&bearer.get(path).await, "upstream_unavailable");
     }
     for path in ["/api/v1/auth/logout", "/api/v1/auth/logout/all"] {
         assert_unavailable(&bearer.post(path).await, "upstream_unavailable");
     }
     let asked = [("access_token", token.as_str())];
-    assert_unavailable(&world.anonymous().post_form("/oauth/token/validate", &asked).await, "upstream_unavailable");
+    assert_unavailable(
+        &world.anonymous().post_form("/oauth/token/validate", &asked).await,
+        "upstream_unavailable",
+    );
     // A session needs nobody else.
     login.browser.get("/api/v1/auth/me").await.expect_status(200);
     world.auth.start_again().await.unwrap();
@@ -43,12 +63,22 @@ async fn an_error_of_the_store_is_503_and_never_not_revoked(stores: Stores) {
         assert_unavailable(&world.me(token).await, "store_unavailable");
     }
     assert_unavailable(&login.browser.get("/api/v1/auth/me").await, "store_unavailable");
-    for path in ["/api/v1/auth/logout", "/api/v1/auth/logout/all", "/api/v1/auth/sessions/rotate"] {
-        assert_unavailable(&from_own_page(&login.browser, Method::POST, path).await, "store_unavailable");
+    for path in [
+        "/api/v1/auth/logout",
+        "/api/v1/auth/logout/all",
+        "/api/v1/auth/sessions/rotate",
+    ] {
+        assert_unavailable(
+            &from_own_page(&login.browser, Method::POST, path).await,
+            "store_unavailable",
+        );
     }
     assert!(login.browser.cookie(COOKIE).is_some());
     world.find_store().await;
-    eventually("the gateway finds its store again", async || world.me(&login.access).await.status == 200).await;
+    eventually("the gateway finds its store again", async || {
+        world.me(&login.access).await.status == 200
+    })
+    .await;
     login.browser.get("/api/v1/auth/me").await.expect_status(200);
     assert_eq!(world.verdict(&revoked).await, (401, "token_revoked".into()));
 }
@@ -61,9 +91,16 @@ async fn a_login_during_an_outage_of_the_store_gives_no_token_out(stores: Stores
     let browser = maxlab_auth_testkit::Browser::new(&world.gateway.url);
     let code = crate::issuer::Code::of("user-1");
     assert_unavailable(&world.exchange(&browser, &code).await, "store_unavailable");
-    assert_eq!(world.auth.count("/oauth/token"), asked, "the code is still good for another try");
+    assert_eq!(
+        world.auth.count("/oauth/token"),
+        asked,
+        "the code is still good for another try"
+    );
     world.find_store().await;
-    eventually("the same code logs in", async || world.exchange(&browser, &code).await.status == 200).await;
+    eventually("the same code logs in", async || {
+        world.exchange(&browser, &code).await.status == 200
+    })
+    .await;
 }
 
 async fn a_refresh_during_an_outage_of_the_store_spends_nothing(stores: Stores) {
@@ -74,11 +111,14 @@ async fn a_refresh_during_an_outage_of_the_store_spends_nothing(stores: Stores) 
     assert_unavailable(&world.refresh(&login.refresh).await, "store_unavailable");
     assert_eq!(world.auth.count("/oauth/token"), asked);
     world.find_store().await;
-    eventually("the refresh token is as good as before", async || world.refresh(&login.refresh).await.status == 200).await;
+    eventually("the refresh token is as good as before", async || {
+        world.refresh(&login.refresh).await.status == 200
+    })
+    .await;
 }
 
-on_every_store!(
-    an_error_of_the_store_is_503_and_never_not_revoked,
+on_every_store!(an_error_of_the_store_is_503_and_never_not_revoked);
+on_embedded_and_redis!(
     a_login_during_an_outage_of_the_store_gives_no_token_out,
     a_refresh_during_an_outage_of_the_store_spends_nothing,
 );

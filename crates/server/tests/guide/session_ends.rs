@@ -3,7 +3,8 @@
 use maxlab_auth_testkit::{Actor, Browser};
 use reqwest::Method;
 
-use crate::gateway::{COOKIE, Stores, World, from_own_page, on_every_store, verdict};
+use crate::gateway::{COOKIE, Stores, World, from_own_page, on_embedded_and_redis, on_every_store, verdict};
+use crate::issuer::Code;
 
 const ME: &str = "/api/v1/auth/me";
 
@@ -17,7 +18,11 @@ async fn x_session_id_of_another_user_ends_nothing(stores: Stores) {
     let names = [victim.handle.clone(), victim.cookie(), "*".to_owned()];
     for name in &names {
         let bearer = world.bearer(&world.stray_token("attacker"));
-        let reply = bearer.send(Method::POST, "/api/v1/auth/logout", |r| r.header("x-session-id", name)).await;
+        let reply = bearer
+            .send(Method::POST, "/api/v1/auth/logout", |r| {
+                r.header("x-session-id", name)
+            })
+            .await;
         reply.expect_status(200);
         let reply = bearer.delete(&path_of(&victim.handle)).await;
         assert_eq!(reply.status, 401, "it is logged out by now");
@@ -33,21 +38,52 @@ async fn the_owner_is_given_the_handle_and_ends_by_it(stores: Stores) {
     let world = World::on(stores, &[]).await;
     let (here, there) = (world.log_in("user-1").await, world.log_in("user-1").await);
     assert_eq!(here.handle.len(), 32);
-    let list = here.browser.get("/api/v1/auth/sessions").await.expect_status(200).json();
-    assert_eq!((list["user_id"].as_str(), list["active_sessions"].as_u64()), (Some("user-1"), Some(2)));
-    let shown: Vec<_> = list["sessions"].as_array().unwrap().iter()
-        .map(|session| (session["session_id"].as_str().unwrap(), session["current"].as_bool().unwrap()))
+    let list = here
+        .browser
+        .get("/api/v1/auth/sessions")
+        .await
+        .expect_status(200)
+        .json();
+    assert_eq!(
+        (list["user_id"].as_str(), list["active_sessions"].as_u64()),
+        (Some("user-1"), Some(2))
+    );
+    let shown: Vec<_> = list["sessions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|session| {
+            (
+                session["session_id"].as_str().unwrap(),
+                session["current"].as_bool().unwrap(),
+            )
+        })
         .collect();
-    assert_eq!(shown, [(here.handle.as_str(), true), (there.handle.as_str(), false)]);
+    assert_eq!(
+        shown,
+        [(here.handle.as_str(), true), (there.handle.as_str(), false)]
+    );
     for name in ["ip_address", "created_at", "last_accessed", "access_count"] {
         assert!(!list["sessions"][0][name].is_null(), "{name}");
     }
-    let reply = from_own_page(&here.browser, Method::DELETE, &path_of(&there.handle)).await.expect_status(200);
+    let reply = from_own_page(&here.browser, Method::DELETE, &path_of(&there.handle))
+        .await
+        .expect_status(200);
     assert_eq!(reply.json()["status"], "success");
-    assert_eq!(verdict(&there.browser.get(ME).await), (401, "session_revoked".into()));
-    assert_eq!(world.me(&there.access).await.status, 401, "its access token ends with it");
+    assert_eq!(
+        verdict(&there.browser.get(ME).await),
+        (401, "session_revoked".into())
+    );
+    assert_eq!(
+        world.me(&there.access).await.status,
+        401,
+        "its access token ends with it"
+    );
     let asked = world.auth.count("/oauth/token");
-    assert_eq!(world.refresh(&there.refresh).await.expect_status(400).json()["error"], "invalid_grant");
+    assert_eq!(
+        world.refresh(&there.refresh).await.expect_status(400).json()["error"],
+        "invalid_grant"
+    );
     assert_eq!(world.auth.count("/oauth/token"), asked);
     here.browser.get(ME).await.expect_status(200);
     assert_eq!(world.me(&here.access).await.status, 200);
@@ -67,16 +103,44 @@ async fn revoking_a_refresh_token_ends_its_session_and_an_access_token_ends_alon
     world.refresh(&by_access.refresh).await.expect_status(200);
 }
 
+async fn a_login_ends_the_session_that_the_browser_had(stores: Stores) {
+    let world = World::on(stores, &[]).await;
+    // Somebody else's session was planted in the victim's browser before the login.
+    let planted = world.log_in("attacker").await;
+    let cookie = planted.cookie();
+    let reply = world
+        .exchange(&planted.browser, &Code::of("victim"))
+        .await
+        .expect_status(200);
+    assert_ne!(planted.cookie(), cookie);
+    assert_ne!(reply.header("x-session-id"), Some(planted.handle.as_str()));
+    assert_eq!(
+        planted.browser.get(ME).await.expect_status(200).json()["user_id"],
+        "victim"
+    );
+    let attacker = Browser::new(&world.gateway.url);
+    attacker.plant(COOKIE, &cookie);
+    attacker.get(ME).await.expect_status(401);
+}
+
 async fn tokens_renewed_on_a_session_end_with_it(stores: Stores) {
     let world = World::on(stores, &[]).await;
     let login = world.log_in("user-1").await;
     let renewed = world.refresh(&login.refresh).await.expect_status(200).json();
     let access = renewed["access_token"].as_str().unwrap();
-    from_own_page(&login.browser, Method::POST, "/api/v1/auth/logout").await.expect_status(200);
+    from_own_page(&login.browser, Method::POST, "/api/v1/auth/logout")
+        .await
+        .expect_status(200);
     for token in [&login.access, access] {
         assert_eq!(world.me(token).await.status, 401);
     }
-    assert_eq!(world.refresh(renewed["refresh_token"].as_str().unwrap()).await.status, 400);
+    assert_eq!(
+        world
+            .refresh(renewed["refresh_token"].as_str().unwrap())
+            .await
+            .status,
+        400
+    );
 }
 
 #[tokio::test]
@@ -89,7 +153,10 @@ async fn a_cookie_acts_only_from_its_own_pages() {
         &[("origin", "null")],
         &[("sec-fetch-site", "cross-site")],
         &[("sec-fetch-site", "same-site")],
-        &[("origin", "https://evil.example"), ("sec-fetch-site", "same-origin")],
+        &[
+            ("origin", "https://evil.example"),
+            ("sec-fetch-site", "same-origin"),
+        ],
     ];
     let acts = [
         (Method::POST, "/api/v1/auth/logout".to_owned()),
@@ -100,15 +167,27 @@ async fn a_cookie_acts_only_from_its_own_pages() {
     for headers in evil {
         for (method, path) in &acts {
             let reply = login.browser.send(method.clone(), path, |request| {
-                headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))
+                headers
+                    .iter()
+                    .fold(request, |request, (name, value)| request.header(*name, *value))
             });
-            assert_eq!(verdict(&reply.await), (403, "cross_site_request".into()), "{method} {path} {headers:?}");
+            assert_eq!(
+                verdict(&reply.await),
+                (403, "cross_site_request".into()),
+                "{method} {path} {headers:?}"
+            );
         }
     }
     login.browser.get(ME).await.expect_status(200);
-    let own = login.browser.send(Method::POST, "/api/v1/auth/sessions/rotate", |r| r.header("origin", &world.gateway.url));
+    let own = login
+        .browser
+        .send(Method::POST, "/api/v1/auth/sessions/rotate", |r| {
+            r.header("origin", &world.gateway.url)
+        });
     own.await.expect_status(200);
-    let trusted = login.browser.send(Method::POST, "/api/v1/auth/logout", |r| r.header("origin", "https://app.example"));
+    let trusted = login.browser.send(Method::POST, "/api/v1/auth/logout", |r| {
+        r.header("origin", "https://app.example")
+    });
     trusted.await.expect_status(200);
 }
 
@@ -122,9 +201,10 @@ async fn a_cookie_that_is_none_is_no_session() {
     }
 }
 
-on_every_store!(
+on_every_store!(revoking_a_refresh_token_ends_its_session_and_an_access_token_ends_alone);
+on_embedded_and_redis!(
     x_session_id_of_another_user_ends_nothing,
     the_owner_is_given_the_handle_and_ends_by_it,
-    revoking_a_refresh_token_ends_its_session_and_an_access_token_ends_alone,
+    a_login_ends_the_session_that_the_browser_had,
     tokens_renewed_on_a_session_end_with_it,
 );

@@ -10,7 +10,7 @@ use maxlab_auth_testkit::{Actor, Browser};
 use reqwest::Method;
 use tokio::time::{Instant, sleep};
 
-use crate::gateway::{COOKIE, Stores, World, eventually, from_own_page, on_every_store, verdict};
+use crate::gateway::{COOKIE, Stores, World, eventually, from_own_page, on_embedded_and_redis, verdict};
 
 const ME: &str = "/api/v1/auth/me";
 
@@ -21,15 +21,32 @@ async fn a_read_under_way_never_brings_an_ended_session_back(stores: Stores) {
     let id = SessionId::parse(&login.cookie()).unwrap();
     // A request has read the session and is about to write that it was used, rotated, or given new tokens.
     let read = sessions.open(&id, world.engine().now()).await.unwrap();
-    from_own_page(&login.browser, Method::POST, "/api/v1/auth/logout").await.expect_status(200);
+    from_own_page(&login.browser, Method::POST, "/api/v1/auth/logout")
+        .await
+        .expect_status(200);
     let later = clock::after(world.engine().now(), Duration::from_secs(120));
     sessions.touch(&read, later).await.unwrap();
-    assert!(matches!(sessions.rotate(&id, later).await, Err(SessionFault::Ended)));
+    assert!(matches!(
+        sessions.rotate(&id, later).await,
+        Err(SessionFault::Ended)
+    ));
     let handle = SessionHandle::parse(&login.handle).unwrap();
     let renewed = sessions.renew_tokens("user-1", &handle, &[], later).await;
-    assert!(matches!(renewed, Err(SessionFault::Ended | SessionFault::Missing)));
-    assert!(matches!(sessions.open(&id, world.engine().now()).await, Err(SessionFault::Ended)));
-    assert!(sessions.of_user("user-1", world.engine().now()).await.unwrap().is_empty());
+    assert!(matches!(
+        renewed,
+        Err(SessionFault::Ended | SessionFault::Missing)
+    ));
+    assert!(matches!(
+        sessions.open(&id, world.engine().now()).await,
+        Err(SessionFault::Ended)
+    ));
+    assert!(
+        sessions
+            .of_user("user-1", world.engine().now())
+            .await
+            .unwrap()
+            .is_empty()
+    );
     let thief = Browser::new(&world.gateway.url);
     thief.plant(COOKIE, id.expose().as_str());
     assert_eq!(verdict(&thief.get(ME).await), (401, "session_revoked".into()));
@@ -54,7 +71,9 @@ async fn a_storm_of_reads_never_brings_an_ended_session_back(stores: Stores) {
         })
         .collect();
     sleep(Duration::from_millis(20)).await;
-    from_own_page(&login.browser, Method::POST, "/api/v1/auth/logout").await.expect_status(200);
+    from_own_page(&login.browser, Method::POST, "/api/v1/auth/logout")
+        .await
+        .expect_status(200);
     let thief = Browser::new(&world.gateway.url);
     thief.plant(COOKIE, &cookie);
     thief.get(ME).await.expect_status(401);
@@ -71,12 +90,19 @@ async fn listing_extends_nothing_and_using_does(stores: Stores) {
     let onlooker = world.bearer(&world.stray_token("user-1"));
     let began = Instant::now();
     while began.elapsed() < Duration::from_millis(2_600) {
-        let seen = onlooker.get("/api/v1/auth/sessions").await.expect_status(200).json();
+        let seen = onlooker
+            .get("/api/v1/auth/sessions")
+            .await
+            .expect_status(200)
+            .json();
         assert!(seen["active_sessions"].as_u64().unwrap() >= 1);
         used.browser.get(ME).await.expect_status(200);
         sleep(Duration::from_millis(150)).await;
     }
-    assert_eq!(verdict(&listed.browser.get(ME).await), (401, "invalid_session".into()));
+    assert_eq!(
+        verdict(&listed.browser.get(ME).await),
+        (401, "invalid_session".into())
+    );
     used.browser.get(ME).await.expect_status(200);
     let seen = onlooker.get("/api/v1/auth/sessions").await.json();
     assert_eq!(seen["active_sessions"].as_u64(), Some(1));
@@ -85,8 +111,26 @@ async fn listing_extends_nothing_and_using_does(stores: Stores) {
     assert!(session["access_count"].as_u64().unwrap() > 1);
 }
 
+async fn many_uses_are_one_write(stores: Stores) {
+    let world = World::on(stores, &[]).await;
+    let login = world.log_in("user-1").await;
+    for _ in 0..20 {
+        login.browser.get(ME).await.expect_status(200);
+    }
+    let session = login.browser.get("/api/v1/auth/sessions").await.json()["sessions"][0].clone();
+    assert_eq!(
+        session["access_count"].as_u64(),
+        Some(1),
+        "uses within a minute are noted once: {session}"
+    );
+}
+
 async fn no_session_outlives_its_absolute_age(stores: Stores) {
-    let world = World::on(stores, &[("SESSION_MAX_SECONDS", "2"), ("SESSION_IDLE_SECONDS", "2")]).await;
+    let world = World::on(
+        stores,
+        &[("SESSION_MAX_SECONDS", "2"), ("SESSION_IDLE_SECONDS", "2")],
+    )
+    .await;
     let login = world.log_in("user-1").await;
     let began = Instant::now();
     eventually("the session dies of age", async || {
@@ -95,13 +139,23 @@ async fn no_session_outlives_its_absolute_age(stores: Stores) {
     })
     .await;
     let age = began.elapsed();
-    assert!(age > Duration::from_millis(1_500) && age < Duration::from_millis(3_000), "{age:?}");
-    assert_eq!(verdict(&from_own_page(&login.browser, Method::POST, "/api/v1/auth/sessions/rotate").await).0, 401);
+    assert!(
+        age > Duration::from_millis(1_500) && age < Duration::from_millis(3_000),
+        "{age:?}"
+    );
+    assert_eq!(
+        verdict(&from_own_page(&login.browser, Method::POST, "/api/v1/auth/sessions/rotate").await).0,
+        401
+    );
 }
 
 async fn one_session_too_many_ends_the_oldest(stores: Stores) {
     let world = World::on(stores, &[("SESSION_MAX_PER_USER", "2")]).await;
-    let logins = [world.log_in("user-1").await, world.log_in("user-1").await, world.log_in("user-1").await];
+    let logins = [
+        world.log_in("user-1").await,
+        world.log_in("user-1").await,
+        world.log_in("user-1").await,
+    ];
     let other = world.log_in("user-2").await;
     logins[0].browser.get(ME).await.expect_status(401);
     assert_eq!(world.me(&logins[0].access).await.status, 401);
@@ -116,8 +170,14 @@ async fn a_rotated_id_is_dead_at_once(stores: Stores) {
     let world = World::on(stores, &[]).await;
     let login = world.log_in("user-1").await;
     let old = login.cookie();
-    let reply = from_own_page(&login.browser, Method::POST, "/api/v1/auth/sessions/rotate").await.expect_status(200);
-    assert_eq!(reply.json()["session_id"].as_str(), Some(login.handle.as_str()), "its public name stays");
+    let reply = from_own_page(&login.browser, Method::POST, "/api/v1/auth/sessions/rotate")
+        .await
+        .expect_status(200);
+    assert_eq!(
+        reply.json()["session_id"].as_str(),
+        Some(login.handle.as_str()),
+        "its public name stays"
+    );
     assert_eq!(reply.header("x-session-id"), Some(login.handle.as_str()));
     assert_ne!(login.cookie(), old);
     login.browser.get(ME).await.expect_status(200);
@@ -134,17 +194,23 @@ async fn the_cookie_is_the_browsers_and_nobody_elses() {
     let login = world.log_in("user-1").await;
     let cookie = login.browser.cookie("__Host-maxlab_session").unwrap();
     assert!(cookie.secure && cookie.http_only && cookie.path == "/");
-    assert_eq!((cookie.same_site.as_deref(), cookie.max_age), (Some("Lax"), Some(86_400)));
+    assert_eq!(
+        (cookie.same_site.as_deref(), cookie.max_age),
+        (Some("Lax"), Some(86_400))
+    );
     assert_eq!(cookie.value.len(), 43, "256 bits");
     assert!(login.browser.refused_cookies().is_empty());
-    from_own_page(&login.browser, Method::POST, "/api/v1/auth/logout").await.expect_status(200);
+    from_own_page(&login.browser, Method::POST, "/api/v1/auth/logout")
+        .await
+        .expect_status(200);
     assert!(login.browser.cookie("__Host-maxlab_session").is_none());
 }
 
-on_every_store!(
+on_embedded_and_redis!(
     a_read_under_way_never_brings_an_ended_session_back,
     a_storm_of_reads_never_brings_an_ended_session_back,
     listing_extends_nothing_and_using_does,
+    many_uses_are_one_write,
     no_session_outlives_its_absolute_age,
     one_session_too_many_ends_the_oldest,
     a_rotated_id_is_dead_at_once,

@@ -8,7 +8,12 @@ use crate::gateway::World;
 const REMOTE_FIRST: &str = "oauth_userinfo,traditional_auth,local_jwt";
 
 fn claims_of(world: &World) -> Value {
-    world.auth.forge().access_token("victim").claim("roles", serde_json::json!(["admin"])).claims()
+    world
+        .auth
+        .forge()
+        .access_token("victim")
+        .claim("roles", serde_json::json!(["admin"]))
+        .claims()
 }
 
 /// Every forged form of these claims, all well-formed enough to be looked at.
@@ -27,7 +32,11 @@ async fn an_unsigned_jwt_is_refused_after_the_authorization_server_said_no() {
     let world = World::embedded(&[("VERIFY_LAYERS", REMOTE_FIRST)]).await;
     assert_eq!(world.me(&world.stray_token("anyone")).await.status, 200);
     for token in world.auth.forge().unsigned(&claims_of(&world)) {
-        assert_eq!(world.verdict(&token).await, (401, "invalid_token".into()), "{token}");
+        assert_eq!(
+            world.verdict(&token).await,
+            (401, "invalid_token".into()),
+            "{token}"
+        );
     }
 }
 
@@ -37,7 +46,11 @@ async fn an_unsigned_jwt_is_refused_where_local_jwt_comes_first() {
         let world = World::embedded(&[("VERIFY_LAYERS", layers)]).await;
         assert_eq!(world.me(&world.stray_token("anyone")).await.status, 200);
         for token in world.auth.forge().unsigned(&claims_of(&world)) {
-            assert_eq!(world.verdict(&token).await, (401, "invalid_token".into()), "{layers}: {token}");
+            assert_eq!(
+                world.verdict(&token).await,
+                (401, "invalid_token".into()),
+                "{layers}: {token}"
+            );
         }
     }
 }
@@ -48,7 +61,10 @@ async fn an_unsigned_jwt_is_refused_in_an_outage() {
     world.auth.asked("/.well-known/jwks.json", 1).await;
     world.auth.stop().await;
     let good = world.auth.forge().access_token("anyone").sign();
-    assert_eq!(world.me(&good).await.expect_status(200).json()["verification_source"], "local_jwt");
+    assert_eq!(
+        world.me(&good).await.expect_status(200).json()["verification_source"],
+        "local_jwt"
+    );
     for token in world.auth.forge().unsigned(&claims_of(&world)) {
         let status = world.me(&token).await.status.as_u16();
         // What has no `alg` may be an opaque token, of which nobody can say anything now.
@@ -58,7 +74,10 @@ async fn an_unsigned_jwt_is_refused_in_an_outage() {
 
 #[tokio::test]
 async fn an_unsigned_jwt_is_not_accepted_before_any_key_is_known() {
-    let nobody = [("VERIFY_LAYERS", REMOTE_FIRST), ("EXTERNAL_AUTH_URL", "http://127.0.0.1:1")];
+    let nobody = [
+        ("VERIFY_LAYERS", REMOTE_FIRST),
+        ("EXTERNAL_AUTH_URL", "http://127.0.0.1:1"),
+    ];
     let world = World::embedded(&nobody).await;
     for token in world.auth.forge().unsigned(&claims_of(&world)) {
         let status = world.me(&token).await.status.as_u16();
@@ -87,7 +106,10 @@ async fn a_key_that_a_token_brings_along_is_never_fetched() {
     assert_eq!(world.me(&world.stray_token("anyone")).await.status, 200);
     for parameter in ["jku", "x5u"] {
         let address = format!("{}/evil.json", world.auth.url());
-        let (token, keys) = world.auth.forge().with_key_url(parameter, &address, &claims_of(&world));
+        let (token, keys) = world
+            .auth
+            .forge()
+            .with_key_url(parameter, &address, &claims_of(&world));
         world.auth.on("/evil.json", Lie::json(200, keys));
         assert_eq!(world.verdict(&token).await.0, 401, "{parameter}");
     }

@@ -1,6 +1,6 @@
 //! Cookies that no gateway set: each is no session, and none is a way in (authentik's CVE-2026-25748).
 
-use maxlab_auth_testkit::{Actor, Anonymous};
+use maxlab_auth_testkit::Anonymous;
 
 use crate::support::{Answer, Stack, assert_lives, get_with, log_in, raw, refused};
 
@@ -11,7 +11,16 @@ async fn a_broken_cookie_is_no_session() {
     let stack = Stack::start().await;
     let login = log_in(&Anonymous::new(&stack.url()), "ann").await;
     let (_, good) = login.cookie.split_once('=').unwrap();
-    assert_eq!(get_with(stack.addr(), "/api/v1/auth/me", &format!("cookie: {}\r\n", login.cookie)).await.status, 200);
+    assert_eq!(
+        get_with(
+            stack.addr(),
+            "/api/v1/auth/me",
+            &format!("cookie: {}\r\n", login.cookie)
+        )
+        .await
+        .status,
+        200
+    );
 
     let mut values = vec![
         String::new(),
@@ -41,11 +50,20 @@ async fn a_broken_cookie_is_no_session() {
         login.refresh.clone(),
     ];
     // A last character that decodes to the same bytes is another spelling of the cookie, and not the cookie.
-    values.extend(["B", "C", "D", "h", "x", "-", "_"].map(|last| format!("{}{last}", &good[..42])).into_iter().filter(|v| v != good));
+    values.extend(
+        ["B", "C", "D", "h", "x", "-", "_"]
+            .map(|last| format!("{}{last}", &good[..42]))
+            .into_iter()
+            .filter(|v| v != good),
+    );
     for value in &values {
         for path in ["/api/v1/auth/me", "/oauth/userinfo", "/api/v1/auth/sessions"] {
             let reply = get_with(stack.addr(), path, &format!("cookie: {NAME}={value}\r\n")).await;
-            assert!(matches!(reply.status, 400 | 401), "{path} {value}: {}", reply.shown());
+            assert!(
+                matches!(reply.status, 400 | 401),
+                "{path} {value}: {}",
+                reply.shown()
+            );
             refused(&reply, value);
             assert_eq!(reply.header("set-cookie"), None);
         }
@@ -87,7 +105,12 @@ async fn a_cookie_header_has_one_reading() {
     let nul = format!("GET /api/v1/auth/me HTTP/1.1\r\nhost: x\r\ncookie: {good}\0\r\n\r\n");
     assert_eq!(raw(stack.addr(), nul).await.status, 400);
     // Among a thousand others it is found all the same.
-    let among = get_with(stack.addr(), "/api/v1/auth/me", &format!("cookie: {many}{good}\r\n")).await;
+    let among = get_with(
+        stack.addr(),
+        "/api/v1/auth/me",
+        &format!("cookie: {many}{good}\r\n"),
+    )
+    .await;
     assert_eq!(among.status, 200, "{}", among.shown());
     assert_lives(&stack.gateway).await;
 }
@@ -103,12 +126,16 @@ async fn a_cookie_acts_only_from_our_own_pages() {
             login.cookie
         )
     };
-    for path in ["/api/v1/auth/logout", "/api/v1/auth/logout/all", "/api/v1/auth/sessions/rotate"] {
+    for path in [
+        "/api/v1/auth/logout",
+        "/api/v1/auth/logout/all",
+        "/api/v1/auth/sessions/rotate",
+    ] {
         for headers in [
             String::new(),
             "origin: null\r\n".into(),
             "origin: https://evil.example\r\n".into(),
-            format!("origin: http://evil.example\r\nsec-fetch-site: same-origin\r\n"),
+            "origin: http://evil.example\r\nsec-fetch-site: same-origin\r\n".into(),
             format!("origin: http://{host}.evil.example\r\n"),
             format!("origin: http://{host}\r\nsec-fetch-site: cross-site\r\n"),
             format!("origin: ftp://{host}\r\n"),
@@ -123,8 +150,17 @@ async fn a_cookie_acts_only_from_our_own_pages() {
             refused(&reply, &headers);
         }
     }
-    let me = get_with(stack.addr(), "/api/v1/auth/me", &format!("cookie: {}\r\n", login.cookie)).await;
+    let me = get_with(
+        stack.addr(),
+        "/api/v1/auth/me",
+        &format!("cookie: {}\r\n", login.cookie),
+    )
+    .await;
     assert_eq!(me.status, 200, "nothing of it logged her out: {}", me.shown());
-    let ours = raw(stack.addr(), post("/api/v1/auth/logout", &format!("origin: http://{host}\r\n"))).await;
+    let ours = raw(
+        stack.addr(),
+        post("/api/v1/auth/logout", &format!("origin: http://{host}\r\n")),
+    )
+    .await;
     assert_eq!(ours.status, 200, "{}", ours.shown());
 }

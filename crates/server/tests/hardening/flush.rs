@@ -1,9 +1,15 @@
 //! Redis loses its data: nothing revoked comes back, sessions ask for a login, tokens go on.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use maxlab_auth_testkit::servers::RedisOptions;
-use maxlab_auth_testkit::{Actor, Anonymous, Bearer, RedisServer};
+use maxlab_auth_testkit::{Actor, Anonymous, Bearer, BreakableLink, RedisServer};
 
 use crate::support::{Answer, Login, Stack, assert_lives, eventually, log_in, refresh};
+
+/// Enough that some flushes fall between the steps of a refill.
+const QUESTIONS: usize = 60;
 
 struct Before {
     stack: Stack,
@@ -20,31 +26,61 @@ async fn before(redis: &RedisServer) -> Before {
     let anybody = Anonymous::new(&stack.url());
     let good = log_in(&anybody, "ann").await;
     let revoked = stack.token("rob");
-    anybody.post_form("/oauth/revoke", &[("token", &revoked)]).await.expect_status(200);
+    anybody
+        .post_form("/oauth/revoke", &[("token", &revoked)])
+        .await
+        .expect_status(200);
     let ended = log_in(&anybody, "eve").await;
-    Bearer::new(&stack.url(), &ended.access).post("/api/v1/auth/logout").await.expect_status(200);
+    Bearer::new(&stack.url(), &ended.access)
+        .post("/api/v1/auth/logout")
+        .await
+        .expect_status(200);
     let everywhere = [log_in(&anybody, "tom").await, log_in(&anybody, "tom").await];
     // It never passed the gateway; the cut-off alone covers it.
     let unseen = stack.token("tom");
-    Bearer::new(&stack.url(), &everywhere[0].access).post("/api/v1/auth/logout/all").await.expect_status(200);
+    Bearer::new(&stack.url(), &everywhere[0].access)
+        .post("/api/v1/auth/logout/all")
+        .await
+        .expect_status(200);
     let spared = log_in(&anybody, "tom").await;
-    Before { stack, good, revoked, ended, everywhere, unseen, spared }
+    Before {
+        stack,
+        good,
+        revoked,
+        ended,
+        everywhere,
+        unseen,
+        spared,
+    }
 }
 
 impl Before {
     async fn status(&self, token: &str) -> u16 {
-        Bearer::new(&self.stack.url(), token).get("/api/v1/auth/me").await.code()
+        Bearer::new(&self.stack.url(), token)
+            .get("/api/v1/auth/me")
+            .await
+            .code()
     }
 
     async fn cookie_status(&self, login: &Login) -> u16 {
         let anybody = Anonymous::new(&self.stack.url());
-        let reply = anybody.send(http::Method::GET, "/api/v1/auth/me", |r| r.header("cookie", &login.cookie)).await;
+        let reply = anybody
+            .send(http::Method::GET, "/api/v1/auth/me", |r| {
+                r.header("cookie", &login.cookie)
+            })
+            .await;
         reply.code()
     }
 
     /// Whatever was revoked is refused from the very first request on.
     async fn nothing_comes_back(&self) {
-        let dead = [&self.revoked, &self.ended.access, &self.everywhere[0].access, &self.everywhere[1].access, &self.unseen];
+        let dead = [
+            &self.revoked,
+            &self.ended.access,
+            &self.everywhere[0].access,
+            &self.everywhere[1].access,
+            &self.unseen,
+        ];
         for (n, token) in dead.into_iter().enumerate() {
             assert_eq!(self.status(token).await, 401, "token {n} came back");
         }
@@ -52,15 +88,26 @@ impl Before {
         for login in [&self.ended, &self.everywhere[0], &self.everywhere[1]] {
             assert_eq!(self.cookie_status(login).await, 401);
             let reply = refresh(&anybody, &login.refresh).await;
-            assert_eq!((reply.code(), self.stack.desk.grants(&login.refresh)), (400, 0), "{}", reply.shown());
+            assert_eq!(
+                (reply.code(), self.stack.desk.grants(&login.refresh)),
+                (400, 0),
+                "{}",
+                reply.shown()
+            );
         }
     }
 
     async fn life_goes_on(&self) {
         assert_eq!(self.status(&self.good.access).await, 200, "tokens go on");
-        assert_eq!(self.status(&self.spared.access).await, 200, "a login after the logout-all is spared");
+        assert_eq!(
+            self.status(&self.spared.access).await,
+            200,
+            "a login after the logout-all is spared"
+        );
         let lost = Anonymous::new(&self.stack.url())
-            .send(http::Method::GET, "/api/v1/auth/me", |r| r.header("cookie", &self.good.cookie))
+            .send(http::Method::GET, "/api/v1/auth/me", |r| {
+                r.header("cookie", &self.good.cookie)
+            })
             .await;
         assert_eq!(lost.code(), 401, "the session is lost: {}", lost.shown());
         let anybody = Anonymous::new(&self.stack.url());
@@ -82,26 +129,70 @@ async fn flushed() {
     before.life_goes_on().await;
 }
 
+/// A flush while the store is being filled again must not leave it half full and taken for whole.
 #[tokio::test]
-async fn flushed_under_load() {
-    let redis = RedisServer::start().await.unwrap();
+async fn flushed_while_it_is_filled_again() {
+    let redis = RedisServer::start_with(RedisOptions::plain()).await.unwrap();
     let before = before(&redis).await;
+    let asking = AtomicBool::new(true);
     let hammer = async {
-        for round in 0..60 {
+        let dead = [&before.revoked, &before.unseen, &before.everywhere[1].access];
+        for n in 0..QUESTIONS {
             // 503 while it is filled again is an answer; a yes is not.
-            let dead = [&before.revoked, &before.unseen, &before.everywhere[1].access][round % 3];
-            let status = before.status(dead).await;
-            assert!(matches!(status, 401 | 503), "round {round}: {status}");
+            let status = before.status(dead[n % dead.len()]).await;
+            assert!(matches!(status, 401 | 503), "request {n}: {status}");
         }
+        asking.store(false, Ordering::SeqCst);
     };
     let flush = async {
-        for _ in 0..15 {
+        for round in 0.. {
             redis.flush_all().await.unwrap();
-            tokio::time::sleep(std::time::Duration::from_millis(7)).await;
+            if !asking.load(Ordering::SeqCst) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_micros(round % 17 * 300)).await;
         }
     };
     tokio::join!(hammer, flush);
     before.nothing_comes_back().await;
+    before.life_goes_on().await;
+}
+
+/// The same, step by step: on a slow line a refill takes some 200 ms, and a second flush falls at each point of it.
+#[tokio::test]
+async fn flushed_at_every_step_of_a_refill() {
+    let redis = RedisServer::start_with(RedisOptions::plain()).await.unwrap();
+    let link = BreakableLink::to(redis.addr()).await.unwrap();
+    let stack =
+        Stack::start_with(|options| options.env("REDIS_URL", format!("redis://{}/", link.addr()))).await;
+    let token = stack.token("rob");
+    let anybody = Anonymous::new(&stack.url());
+    anybody
+        .post_form("/oauth/revoke", &[("token", &token)])
+        .await
+        .expect_status(200);
+    let caller = Bearer::new(&stack.url(), &token);
+    link.delay(Duration::from_millis(8));
+    for after in (0..220).step_by(9) {
+        redis.flush_all().await.unwrap();
+        let second = async {
+            tokio::time::sleep(Duration::from_millis(after)).await;
+            redis.flush_all().await.unwrap();
+        };
+        let (reply, ()) = tokio::join!(caller.get("/api/v1/auth/me"), second);
+        assert!(
+            matches!(reply.code(), 401 | 503),
+            "flushed after {after} ms: {}",
+            reply.shown()
+        );
+        let reply = caller.get("/api/v1/auth/me").await;
+        assert_eq!(
+            reply.code(),
+            401,
+            "flushed after {after} ms, asked again: {}",
+            reply.shown()
+        );
+    }
 }
 
 #[tokio::test]
@@ -109,7 +200,10 @@ async fn restarted_empty() {
     let mut redis = RedisServer::start_with(RedisOptions::plain()).await.unwrap();
     let before = before(&redis).await;
     redis.restart().await.unwrap();
-    eventually("an answer", || async { before.status(&before.revoked).await == 401 }).await;
+    eventually("an answer", || async {
+        before.status(&before.revoked).await == 401
+    })
+    .await;
     before.nothing_comes_back().await;
     before.life_goes_on().await;
 }
@@ -131,9 +225,14 @@ async fn keys_are_deleted_one_by_one() {
     let redis = RedisServer::start().await.unwrap();
     let before = before(&redis).await;
     let keys = redis.command(&["KEYS", "*"]).await.unwrap();
-    let maxlab_auth_testkit::servers::RedisReply::Array(keys) = keys else { panic!("no list") };
+    let maxlab_auth_testkit::servers::RedisReply::Array(keys) = keys else {
+        panic!("no list")
+    };
     let names: Vec<String> = keys.iter().filter_map(|key| key.text()).collect();
-    assert!(names.iter().any(|name| name.starts_with("blacklist:")), "{names:?}");
+    assert!(
+        names.iter().any(|name| name.starts_with("blacklist:")),
+        "{names:?}"
+    );
     for name in &names {
         redis.command(&["DEL", name]).await.unwrap();
     }

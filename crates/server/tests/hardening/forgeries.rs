@@ -1,126 +1,11 @@
 //! Forged and altered tokens of every known kind: never a 2xx, whether the authorization server is asked or not.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use maxlab_auth_testkit::lying::Response;
-use maxlab_auth_testkit::{Actor, Bearer, Lie, LyingAuthServer, Reply, TokenForge};
+use maxlab_auth_testkit::{Actor, Bearer, Lie, LyingAuthServer, Reply};
 use serde_json::{Value, json};
 
+use crate::forged::{by_claims, by_header};
 use crate::support::{Answer, Stack, assert_lives, refused};
-
-fn part(value: &Value) -> String {
-    URL_SAFE_NO_PAD.encode(value.to_string())
-}
-
-/// Tokens that this issuer never signed, or signed with words in the header that forbid to believe it.
-fn by_header(forge: &TokenForge) -> Vec<(String, String)> {
-    let claims = forge.access_token("ann").claims();
-    let named = |what: &str, tokens: Vec<String>| -> Vec<(String, String)> {
-        tokens.into_iter().map(|token| (what.to_owned(), token)).collect()
-    };
-    let good = forge.sign(&claims);
-    let mut found = named("unsigned", forge.unsigned(&claims));
-    found.extend(named("HS256 under the public key", forge.hs256_with_public_key(&claims)));
-    found.extend(named("embedded jwk", vec![forge.with_embedded_jwk(&claims)]));
-    found.extend(named("unknown crit", vec![forge.with_crit(&claims)]));
-    found.extend(named("wrong signature", vec![TokenForge::wrong_signature(&good)]));
-    found.extend(named("forged twin", vec![forge.forged_twin(&good)]));
-    found.extend(named("padding", vec![TokenForge::padding_variant(&good)]));
-    found.extend(named("trailing bits", vec![TokenForge::trailing_bits_variant(&good)]));
-    let headers = [
-        ("crit", json!([])),
-        ("crit", json!(["exp", "exp"])),
-        ("crit", json!(["alg"])),
-        ("crit", json!("exp")),
-        ("crit", json!(["b64"])),
-        ("b64", json!(false)),
-        ("zip", json!("DEF")),
-        ("enc", json!("A256GCM")),
-        ("kid", json!(["a", "b"])),
-        ("kid", json!({ "a": "b" })),
-        ("kid", json!(7)),
-        ("kid", json!(null)),
-        ("kid", json!("../../../../../../dev/null")),
-        ("kid", json!("' UNION SELECT 'x' --")),
-        ("kid", json!("x".repeat(8_000))),
-        ("kid", json!("\u{0}")),
-        ("alg", json!("ES256K")),
-        ("alg", json!("HS256")),
-        ("alg", json!("RS256")),
-        ("alg", json!("none")),
-        ("alg", json!(["ES256"])),
-        ("alg", json!("es256")),
-        ("typ", json!("logout+jwt")),
-        ("typ", json!("dpop+jwt")),
-        ("typ", json!(["at+jwt"])),
-        ("cty", json!("JWT")),
-    ];
-    for (name, value) in headers {
-        let token = forge.access_token("ann").header(name, value.clone()).sign();
-        // A byte of the signature is flipped where the header alone says nothing against the token.
-        let fits = (name == "kid" && value.is_null()) || name == "cty" || (name == "b64" && value == json!(false));
-        let token = if fits { TokenForge::wrong_signature(&token) } else { token };
-        found.push((format!("{name}: {}", value.to_string().chars().take(40).collect::<String>()), token));
-    }
-    found.extend(jwe(&claims, &good));
-    found
-}
-
-/// Five parts around an unsigned JWT, and around a good one.
-fn jwe(claims: &Value, good: &str) -> Vec<(String, String)> {
-    let plain = format!("{}.{}.", part(&json!({ "alg": "none" })), part(claims));
-    let mut found = Vec::new();
-    for alg in ["RSA-OAEP", "dir", "ECDH-ES", "none"] {
-        for inner in [plain.as_str(), good] {
-            let header = part(&json!({ "alg": alg, "enc": "A256GCM", "cty": "JWT", "zip": "DEF" }));
-            let token = format!("{header}.AAAA.AAAAAAAAAAAAAAAA.{}.AAAAAAAAAAAAAAAAAAAAAA", URL_SAFE_NO_PAD.encode(inner));
-            found.push((format!("JWE {alg}"), token));
-        }
-    }
-    found.push(("four parts".to_owned(), format!("{good}.AAAA")));
-    found.push(("two tokens".to_owned(), format!("{good}.{good}")));
-    found
-}
-
-/// Rightly signed, with claims that are not those of an access token for us.
-fn by_claims(forge: &TokenForge) -> Vec<(String, String)> {
-    let fresh = || forge.access_token("ann");
-    let now = fresh().claims()["iat"].as_i64().unwrap();
-    let mut found = Vec::new();
-    for name in ["exp", "nbf", "iat"] {
-        let junk = [json!("9999999999"), json!({}), json!([9_999_999_999_i64]), json!(true), json!(null), json!(""), json!(1e300), json!(-1e300)];
-        for value in junk {
-            let past = name != "exp" && value == json!(-1e300);
-            let forever = name == "exp" && value == json!(1e300);
-            if !past && !forever {
-                found.push((format!("{name} = {value}"), fresh().claim(name, value).sign()));
-            }
-        }
-    }
-    found.push(("expired".into(), fresh().claim("exp", now - 3_600).sign()));
-    found.push(("not yet".into(), fresh().claim("nbf", now + 3_600).sign()));
-    found.push(("issued tomorrow".into(), fresh().claim("iat", now + 86_400).claim("exp", now + 90_000).sign()));
-    found.push(("neither exp nor iat".into(), fresh().without("exp").without("iat").sign()));
-    for subject in [json!(null), json!(""), json!(7), json!(["ann"]), json!({ "a": "b" }), json!(true)] {
-        found.push((format!("sub = {subject}"), fresh().claim("sub", subject).sign()));
-    }
-    found.push(("no sub".into(), fresh().without("sub").sign()));
-    for issuer in [json!("https://evil.example"), json!(format!("{}/", forge.issuer())), json!([forge.issuer()]), json!(null), json!("")] {
-        found.push((format!("iss = {issuer}"), fresh().claim("iss", issuer).sign()));
-    }
-    found.push(("no iss".into(), fresh().without("iss").sign()));
-    for audience in [json!("sister-client"), json!(["a", "b"]), json!([]), json!(""), json!(null), json!(7), json!("maxlab-api maxlab-api"), json!({ "maxlab-api": true }), json!([7])] {
-        found.push((format!("aud = {audience}"), fresh().claim("aud", audience).sign()));
-    }
-    found.push(("no aud".into(), fresh().without("aud").sign()));
-    let header = part(&json!({ "alg": "ES256", "kid": forge.kid(), "typ": "at+jwt" }));
-    for payload in ["[]", "null", "\"ann\"", "{\"sub\":\"ann\",\"sub\":\"bob\"}", "{} x", "", "{\"sub\":\"\\ud800\"}"] {
-        let token = forge.sign(&json!({}));
-        let (_, signature) = token.rsplit_once('.').unwrap();
-        found.push((format!("payload {payload}"), format!("{header}.{}.{signature}", URL_SAFE_NO_PAD.encode(payload))));
-    }
-    found
-}
 
 async fn asked(stack: &Stack, token: &str) -> Reply {
     Bearer::new(&stack.url(), token).get("/api/v1/auth/me").await
@@ -135,7 +20,9 @@ async fn all_refused(stack: &Stack, forgeries: Vec<(String, String)>) {
     }
     let anybody = maxlab_auth_testkit::Anonymous::new(&stack.url());
     for (what, token) in forgeries.iter().step_by(5) {
-        let reply = anybody.post_form("/oauth/token/validate", &[("access_token", token)]).await;
+        let reply = anybody
+            .post_form("/oauth/token/validate", &[("access_token", token)])
+            .await;
         assert_eq!(reply.value()["valid"], false, "{what}: {}", reply.shown());
     }
     assert_lives(&stack.gateway).await;
@@ -143,13 +30,22 @@ async fn all_refused(stack: &Stack, forgeries: Vec<(String, String)>) {
 
 #[tokio::test]
 async fn by_signature_alone() {
-    let stack = Stack::start_with(|options| options.env("VERIFY_LAYERS", "local_jwt").env("JWT_AUDIENCE", "maxlab-api")).await;
+    let stack = Stack::start_with(|options| {
+        options
+            .env("VERIFY_LAYERS", "local_jwt")
+            .env("JWT_AUDIENCE", "maxlab-api")
+    })
+    .await;
     let forge = stack.auth.forge().clone();
-    asked(&stack, &forge.access_token("ann").sign()).await.expect_status(200);
+    asked(&stack, &forge.access_token("ann").sign())
+        .await
+        .expect_status(200);
     let mut forgeries = by_header(&forge);
     forgeries.extend(by_claims(&forge));
     all_refused(&stack, forgeries).await;
-    asked(&stack, &forge.access_token("ann").sign()).await.expect_status(200);
+    asked(&stack, &forge.access_token("ann").sign())
+        .await
+        .expect_status(200);
 }
 
 #[tokio::test]
@@ -159,7 +55,9 @@ async fn as_a_fallback_in_an_outage() {
     for endpoint in ["/oauth/userinfo", "/api/v1/auth/me"] {
         stack.auth.on(endpoint, Lie::status(502));
     }
-    asked(&stack, &forge.access_token("ann").sign()).await.expect_status(200);
+    asked(&stack, &forge.access_token("ann").sign())
+        .await
+        .expect_status(200);
     let mut forgeries = by_header(&forge);
     forgeries.extend(by_claims(&forge));
     for (what, token) in forgeries {
@@ -196,12 +94,20 @@ async fn keys_come_from_the_issuer_only() {
 
 #[tokio::test]
 async fn an_empty_key_set_lets_nobody_in() {
-    for keys in [json!({ "keys": [] }), json!({ "keys": [{ "kty": "oct", "k": "AAAA", "kid": "k" }] })] {
-        let stack = Stack::start_with(|options| options.env("VERIFY_LAYERS", "local_jwt")).await;
-        stack.auth.on("/.well-known/jwks.json", Lie::json(200, keys.clone()));
+    for keys in [
+        json!({ "keys": [] }),
+        json!({ "keys": [{ "kty": "oct", "k": "AAAA", "kid": "k" }] }),
+    ] {
+        let empty = Lie::json(200, keys.clone());
+        let script = |auth: &LyingAuthServer| auth.on("/.well-known/jwks.json", empty);
+        let stack = Stack::scripted(script, |options| options.env("VERIFY_LAYERS", "local_jwt")).await;
         let forge = stack.auth.forge();
         let claims = forge.access_token("ann").claims();
-        for token in [forge.with_embedded_jwk(&claims), forge.sign(&claims), forge.unsigned(&claims).remove(0)] {
+        for token in [
+            forge.with_embedded_jwk(&claims),
+            forge.sign(&claims),
+            forge.unsigned(&claims).remove(0),
+        ] {
             let reply = asked(&stack, &token).await;
             assert_eq!(reply.code(), 401, "{keys}: {}", reply.shown());
         }
@@ -210,12 +116,28 @@ async fn an_empty_key_set_lets_nobody_in() {
 
 #[tokio::test]
 async fn a_sister_clients_token_is_not_ours() {
-    let stack = Stack::start_with(|options| options.env("VERIFY_LAYERS", "local_jwt").env("JWT_AUDIENCE", "maxlab-api,maxlab-admin")).await;
-    let token = |audience: Value| stack.auth.forge().access_token("ann").claim("aud", audience).sign();
+    let stack = Stack::start_with(|options| {
+        options
+            .env("VERIFY_LAYERS", "local_jwt")
+            .env("JWT_AUDIENCE", "maxlab-api,maxlab-admin")
+    })
+    .await;
+    let token = |audience: Value| {
+        stack
+            .auth
+            .forge()
+            .access_token("ann")
+            .claim("aud", audience)
+            .sign()
+    };
     assert_eq!(asked(&stack, &token(json!("sister-api"))).await.code(), 401);
     assert_eq!(asked(&stack, &token(json!("maxlab-api2"))).await.code(), 401);
-    asked(&stack, &token(json!("maxlab-admin"))).await.expect_status(200);
-    asked(&stack, &token(json!(["sister-api", "maxlab-api"]))).await.expect_status(200);
+    asked(&stack, &token(json!("maxlab-admin")))
+        .await
+        .expect_status(200);
+    asked(&stack, &token(json!(["sister-api", "maxlab-api"])))
+        .await
+        .expect_status(200);
 }
 
 #[tokio::test]
@@ -235,14 +157,29 @@ async fn what_userinfo_says_is_read_strictly() {
         "true",
         "<html>welcome ann</html>",
     ] {
-        stack.auth.on("/oauth/userinfo", Lie::body(200, "application/json", body.to_owned()));
+        stack.auth.on(
+            "/oauth/userinfo",
+            Lie::body(200, "application/json", body.to_owned()),
+        );
         let reply = asked(&stack, "opaque-token").await;
         assert!(matches!(reply.code(), 401 | 503), "{body}: {}", reply.shown());
     }
     // A role is one whole word of a list, and what is no list of words is no role.
-    for roles in [json!("not-admin"), json!("administrator"), json!(["xadminx"]), json!({ "admin": true }), json!([["admin"]]), json!([1, true, null])] {
-        stack.auth.on("/oauth/userinfo", Response::json(200, json!({ "sub": "ann", "roles": roles })));
-        let reply = Bearer::new(&stack.url(), "opaque-token").get("/api/v1/auth/access/admin").await;
+    for roles in [
+        json!("not-admin"),
+        json!("administrators"),
+        json!(["xadminx"]),
+        json!({ "admin": true }),
+        json!([["admin"]]),
+        json!([1, true, null]),
+    ] {
+        stack.auth.on(
+            "/oauth/userinfo",
+            Response::json(200, json!({ "sub": "ann", "roles": roles })),
+        );
+        let reply = Bearer::new(&stack.url(), "opaque-token")
+            .get("/api/v1/auth/access/admin")
+            .await;
         assert_eq!(reply.code(), 403, "{roles}: {}", reply.shown());
     }
 }

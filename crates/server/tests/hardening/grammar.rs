@@ -8,7 +8,16 @@ use crate::support::{Answer, Stack, assert_lives, get_with, post_with, raw, refu
 async fn one_form_is_read() {
     let stack = Stack::start().await;
     let (addr, good, other) = (stack.addr(), stack.token("ann"), stack.token("bob"));
-    assert_eq!(get_with(addr, "/api/v1/auth/me", &format!("authorization: Bearer {good}\r\n")).await.status, 200);
+    assert_eq!(
+        get_with(
+            addr,
+            "/api/v1/auth/me",
+            &format!("authorization: Bearer {good}\r\n")
+        )
+        .await
+        .status,
+        200
+    );
     let lines = [
         format!("authorization: bearer {good}"),
         format!("authorization: BEARER {good}"),
@@ -65,12 +74,20 @@ async fn one_form_is_read() {
     for line in &lines {
         for path in ["/api/v1/auth/me", "/oauth/userinfo"] {
             let reply = get_with(addr, path, &format!("{line}\r\n")).await;
-            assert!(matches!(reply.status, 400 | 401), "{path} {line}: {}", reply.shown());
+            assert!(
+                matches!(reply.status, 400 | 401),
+                "{path} {line}: {}",
+                reply.shown()
+            );
             refused(&reply, line);
         }
     }
     // What the parser of HTTP itself refuses has no body to tell more.
-    for line in [format!("authorization: Bearer {good}\0"), format!("authorization : Bearer {good}"), format!("authorization: Bearer\r\n {good}")] {
+    for line in [
+        format!("authorization: Bearer {good}\0"),
+        format!("authorization : Bearer {good}"),
+        format!("authorization: Bearer\r\n {good}"),
+    ] {
         let reply = get_with(addr, "/api/v1/auth/me", &format!("{line}\r\n")).await;
         assert_eq!(reply.status, 400, "{line}: {}", reply.shown());
     }
@@ -87,27 +104,51 @@ async fn a_token_elsewhere_is_none() {
         format!("/oauth/userinfo?access_token={good}"),
     ] {
         let reply = get_with(addr, &path, "").await;
-        assert_eq!((reply.status, reply.error_code().as_str()), (401, "missing_credential"), "{path}");
+        assert_eq!(
+            (reply.status, reply.error_code().as_str()),
+            (401, "missing_credential"),
+            "{path}"
+        );
     }
     let body = format!("access_token={good}");
     let form = "content-type: application/x-www-form-urlencoded\r\n";
-    assert_eq!(post_with(addr, "/oauth/userinfo", form, body.as_bytes()).await.status, 401);
-    for cookie in ["access_token", "token", "maxlab_session", "Authorization", "session_id"] {
+    assert_eq!(
+        post_with(addr, "/oauth/userinfo", form, body.as_bytes())
+            .await
+            .status,
+        401
+    );
+    for cookie in [
+        "access_token",
+        "token",
+        "maxlab_session",
+        "Authorization",
+        "session_id",
+    ] {
         let reply = get_with(addr, "/api/v1/auth/me", &format!("cookie: {cookie}={good}\r\n")).await;
         assert_eq!(reply.status, 401, "{cookie}: {}", reply.shown());
     }
     // A userinfo in the target is no credential either.
-    let target = format!("GET http://ann:{good}@{addr}/api/v1/auth/me HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n\r\n");
+    let target = format!(
+        "GET http://ann:{good}@{addr}/api/v1/auth/me HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n\r\n"
+    );
     assert_eq!(raw(addr, target).await.status, 400);
 }
 
 #[tokio::test]
 async fn a_refusal_names_the_scheme_and_tells_browsers_nothing_to_keep() {
     let stack = Stack::start().await;
-    for headers in ["", "authorization: Bearer junk\r\n", "cookie: maxlab_session=junk\r\n"] {
+    for headers in [
+        "",
+        "authorization: Bearer junk\r\n",
+        "cookie: maxlab_session=junk\r\n",
+    ] {
         let reply = get_with(stack.addr(), "/api/v1/auth/me", headers).await;
         assert_eq!(reply.status, 401, "{}", reply.shown());
-        assert!(reply.header("www-authenticate").unwrap().starts_with("Bearer "), "{headers}");
+        assert!(
+            reply.header("www-authenticate").unwrap().starts_with("Bearer "),
+            "{headers}"
+        );
         assert_eq!(reply.header("cache-control"), Some("no-store"));
         assert!(reply.header("x-request-id").is_some());
         assert_eq!(reply.header("content-type"), Some("application/problem+json"));
@@ -141,12 +182,28 @@ async fn clients_prove_themselves_in_one_form_too() {
         format!("authorization: Basic {basic}x\r\n"),
         format!("authorization: Bearer {token}\r\n"),
     ] {
-        let reply = post_with(stack.addr(), "/oauth/introspect", &format!("{form}{line}"), body.as_bytes()).await;
+        let reply = post_with(
+            stack.addr(),
+            "/oauth/introspect",
+            &format!("{form}{line}"),
+            body.as_bytes(),
+        )
+        .await;
         assert!(matches!(reply.status, 400 | 401), "{line}: {}", reply.shown());
         refused(&reply, &line);
     }
-    for more in ["&client_id=gateway&client_secret=wrong", "&client_id=gateway", "&client_id=gateway&client_secret="] {
-        let reply = post_with(stack.addr(), "/oauth/introspect", form, format!("{body}{more}").as_bytes()).await;
+    for more in [
+        "&client_id=gateway&client_secret=wrong",
+        "&client_id=gateway",
+        "&client_id=gateway&client_secret=",
+    ] {
+        let reply = post_with(
+            stack.addr(),
+            "/oauth/introspect",
+            form,
+            format!("{body}{more}").as_bytes(),
+        )
+        .await;
         assert!(matches!(reply.status, 400 | 401), "{more}: {}", reply.shown());
     }
     let both = format!("{body}&client_id=gateway&client_secret=a-secret-of-the-gateway-client");

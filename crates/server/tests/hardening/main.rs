@@ -6,17 +6,21 @@
 
 mod browser;
 mod canary;
+mod chance;
 mod cluster;
 mod cookies;
 mod crash;
 mod disk;
 mod drain;
+mod floods;
 mod flush;
+mod forged;
 mod forgeries;
 mod fuzz;
 mod grammar;
 mod malformed;
 mod memory;
+mod mixups;
 mod outage;
 mod races;
 mod redirects;
@@ -27,4 +31,5 @@ mod smuggling;
 mod storm;
 mod support;
 mod surface;
+mod traces;
 mod wycheproof;

@@ -17,11 +17,17 @@ const JSON_ROUTES: [&str; 6] = [
     "/api/v1/auth/logout/all",
 ];
 /// The routes that read forms.
-const FORM_ROUTES: [&str; 4] = ["/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/token/validate"];
+const FORM_ROUTES: [&str; 4] = [
+    "/oauth/token",
+    "/oauth/revoke",
+    "/oauth/introspect",
+    "/oauth/token/validate",
+];
 
 fn bad_json() -> Vec<Vec<u8>> {
     let text = |text: &str| text.as_bytes().to_vec();
-    let nested = |depth: usize| format!("{{\"token\":{}1{}}}", "[".repeat(depth), "]".repeat(depth)).into_bytes();
+    let nested =
+        |depth: usize| format!("{{\"token\":{}1{}}}", "[".repeat(depth), "]".repeat(depth)).into_bytes();
     vec![
         text(r#"{"token":"a","token":"b"}"#),
         text(r#"{"token":"a","\u0074oken":"b"}"#),
@@ -72,12 +78,17 @@ async fn json_has_one_reading() {
             let what = format!("{route} {}", String::from_utf8_lossy(&body[..body.len().min(60)]));
             let ours = route.starts_with("/api/") && what.contains("{\"token\":[\"a\"]}");
             let operator = route.starts_with("/api/") && what.contains("$ne");
-            let deep_enough = route.starts_with("/api/") && body.starts_with(b"{\"token\":[[") && body.len() < 80;
+            let deep_enough =
+                route.starts_with("/api/") && body.starts_with(b"{\"token\":[[") && body.len() < 80;
             let reply = post_with(stack.addr(), route, JSON, &body).await;
             refused(&reply, &what);
             // `token` means nothing to a logout, whose body is then well-formed: it is refused for want of a login.
             let expected = if ours || operator || deep_enough { 401 } else { 400 };
-            assert!(matches!(reply.status, 400) || reply.status == expected, "{what}: {}", reply.shown());
+            assert!(
+                matches!(reply.status, 400) || reply.status == expected,
+                "{what}: {}",
+                reply.shown()
+            );
         }
     }
     assert_lives(&stack.gateway).await;
@@ -100,7 +111,10 @@ async fn the_type_of_a_member_matters() {
         assert_eq!(reply.status, 400, "{body}: {}", reply.shown());
         refused(&reply, body);
     }
-    Bearer::new(&stack.url(), &token).get("/api/v1/auth/me").await.expect_status(200);
+    Bearer::new(&stack.url(), &token)
+        .get("/api/v1/auth/me")
+        .await
+        .expect_status(200);
 }
 
 #[tokio::test]
@@ -144,22 +158,43 @@ async fn no_parameter_of_a_login_comes_twice() {
         ("redirect_uri", "https%3A%2F%2Fapp.example%2Fcb"),
         ("code_verifier", "v"),
     ];
-    let form: Vec<String> = good.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let form: Vec<String> = good
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
     for (name, _) in good {
         let body = format!("{}&{name}=other", form.join("&"));
         let reply = post_with(stack.addr(), "/oauth/token", FORM, body.as_bytes()).await;
-        assert_eq!((reply.status, reply.error_code().as_str()), (400, "invalid_request"), "{name}");
-        assert!(reply.shown().contains(name), "it names the parameter: {}", reply.shown());
+        assert_eq!(
+            (reply.status, reply.error_code().as_str()),
+            (400, "invalid_request"),
+            "{name}"
+        );
+        assert!(
+            reply.shown().contains(name),
+            "it names the parameter: {}",
+            reply.shown()
+        );
     }
     let query = "response_type=code&client_id=c&redirect_uri=https%3A%2F%2Fapp.example%2Fcb\
                  &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
-    for more in ["client_id=d", "redirect_uri=https%3A%2F%2Fevil.example%2F", "response_type=token", "state=%ff", "state=%"] {
+    for more in [
+        "client_id=d",
+        "redirect_uri=https%3A%2F%2Fevil.example%2F",
+        "response_type=token",
+        "state=%ff",
+        "state=%",
+    ] {
         let reply = get_with(stack.addr(), &format!("/oauth/authorize?{query}&{more}"), "").await;
         let fits = more.starts_with("state") || reply.shown().contains("more than once");
         assert!(reply.status == 400 && fits, "{more}: {}", reply.shown());
         assert_eq!(reply.header("location"), None, "{more}");
     }
-    assert_eq!(stack.auth.count("/oauth/token"), 0, "nothing of it reached the authorization server");
+    assert_eq!(
+        stack.auth.count("/oauth/token"),
+        0,
+        "nothing of it reached the authorization server"
+    );
 }
 
 #[tokio::test]
@@ -223,7 +258,15 @@ async fn paths_and_queries_of_every_shape() {
         }
         refused(&reply, path);
     }
-    for place in ["%00", "9:%00", "x", "18446744073709551616", "1:a:b", "-1", "%F0%9F%98%80"] {
+    for place in [
+        "%00",
+        "9:%00",
+        "x",
+        "18446744073709551616",
+        "1:a:b",
+        "-1",
+        "%F0%9F%98%80",
+    ] {
         let path = format!("/api/v1/admin/denylist?after={place}");
         let reply = get_with(stack.addr(), &path, &headers).await;
         assert!(reply.status < 500, "{path}: {}", reply.shown());
@@ -233,7 +276,17 @@ async fn paths_and_queries_of_every_shape() {
             "DELETE /api/v1/auth/sessions/{handle} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n"
         )
     };
-    for handle in ["%ff", "..", "%2e%2e%2fx", "*", "'--", &"a".repeat(5_000), &"A".repeat(32), &"0".repeat(32), "%00"] {
+    for handle in [
+        "%ff",
+        "..",
+        "%2e%2e%2fx",
+        "*",
+        "'--",
+        &"a".repeat(5_000),
+        &"A".repeat(32),
+        &"0".repeat(32),
+        "%00",
+    ] {
         let reply = crate::support::raw(stack.addr(), delete(handle)).await;
         assert!(matches!(reply.status, 400 | 404), "{handle}: {}", reply.shown());
         refused(&reply, handle);

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use maxlab_auth_testkit::{Actor, Anonymous, Bearer, Lie};
+use maxlab_auth_testkit::{Actor, Anonymous, Bearer, Lie, LyingAuthServer};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Stack, assert_lives, exchange_code, memory, telling, unavailable};
@@ -17,14 +17,27 @@ fn lies(honest: &Value) -> Vec<(&'static str, Lie)> {
         ("1 GiB", Lie::huge(GIB)),
         ("a gzip bomb", Lie::gzip_bomb()),
         ("silence", Lie::hang()),
-        ("a slow drip", Lie::slow_drip(200, honest.clone(), Duration::from_millis(200))),
+        (
+            "a slow drip",
+            Lie::slow_drip(200, honest.clone(), Duration::from_millis(200)),
+        ),
         ("half a body", Lie::half_body(200, honest.clone())),
         ("no HTTP", Lie::garbage()),
         ("a closed door", Lie::close()),
         ("nothing", Lie::status(200)),
         ("a list", Lie::json(200, json!([honest]))),
-        ("deep nesting", Lie::body(200, "application/json", format!("{{\"a\":{}1{}}}", "[".repeat(5_000), "]".repeat(5_000)))),
-        ("one MiB and a byte", Lie::body(200, "application/json", vec![b' '; 1024 * 1024 + 1])),
+        (
+            "deep nesting",
+            Lie::body(
+                200,
+                "application/json",
+                format!("{{\"a\":{}1{}}}", "[".repeat(5_000), "]".repeat(5_000)),
+            ),
+        ),
+        (
+            "one MiB and a byte",
+            Lie::body(200, "application/json", vec![b' '; 1024 * 1024 + 1]),
+        ),
         ("500", Lie::json(500, honest.clone())),
         ("429", Lie::json(429, honest.clone())),
     ]
@@ -35,8 +48,12 @@ async fn quick() -> Stack {
 }
 
 async fn quick_with(layers: &str) -> Stack {
+    quick_and_scripted(layers, |_| {}).await
+}
+
+async fn quick_and_scripted(layers: &str, script: impl FnOnce(&LyingAuthServer)) -> Stack {
     let layers = layers.to_owned();
-    Stack::start_with(|options| {
+    Stack::scripted(script, |options| {
         options
             .env("UPSTREAM_TIMEOUT_SECONDS", "1")
             .env("VERIFY_LAYERS", layers)
@@ -50,7 +67,10 @@ async fn quick_with(layers: &str) -> Stack {
 async fn from_what_verifies_it_is_503() {
     let stack = quick().await;
     let claims = json!({ "sub": "ann", "user_id": "ann", "active": true });
-    Bearer::new(&stack.url(), &stack.token("ann")).get("/api/v1/auth/me").await.expect_status(200);
+    Bearer::new(&stack.url(), &stack.token("ann"))
+        .get("/api/v1/auth/me")
+        .await
+        .expect_status(200);
     let (before, _) = memory(&stack.gateway);
     let endpoints = ["/oauth/userinfo", "/api/v1/auth/me", "/oauth/introspect"];
     for endpoint in endpoints {
@@ -71,7 +91,11 @@ async fn from_what_verifies_it_is_503() {
                 caller.get("/api/v1/auth/me")
             );
             unavailable(&reply, &format!("{endpoint}: {what}"));
-            assert!(started.elapsed() < Duration::from_secs(4), "{endpoint}: {what}: {:?}", started.elapsed());
+            assert!(
+                started.elapsed() < Duration::from_secs(4),
+                "{endpoint}: {what}: {:?}",
+                started.elapsed()
+            );
             asking.push(what);
         }
     }
@@ -86,7 +110,10 @@ fn assert_bounded(stack: &Stack, before: u64) {
     let (_, highest) = memory(&stack.gateway);
     assert!(highest < before + ALLOWANCE, "{before} KiB grew to {highest} KiB");
     let sent = stack.auth.body_bytes_sent();
-    assert!(sent < 400 * 1024 * 1024, "{sent} bytes were read of bodies that nobody needs");
+    assert!(
+        sent < 400 * 1024 * 1024,
+        "{sent} bytes were read of bodies that nobody needs"
+    );
 }
 
 #[tokio::test]
@@ -101,6 +128,8 @@ async fn from_the_token_endpoint_it_is_a_bad_gateway() {
         let reply = exchange_code(&anybody, "ann").await;
         let expected: &[u16] = match what {
             "silence" | "a slow drip" => &[504],
+            // Whichever limit is met first, that of size or that of time.
+            "1 GiB" | "a gzip bomb" => &[502, 504],
             // A client error of the authorization server comes through.
             "429" => &[429],
             _ => &[502],
@@ -110,10 +139,16 @@ async fn from_the_token_endpoint_it_is_a_bad_gateway() {
             telling(&reply, what);
         }
         assert_eq!(reply.field("set-cookie"), None, "{what}");
-        assert!(started.elapsed() < Duration::from_secs(4), "{what}: {:?}", started.elapsed());
+        assert!(
+            started.elapsed() < Duration::from_secs(4),
+            "{what}: {:?}",
+            started.elapsed()
+        );
     }
     assert_bounded(&stack, before);
-    stack.auth.on("POST /oauth/token", stack.desk.answering(&stack.auth));
+    stack
+        .auth
+        .on("POST /oauth/token", stack.desk.answering(&stack.auth));
     exchange_code(&anybody, "ann").await.expect_status(200);
     assert_lives(&stack.gateway).await;
 }
@@ -153,7 +188,10 @@ async fn mistyped_token_answers_are_a_bad_gateway() {
 async fn from_the_key_set_and_the_metadata_it_is_503() {
     // Failed fetches have a cool-down, so each lie gets a gateway of its own.
     let mut tasks = tokio::task::JoinSet::new();
-    for (n, endpoint) in ["/.well-known/jwks.json", "/.well-known/openid-configuration"].into_iter().enumerate() {
+    for (n, endpoint) in ["/.well-known/jwks.json", "/.well-known/openid-configuration"]
+        .into_iter()
+        .enumerate()
+    {
         for (what, lie) in lies(&json!({ "keys": [], "issuer": "x" })) {
             let worth = ["1 GiB", "a gzip bomb", "silence", "half a body", "500"];
             if worth.contains(&what) && (n == 0 || what != "half a body") {
@@ -167,14 +205,17 @@ async fn from_the_key_set_and_the_metadata_it_is_503() {
 }
 
 async fn key_source(endpoint: &'static str, what: &'static str, lie: Lie) {
-    let stack = quick_with("local_jwt").await;
-    stack.auth.on(endpoint, lie);
+    let stack = quick_and_scripted("local_jwt", |auth| auth.on(endpoint, lie)).await;
     let (before, _) = memory(&stack.gateway);
     let started = Instant::now();
     let token = stack.auth.forge().access_token("ann").sign();
     let reply = Bearer::new(&stack.url(), &token).get("/api/v1/auth/me").await;
     unavailable(&reply, &format!("{endpoint}: {what}"));
-    assert!(started.elapsed() < Duration::from_secs(8), "{endpoint}: {what}: {:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(8),
+        "{endpoint}: {what}: {:?}",
+        started.elapsed()
+    );
     assert_bounded(&stack, before);
     assert_lives(&stack.gateway).await;
 }
@@ -188,10 +229,21 @@ async fn a_revoke_does_not_wait_for_it() {
         let token = stack.token("ann");
         let started = Instant::now();
         let anybody = Anonymous::new(&stack.url());
-        anybody.post_form("/oauth/revoke", &[("token", &token)]).await.expect_status(200);
-        assert!(started.elapsed() < Duration::from_secs(2), "{what}: {:?}", started.elapsed());
+        anybody
+            .post_form("/oauth/revoke", &[("token", &token)])
+            .await
+            .expect_status(200);
+        assert!(
+            started.elapsed() < Duration::from_secs(2),
+            "{what}: {:?}",
+            started.elapsed()
+        );
         let reply = Bearer::new(&stack.url(), &token).get("/api/v1/auth/me").await;
-        assert_eq!((reply.code(), reply.error_code().as_str()), (401, "token_revoked"), "{what}");
+        assert_eq!(
+            (reply.code(), reply.error_code().as_str()),
+            (401, "token_revoked"),
+            "{what}"
+        );
     }
     let asked = stack.auth.count("/oauth/revoke");
     stack.auth.asked("/oauth/revoke", asked.max(1)).await;
@@ -206,11 +258,45 @@ async fn readiness_tells_and_does_not_wait_long() {
         stack.auth.on("/health", lie);
         let started = Instant::now();
         let reply = Anonymous::new(&stack.url()).get("/health/ready").await;
-        assert_eq!(reply.code(), 200, "the gateway itself is ready: {}", reply.shown());
+        assert_eq!(
+            reply.code(),
+            200,
+            "the gateway itself is ready: {}",
+            reply.shown()
+        );
         let status = reply.json()["components"]["authorization_server"]["status"].clone();
         if ["silence", "1 GiB", "500", "no HTTP", "a closed door"].contains(&what) {
             assert_eq!(status, "unhealthy", "{what}");
         }
-        assert!(started.elapsed() < Duration::from_secs(4), "{what}: {:?}", started.elapsed());
+        assert!(
+            started.elapsed() < Duration::from_secs(4),
+            "{what}: {:?}",
+            started.elapsed()
+        );
     }
+}
+
+#[tokio::test]
+async fn whoever_waits_for_the_same_silence_waits_once() {
+    let stack = quick_with("oauth_userinfo").await;
+    stack.auth.on("/oauth/userinfo", Lie::hang());
+    let mut tasks = tokio::task::JoinSet::new();
+    let started = Instant::now();
+    for _ in 0..10 {
+        let caller = Bearer::new(&stack.url(), "one-token");
+        tasks.spawn(async move { caller.get("/api/v1/auth/me").await });
+    }
+    for reply in tasks.join_all().await {
+        unavailable(&reply, "silence");
+    }
+    // The time-out is one second. One after the other they would wait for ten.
+    assert!(
+        started.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        started.elapsed()
+    );
+    assert!(
+        stack.auth.count("/oauth/userinfo") <= 3,
+        "one question for all, or nearly"
+    );
 }

@@ -2,9 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use maxlab_auth_testkit::{Actor, Anonymous, Bearer, BreakableLink, Direction, PostgresServer, RedisServer, Reply};
+use maxlab_auth_testkit::{
+    Actor, Anonymous, Bearer, BreakableLink, Direction, PostgresServer, RedisServer, Reply,
+};
 
-use crate::support::{Answer, Login, Stack, assert_lives, eventually, exchange_code, log_in, refresh, unavailable};
+use crate::support::{
+    Answer, Login, Stack, assert_lives, eventually, exchange_code, log_in, refresh, unavailable,
+};
 
 /// A failing component answers within this time. A request may make two trips that each time out.
 const WITHIN: Duration = Duration::from_secs(7);
@@ -29,16 +33,41 @@ async fn world(settings: &[(&str, &str)]) -> World {
     let anybody = Anonymous::new(&stack.url());
     let ann = log_in(&anybody, "ann").await;
     let revoked = stack.token("rob");
-    anybody.post_form("/oauth/revoke", &[("token", &revoked)]).await.expect_status(200);
+    anybody
+        .post_form("/oauth/revoke", &[("token", &revoked)])
+        .await
+        .expect_status(200);
     let ended = log_in(&anybody, "eve").await;
-    Bearer::new(&stack.url(), &ended.access).post("/api/v1/auth/logout").await.expect_status(200);
-    World { stack, ann, revoked, ended }
+    Bearer::new(&stack.url(), &ended.access)
+        .post("/api/v1/auth/logout")
+        .await
+        .expect_status(200);
+    World {
+        stack,
+        ann,
+        revoked,
+        ended,
+    }
 }
 
 async fn with_cookie(url: &str, cookie: &str, method: http::Method, path: &str) -> Reply {
     let anybody = Anonymous::new(url);
     let origin = url.to_owned();
-    anybody.send(method, path, |request| request.header("cookie", cookie).header("origin", origin)).await
+    anybody
+        .send(method, path, |request| {
+            request.header("cookie", cookie).header("origin", origin)
+        })
+        .await
+}
+
+async fn revoke(actor: &impl Actor, token: &str) -> Reply {
+    actor.post_form("/oauth/revoke", &[("token", token)]).await
+}
+
+async fn validate(actor: &impl Actor, token: &str) -> Reply {
+    actor
+        .post_form("/oauth/token/validate", &[("access_token", token)])
+        .await
 }
 
 impl World {
@@ -50,19 +79,19 @@ impl World {
     async fn is_unavailable(&self, what: &str) {
         let url = self.stack.url();
         let anybody = Anonymous::new(&url);
-        let (ann, revoked) = (self.bearer(&self.ann.access), self.bearer(&self.revoked));
+        let (ann, rob) = (self.bearer(&self.ann.access), self.bearer(&self.revoked));
         let other = self.stack.token("bob");
         let started = Instant::now();
-        let (me, gone, cookie, sessions, logout, logout_cookie, all, revoke, validate, login, again) = tokio::join!(
+        let (me, gone, cookie, sessions, logout, logout_cookie, all, revoked, validated, login, again) = tokio::join!(
             ann.get("/api/v1/auth/me"),
-            revoked.get("/api/v1/auth/me"),
+            rob.get("/api/v1/auth/me"),
             with_cookie(&url, &self.ann.cookie, http::Method::GET, "/api/v1/auth/me"),
             ann.get("/api/v1/auth/sessions"),
             ann.post("/api/v1/auth/logout"),
             with_cookie(&url, &self.ann.cookie, http::Method::POST, "/api/v1/auth/logout"),
             ann.post("/api/v1/auth/logout/all"),
-            anybody.post_form("/oauth/revoke", &[("token", &other)]),
-            anybody.post_form("/oauth/token/validate", &[("access_token", &self.ann.access)]),
+            revoke(&anybody, &other),
+            validate(&anybody, &self.ann.access),
             exchange_code(&anybody, "kim"),
             refresh(&anybody, &self.ann.refresh),
         );
@@ -75,8 +104,8 @@ impl World {
             ("logout", &logout),
             ("logout, by cookie", &logout_cookie),
             ("logout-all", &all),
-            ("revoke", &revoke),
-            ("validate", &validate),
+            ("revoke", &revoked),
+            ("validate", &validated),
             ("login", &login),
             ("refresh", &again),
         ] {
@@ -96,15 +125,26 @@ impl World {
     async fn is_back(&self, what: &str, bystander: &Login) {
         let url = self.stack.url();
         let caller = self.bearer(&bystander.access);
-        eventually(what, || async { caller.get("/api/v1/auth/me").await.code() == 200 }).await;
-        with_cookie(&url, &bystander.cookie, http::Method::GET, "/api/v1/auth/me").await.expect_status(200);
+        eventually(what, || async {
+            caller.get("/api/v1/auth/me").await.code() == 200
+        })
+        .await;
+        with_cookie(&url, &bystander.cookie, http::Method::GET, "/api/v1/auth/me")
+            .await
+            .expect_status(200);
         let gone = self.bearer(&self.revoked).get("/api/v1/auth/me").await;
-        assert_eq!((gone.code(), gone.error_code().as_str()), (401, "token_revoked"), "{what}");
+        assert_eq!(
+            (gone.code(), gone.error_code().as_str()),
+            (401, "token_revoked"),
+            "{what}"
+        );
         let ended = self.bearer(&self.ended.access).get("/api/v1/auth/me").await;
         assert_eq!(ended.code(), 401, "{what}: {}", ended.shown());
         let ended = with_cookie(&url, &self.ended.cookie, http::Method::GET, "/api/v1/auth/me").await;
         assert_eq!(ended.code(), 401, "{what}: {}", ended.shown());
-        refresh(&Anonymous::new(&url), &bystander.refresh).await.expect_status(200);
+        refresh(&Anonymous::new(&url), &bystander.refresh)
+            .await
+            .expect_status(200);
         log_in(&Anonymous::new(&url), "new").await;
         assert_lives(&self.stack.gateway).await;
     }
@@ -122,7 +162,7 @@ async fn behind_a_link() -> (RedisServer, BreakableLink, World, Login) {
 async fn the_way_to_redis_is_cut() {
     let (_redis, link, world, bystander) = behind_a_link().await;
     link.cut().await;
-    world.is_unavailable("cut").await;
+    Box::pin(world.is_unavailable("cut")).await;
     link.heal().await.unwrap();
     world.is_back("cut", &bystander).await;
 }
@@ -131,7 +171,7 @@ async fn the_way_to_redis_is_cut() {
 async fn the_way_to_redis_stalls() {
     let (_redis, link, world, bystander) = behind_a_link().await;
     link.stall();
-    world.is_unavailable("stalled").await;
+    Box::pin(world.is_unavailable("stalled")).await;
     link.heal().await.unwrap();
     world.is_back("stalled", &bystander).await;
 }
@@ -140,7 +180,7 @@ async fn the_way_to_redis_stalls() {
 async fn redis_hears_and_is_not_heard() {
     let (_redis, link, world, bystander) = behind_a_link().await;
     link.one_way(Direction::ToServer);
-    world.is_unavailable("one way").await;
+    Box::pin(world.is_unavailable("one way")).await;
     link.heal().await.unwrap();
     world.is_back("one way", &bystander).await;
 }
@@ -151,7 +191,7 @@ async fn redis_is_killed_and_comes_back() {
     let world = world(&[("REDIS_URL", &redis.url())]).await;
     let bystander = log_in(&Anonymous::new(&world.stack.url()), "sue").await;
     redis.kill();
-    world.is_unavailable("killed").await;
+    Box::pin(world.is_unavailable("killed")).await;
     redis.restart().await.unwrap();
     world.is_back("killed", &bystander).await;
 }
@@ -162,7 +202,7 @@ async fn redis_is_frozen() {
     let world = world(&[("REDIS_URL", &redis.url())]).await;
     let bystander = log_in(&Anonymous::new(&world.stack.url()), "sue").await;
     redis.pause();
-    world.is_unavailable("frozen").await;
+    Box::pin(world.is_unavailable("frozen")).await;
     redis.resume();
     world.is_back("frozen", &bystander).await;
 }
@@ -175,7 +215,10 @@ async fn redis_refuses_to_write() {
     redis.command(&["CONFIG", "SET", "maxmemory", "1"]).await.unwrap();
     let (ann, anybody) = (world.bearer(&world.ann.access), Anonymous::new(&url));
     let token = world.stack.token("bob");
-    unavailable(&anybody.post_form("/oauth/revoke", &[("token", &token)]).await, "revoke");
+    unavailable(
+        &anybody.post_form("/oauth/revoke", &[("token", &token)]).await,
+        "revoke",
+    );
     unavailable(&ann.post("/api/v1/auth/logout/all").await, "logout-all");
     unavailable(&exchange_code(&anybody, "kim").await, "login");
     let gone = world.bearer(&world.revoked).get("/api/v1/auth/me").await;
@@ -183,8 +226,14 @@ async fn redis_refuses_to_write() {
     redis.command(&["CONFIG", "SET", "maxmemory", "0"]).await.unwrap();
     // What was recorded is finished by itself.
     let (bob, ann) = (world.bearer(&token), &ann);
-    eventually("the revoke", || async { bob.get("/api/v1/auth/me").await.code() == 401 }).await;
-    eventually("the logout-all", || async { ann.get("/api/v1/auth/me").await.code() == 401 }).await;
+    eventually("the revoke", || async {
+        bob.get("/api/v1/auth/me").await.code() == 401
+    })
+    .await;
+    eventually("the logout-all", || async {
+        ann.get("/api/v1/auth/me").await.code() == 401
+    })
+    .await;
     log_in(&anybody, "kim").await;
 }
 
@@ -194,7 +243,10 @@ async fn postgresql_is_frozen_and_killed() {
     let mut postgres = PostgresServer::start().await.unwrap();
     let database = postgres.create_database().await.unwrap();
     let settings = [("REDIS_URL", redis.url()), ("DATABASE_URL", database)];
-    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let settings: Vec<(&str, &str)> = settings
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
     let world = world(&settings).await;
     let url = world.stack.url();
     let (anybody, ann) = (Anonymous::new(&url), world.bearer(&world.ann.access));
@@ -202,26 +254,48 @@ async fn postgresql_is_frozen_and_killed() {
     postgres.pause();
     let token = world.stack.token("bob");
     let started = Instant::now();
-    let (revoke, logout, login, all) = tokio::join!(
-        anybody.post_form("/oauth/revoke", &[("token", &token)]),
+    let (revoked, logout, login, all) = tokio::join!(
+        revoke(&anybody, &token),
         ann.post("/api/v1/auth/logout"),
         exchange_code(&anybody, "kim"),
         ann.post("/api/v1/auth/logout/all"),
     );
-    for (what, reply) in [("revoke", revoke), ("logout", logout), ("login", login), ("logout-all", all)] {
+    for (what, reply) in [
+        ("revoke", revoked),
+        ("logout", logout),
+        ("login", login),
+        ("logout-all", all),
+    ] {
         unavailable(&reply, what);
     }
-    assert!(started.elapsed() < Duration::from_secs(12), "only after {:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(12),
+        "only after {:?}",
+        started.elapsed()
+    );
     let gone = world.bearer(&world.revoked).get("/oauth/userinfo").await;
     assert_eq!(gone.code(), 401, "verifying needs no database: {}", gone.shown());
-    world.bearer(&bystander.access).get("/oauth/userinfo").await.expect_status(200);
+    world
+        .bearer(&bystander.access)
+        .get("/oauth/userinfo")
+        .await
+        .expect_status(200);
     postgres.resume();
     world.is_back("frozen", &bystander).await;
     postgres.kill();
     let token = world.stack.token("tom");
-    unavailable(&anybody.post_form("/oauth/revoke", &[("token", &token)]).await, "killed");
+    unavailable(
+        &anybody.post_form("/oauth/revoke", &[("token", &token)]).await,
+        "killed",
+    );
     postgres.restart().await.unwrap();
-    let again = || async { anybody.post_form("/oauth/revoke", &[("token", &token)]).await.code() == 200 };
+    let again = || async {
+        anybody
+            .post_form("/oauth/revoke", &[("token", &token)])
+            .await
+            .code()
+            == 200
+    };
     eventually("a revoke", again).await;
     assert_eq!(world.bearer(&token).get("/api/v1/auth/me").await.code(), 401);
     assert_lives(&world.stack.gateway).await;

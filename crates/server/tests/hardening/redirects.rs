@@ -20,10 +20,24 @@ async fn no_redirect_is_followed_to_another_host() {
     })
     .await;
     let thief = LyingAuthServer::start().await.unwrap();
-    thief.on("*", Lie::json(200, json!({ "sub": "ann", "user_id": "ann", "active": true, "access_token": "a" })));
+    thief.on(
+        "*",
+        Lie::json(
+            200,
+            json!({ "sub": "ann", "user_id": "ann", "active": true, "access_token": "a" }),
+        ),
+    );
     for status in [301, 302, 303, 307, 308] {
-        let elsewhere = |path: &str| Response::status(status).header("location", &format!("{}{path}", thief.url()));
-        for path in ["/oauth/userinfo", "/api/v1/auth/me", "/oauth/introspect", "POST /oauth/token", "/oauth/revoke", "/health"] {
+        let elsewhere =
+            |path: &str| Response::status(status).header("location", &format!("{}{path}", thief.url()));
+        for path in [
+            "/oauth/userinfo",
+            "/api/v1/auth/me",
+            "/oauth/introspect",
+            "POST /oauth/token",
+            "/oauth/revoke",
+            "/health",
+        ] {
             stack.auth.on(path, elsewhere(path.trim_start_matches("POST ")));
         }
         let reply = Bearer::new(&stack.url(), "opaque").get("/api/v1/auth/me").await;
@@ -34,8 +48,15 @@ async fn no_redirect_is_followed_to_another_host() {
         anybody.get("/health/ready").await.expect_status(200);
     }
     let token = "an-opaque-token-to-be-revoked";
-    Anonymous::new(&stack.url()).post_form("/oauth/revoke", &[("token", token)]).await;
-    assert_eq!(thief.total(), 0, "the other host was asked: {:?}", thief.requests("/oauth/userinfo"));
+    Anonymous::new(&stack.url())
+        .post_form("/oauth/revoke", &[("token", token)])
+        .await;
+    assert_eq!(
+        thief.total(),
+        0,
+        "the other host was asked: {:?}",
+        thief.requests("/oauth/userinfo")
+    );
     assert_lives(&stack.gateway).await;
 }
 
@@ -43,9 +64,15 @@ async fn no_redirect_is_followed_to_another_host() {
 async fn the_outbox_does_not_follow_either() {
     let stack = Stack::start().await;
     let thief = LyingAuthServer::start().await.unwrap();
-    stack.auth.on("/oauth/revoke", Response::status(307).header("location", &format!("{}/oauth/revoke", thief.url())));
+    stack.auth.on(
+        "/oauth/revoke",
+        Response::status(307).header("location", &format!("{}/oauth/revoke", thief.url())),
+    );
     let token = stack.token("ann");
-    Anonymous::new(&stack.url()).post_form("/oauth/revoke", &[("token", &token)]).await.expect_status(200);
+    Anonymous::new(&stack.url())
+        .post_form("/oauth/revoke", &[("token", &token)])
+        .await
+        .expect_status(200);
     stack.auth.asked("/oauth/revoke", 2).await;
     assert_eq!(thief.total(), 0);
 }
@@ -53,12 +80,20 @@ async fn the_outbox_does_not_follow_either() {
 #[tokio::test]
 async fn keys_and_metadata_are_not_fetched_elsewhere() {
     for path in ["/.well-known/jwks.json", "/.well-known/openid-configuration"] {
-        let stack = Stack::start_with(|options| options.env("VERIFY_LAYERS", "local_jwt")).await;
-        let forge = stack.auth.forge().clone();
-        let thief = LyingAuthServer::start_with(forge.clone()).await.unwrap();
-        stack.auth.on(path, Lie::redirect(&format!("{}{path}", thief.url())));
-        stack.auth.on("/.well-known/oauth-authorization-server", Lie::redirect(&thief.url()));
-        let reply = Bearer::new(&stack.url(), &forge.access_token("ann").sign()).get("/api/v1/auth/me").await;
+        // The thief's documents and keys would do, if only they were fetched.
+        let thief = LyingAuthServer::start().await.unwrap();
+        let forge = thief.forge().clone();
+        let script = |auth: &LyingAuthServer| {
+            auth.on(path, Lie::redirect(&format!("{}{path}", thief.url())));
+            auth.on(
+                "/.well-known/oauth-authorization-server",
+                Lie::redirect(&thief.url()),
+            );
+        };
+        let stack = Stack::scripted(script, |options| options.env("VERIFY_LAYERS", "local_jwt")).await;
+        let reply = Bearer::new(&stack.url(), &forge.access_token("ann").sign())
+            .get("/api/v1/auth/me")
+            .await;
         assert!(matches!(reply.code(), 401 | 503), "{path}: {}", reply.shown());
         assert_eq!(thief.total(), 0, "{path}");
     }
@@ -74,27 +109,57 @@ async fn authorize(stack: &Stack, redirect_uri: &str) -> maxlab_auth_testkit::Re
         ("code_challenge_method", "S256"),
         ("state", "s"),
     ];
-    let send = anybody.send(http::Method::GET, "/oauth/authorize", |request| request.query(&fields));
+    let send = anybody.send(http::Method::GET, "/oauth/authorize", |request| {
+        request.query(&fields)
+    });
     send.await
 }
 
 /// Payloads of our own, for the rules that the corpus knows nothing of.
 fn own_payloads(allowed: &str) -> Vec<String> {
     let mut payloads: Vec<String> = [
-        "", "/", "//evil.example", "/\\evil.example", "\\\\evil.example", "javascript:alert(1)", "JaVaScRiPt:alert(1)",
-        "data:text/html,x", "https:evil.example", "https:/evil.example", "https:///evil.example", "http://",
-        "https://app.example", "https://app.example/callback/", "https://app.example/callback?", "https://app.example/callback#",
-        "https://app.example/callback?x=1", "https://app.example/Callback", "https://APP.example/callback",
-        "https://app.example:443/callback", "https://app.example./callback", "https://app.example/./callback",
-        "https://app.example/x/../callback", "https://app.example/%63allback", "https://app.example/callback%00",
-        "https://app.example@evil.example/callback", "https://evil.example/https://app.example/callback",
-        "https://app.example.evil.example/callback", "https://evilapp.example/callback", "https://app.example\\@evil.example/callback",
-        "http://app.example/callback", "https://xn--app-.example/callback", "https://app\u{2024}example/callback",
-        "https://app\u{3002}example/callback", "https://\u{24d0}pp.example/callback", "https://app.example/callback\u{2028}",
+        "",
+        "/",
+        "//evil.example",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "javascript:alert(1)",
+        "JaVaScRiPt:alert(1)",
+        "data:text/html,x",
+        "https:evil.example",
+        "https:/evil.example",
+        "https:///evil.example",
+        "http://",
+        "https://app.example",
+        "https://app.example/callback/",
+        "https://app.example/callback?",
+        "https://app.example/callback#",
+        "https://app.example/callback?x=1",
+        "https://app.example/Callback",
+        "https://APP.example/callback",
+        "https://app.example:443/callback",
+        "https://app.example./callback",
+        "https://app.example/./callback",
+        "https://app.example/x/../callback",
+        "https://app.example/%63allback",
+        "https://app.example/callback%00",
+        "https://app.example@evil.example/callback",
+        "https://evil.example/https://app.example/callback",
+        "https://app.example.evil.example/callback",
+        "https://evilapp.example/callback",
+        "https://app.example\\@evil.example/callback",
+        "http://app.example/callback",
+        "https://xn--app-.example/callback",
+        "https://app\u{2024}example/callback",
+        "https://app\u{3002}example/callback",
+        "https://\u{24d0}pp.example/callback",
+        "https://app.example/callback\u{2028}",
     ]
     .map(str::to_owned)
     .into();
-    for junk in [" ", "\t", "\r\n", "\0", "\u{feff}", "%20", "%0d%0a", "%09", "*", ",", ";"] {
+    for junk in [
+        " ", "\t", "\r\n", "\0", "\u{feff}", "%20", "%0d%0a", "%09", "*", ",", ";",
+    ] {
         payloads.push(format!("{allowed}{junk}"));
         payloads.push(format!("{junk}{allowed}"));
     }
@@ -105,7 +170,8 @@ fn own_payloads(allowed: &str) -> Vec<String> {
 
 /// The redirect corpus, or nothing and a word of it where the vectors are not there.
 fn corpus() -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors/redirects/patt_openredirects.json");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../../shared/vectors/redirects/patt_openredirects.json");
     let Ok(text) = std::fs::read_to_string(&path) else {
         eprintln!("skipped: no vectors");
         return Vec::new();
@@ -113,7 +179,10 @@ fn corpus() -> Vec<String> {
     let document: Value = serde_json::from_str(&text).unwrap();
     let payloads = document["payloads"].as_array().unwrap();
     assert!(payloads.len() > 100, "the corpus has shrunk");
-    payloads.iter().map(|payload| payload.as_str().unwrap().to_owned()).collect()
+    payloads
+        .iter()
+        .map(|payload| payload.as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[tokio::test]
@@ -134,10 +203,16 @@ async fn only_the_redirect_uris_on_the_list_pass() {
 #[tokio::test]
 async fn without_a_list_the_browser_still_goes_nowhere_but_to_the_login() {
     let stack = Stack::start().await;
-    for payload in corpus().into_iter().chain(own_payloads("https://app.example/callback")) {
+    for payload in corpus()
+        .into_iter()
+        .chain(own_payloads("https://app.example/callback"))
+    {
         let reply = authorize(&stack, &payload).await;
         match reply.header("location") {
-            Some(location) => assert!(location.starts_with(&format!("{}/oauth/authorize?", stack.auth.url())), "{payload:?}: {location}"),
+            Some(location) => assert!(
+                location.starts_with(&format!("{}/oauth/authorize?", stack.auth.url())),
+                "{payload:?}: {location}"
+            ),
             None => refused(&reply, &payload),
         }
     }
@@ -145,18 +220,39 @@ async fn without_a_list_the_browser_still_goes_nowhere_but_to_the_login() {
 
 #[tokio::test]
 async fn a_lying_login_page_sends_nobody_to_a_script() {
-    let stack = Stack::start().await;
-    stack.auth.on("/.well-known/openid-configuration", Lie::status(404));
-    for target in ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "", "//", "https://", "not a url", "ftp://x/"] {
-        for lie in [Lie::json(200, json!({ "authorization_url": target })), Lie::redirect(target)] {
+    let script = |auth: &LyingAuthServer| auth.on("/.well-known/openid-configuration", Lie::status(404));
+    let stack = Stack::scripted(script, |options| options).await;
+    for target in [
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "file:///etc/passwd",
+        "",
+        "//",
+        "https://",
+        "not a url",
+        "ftp://x/",
+    ] {
+        for lie in [
+            Lie::json(200, json!({ "authorization_url": target })),
+            Lie::redirect(target),
+        ] {
             stack.auth.on("/oauth/authorize", lie);
             let reply = authorize(&stack, "https://app.example/callback").await;
             let location = reply.header("location").unwrap_or_default();
             let relative = location.starts_with(&stack.auth.url());
-            assert!(reply.code() == 502 || (reply.code() == 302 && relative), "{target}: {} {location}", reply.shown());
+            assert!(
+                reply.code() == 502 || (reply.code() == 302 && relative),
+                "{target}: {} {location}",
+                reply.shown()
+            );
         }
     }
-    for body in [json!({}), json!([]), json!({ "authorization_url": 7 }), json!({ "authorization_url": null })] {
+    for body in [
+        json!({}),
+        json!([]),
+        json!({ "authorization_url": 7 }),
+        json!({ "authorization_url": null }),
+    ] {
         stack.auth.on("/oauth/authorize", Lie::json(200, body.clone()));
         let reply = authorize(&stack, "https://app.example/callback").await;
         assert_eq!(reply.code(), 502, "{body}: {}", reply.shown());

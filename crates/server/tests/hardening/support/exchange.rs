@@ -11,7 +11,7 @@ use uuid::Uuid;
 /// Exchanges codes `subject~anything` and rotates refresh tokens, each of them once. A subject that begins with
 /// `admin` gets that role.
 #[derive(Debug, Default)]
-pub struct Desk {
+pub(crate) struct Desk {
     used: Mutex<HashSet<String>>,
     refresh_tokens: Mutex<HashMap<String, String>>,
     granted: Mutex<HashMap<String, usize>>,
@@ -19,21 +19,26 @@ pub struct Desk {
 
 impl Desk {
     /// Opens the desk at `POST /oauth/token` of `auth`.
-    pub fn open(auth: &Arc<LyingAuthServer>) -> Arc<Self> {
+    pub(crate) fn open(auth: &Arc<LyingAuthServer>) -> Arc<Self> {
         let desk = Arc::new(Self::default());
         auth.on("POST /oauth/token", desk.answering(auth));
         desk
     }
 
     /// The same answers as a lie, to be held back or delayed.
-    pub fn answering(self: &Arc<Self>, auth: &Arc<LyingAuthServer>) -> Lie {
+    pub(crate) fn answering(self: &Arc<Self>, auth: &Arc<LyingAuthServer>) -> Lie {
         let (desk, auth) = (Arc::clone(self), Arc::downgrade(auth));
         Lie::handler(move |request| desk.answer(&auth, request))
     }
 
     /// How often this code or refresh token brought tokens.
-    pub fn grants(&self, grant: &str) -> usize {
-        self.granted.lock().unwrap().get(grant).copied().unwrap_or_default()
+    pub(crate) fn grants(&self, grant: &str) -> usize {
+        self.granted
+            .lock()
+            .unwrap()
+            .get(grant)
+            .copied()
+            .unwrap_or_default()
     }
 
     fn answer(&self, auth: &Weak<LyingAuthServer>, request: &Request) -> Response {
@@ -63,7 +68,11 @@ impl Desk {
     }
 
     fn issue(&self, auth: &LyingAuthServer, subject: &str) -> Response {
-        let roles = if subject.starts_with("admin") { json!(["admin"]) } else { json!([]) };
+        let roles = if subject.starts_with("admin") {
+            json!(["admin"])
+        } else {
+            json!([])
+        };
         let access = auth.forge().access_token(subject).claim("roles", roles);
         let signed = access.sign();
         auth.know(&signed, access.claims());
@@ -81,19 +90,19 @@ impl Desk {
 
 /// What a login left with a person.
 #[derive(Clone, Debug)]
-pub struct Login {
+pub(crate) struct Login {
     /// The access token.
-    pub access: String,
+    pub(crate) access: String,
     /// The refresh token.
-    pub refresh: String,
+    pub(crate) refresh: String,
     /// The public name of the session.
-    pub handle: String,
+    pub(crate) handle: String,
     /// `name=value` of the session cookie.
-    pub cookie: String,
+    pub(crate) cookie: String,
 }
 
 /// Exchanges a new code of this person.
-pub async fn exchange_code(actor: &impl Actor, subject: &str) -> Reply {
+pub(crate) async fn exchange_code(actor: &impl Actor, subject: &str) -> Reply {
     let code = format!("{subject}~{}", Uuid::new_v4().simple());
     let fields = [
         ("grant_type", "authorization_code"),
@@ -106,11 +115,17 @@ pub async fn exchange_code(actor: &impl Actor, subject: &str) -> Reply {
 }
 
 /// Logs this person in.
-pub async fn log_in(actor: &impl Actor, subject: &str) -> Login {
+pub(crate) async fn log_in(actor: &impl Actor, subject: &str) -> Login {
     let reply = exchange_code(actor, subject).await.expect_status(200);
     let body = reply.json();
     let text = |name: &str| body[name].as_str().unwrap().to_owned();
-    let cookie = reply.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let cookie = reply
+        .header("set-cookie")
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
     Login {
         access: text("access_token"),
         refresh: text("refresh_token"),
@@ -120,7 +135,11 @@ pub async fn log_in(actor: &impl Actor, subject: &str) -> Login {
 }
 
 /// Exchanges a refresh token.
-pub async fn refresh(actor: &impl Actor, token: &str) -> Reply {
-    let fields = [("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", "test-app")];
+pub(crate) async fn refresh(actor: &impl Actor, token: &str) -> Reply {
+    let fields = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", token),
+        ("client_id", "test-app"),
+    ];
     actor.post_form("/oauth/token", &fields).await
 }

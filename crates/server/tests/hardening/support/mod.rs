@@ -11,67 +11,76 @@ use std::time::{Duration, Instant};
 use maxlab_auth_testkit::raw::RawReply;
 use maxlab_auth_testkit::{Actor, Anonymous, GatewayOptions, GatewayProcess, LyingAuthServer, RawClient};
 
-pub use exchange::{Desk, Login, exchange_code, log_in, refresh};
-pub use reply::{Answer, refused, telling, unavailable};
+pub(crate) use exchange::{Desk, Login, exchange_code, log_in, refresh};
+pub(crate) use reply::{Answer, refused, telling, unavailable};
 
 /// The binary under attack.
-pub const BINARY: &str = env!("CARGO_BIN_EXE_maxlab-auth");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_maxlab-auth");
 
 /// A gateway with embedded storage in front of an authorization server of its own.
-pub struct Stack {
+pub(crate) struct Stack {
     /// The authorization server.
-    pub auth: Arc<LyingAuthServer>,
+    pub(crate) auth: Arc<LyingAuthServer>,
     /// What it exchanged.
-    pub desk: Arc<Desk>,
+    pub(crate) desk: Arc<Desk>,
     /// The gateway.
-    pub gateway: GatewayProcess,
+    pub(crate) gateway: GatewayProcess,
 }
 
 impl Stack {
     /// With default settings, but for a cache of verdicts that is off.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(|options| options).await
     }
 
     /// With other settings.
-    pub async fn start_with(set: impl FnOnce(GatewayOptions) -> GatewayOptions) -> Self {
+    pub(crate) async fn start_with(set: impl FnOnce(GatewayOptions) -> GatewayOptions) -> Self {
+        Self::scripted(|_| {}, set).await
+    }
+
+    /// With other settings, and an authorization server that has its script before the gateway asks it for keys.
+    pub(crate) async fn scripted(
+        script: impl FnOnce(&LyingAuthServer),
+        set: impl FnOnce(GatewayOptions) -> GatewayOptions,
+    ) -> Self {
         let (auth, desk) = auth_server().await;
+        script(&auth);
         let gateway = set(options(&auth)).start().await.unwrap();
         Self { auth, desk, gateway }
     }
 
     /// `http://127.0.0.1:port` of the gateway.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         self.gateway.url()
     }
 
     /// Where the gateway listens.
-    pub fn addr(&self) -> SocketAddr {
+    pub(crate) fn addr(&self) -> SocketAddr {
         self.gateway.addr()
     }
 
     /// A good access token of this person, which the authorization server knows too.
-    pub fn token(&self, subject: &str) -> String {
+    pub(crate) fn token(&self, subject: &str) -> String {
         good_token(&self.auth, subject)
     }
 }
 
 /// An authorization server that exchanges codes and rotates refresh tokens.
-pub async fn auth_server() -> (Arc<LyingAuthServer>, Arc<Desk>) {
+pub(crate) async fn auth_server() -> (Arc<LyingAuthServer>, Arc<Desk>) {
     let auth = Arc::new(LyingAuthServer::start().await.unwrap());
     let desk = Desk::open(&auth);
     (auth, desk)
 }
 
 /// A gateway before this authorization server. It remembers no verdicts, so that each request is judged anew.
-pub fn options(auth: &LyingAuthServer) -> GatewayOptions {
+pub(crate) fn options(auth: &LyingAuthServer) -> GatewayOptions {
     GatewayProcess::of(BINARY)
         .env("EXTERNAL_AUTH_URL", auth.url())
         .env("VERIFY_CACHE_SECONDS", "0")
 }
 
 /// A good access token of this person, which the authorization server knows too.
-pub fn good_token(auth: &LyingAuthServer, subject: &str) -> String {
+pub(crate) fn good_token(auth: &LyingAuthServer, subject: &str) -> String {
     let token = auth.forge().access_token(subject);
     let signed = token.sign();
     auth.know(&signed, token.claims());
@@ -79,7 +88,7 @@ pub fn good_token(auth: &LyingAuthServer, subject: &str) -> String {
 }
 
 /// One request on a connection of its own.
-pub async fn raw(gateway: SocketAddr, request: impl AsRef<[u8]>) -> RawReply {
+pub(crate) async fn raw(gateway: SocketAddr, request: impl AsRef<[u8]>) -> RawReply {
     let mut client = RawClient::connect(gateway)
         .await
         .unwrap()
@@ -89,13 +98,13 @@ pub async fn raw(gateway: SocketAddr, request: impl AsRef<[u8]>) -> RawReply {
 }
 
 /// A GET with these header lines, each with its line end.
-pub async fn get_with(gateway: SocketAddr, path: &str, headers: &str) -> RawReply {
+pub(crate) async fn get_with(gateway: SocketAddr, path: &str, headers: &str) -> RawReply {
     let head = format!("GET {path} HTTP/1.1\r\nhost: {gateway}\r\nconnection: close\r\n{headers}\r\n");
     raw(gateway, head).await
 }
 
 /// A POST of this body.
-pub async fn post_with(gateway: SocketAddr, path: &str, headers: &str, body: &[u8]) -> RawReply {
+pub(crate) async fn post_with(gateway: SocketAddr, path: &str, headers: &str, body: &[u8]) -> RawReply {
     let length = body.len();
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: {gateway}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
@@ -104,7 +113,7 @@ pub async fn post_with(gateway: SocketAddr, path: &str, headers: &str, body: &[u
 }
 
 /// The gateway is alive, and no handler of it has panicked.
-pub async fn assert_lives(gateway: &GatewayProcess) {
+pub(crate) async fn assert_lives(gateway: &GatewayProcess) {
     assert!(gateway.is_running(), "the gateway has ended");
     Anonymous::new(&gateway.url())
         .get("/health")
@@ -115,16 +124,19 @@ pub async fn assert_lives(gateway: &GatewayProcess) {
 }
 
 /// Polls until `condition` holds.
-pub async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
     let started = Instant::now();
     while !condition().await {
-        assert!(started.elapsed() < Duration::from_secs(20), "not within 20 s: {what}");
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "not within 20 s: {what}"
+        );
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
 }
 
 /// Resident memory of the gateway now and at its highest, in KiB.
-pub fn memory(gateway: &GatewayProcess) -> (u64, u64) {
+pub(crate) fn memory(gateway: &GatewayProcess) -> (u64, u64) {
     let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.pid().unwrap())).unwrap();
     let kib = |name: &str| {
         let line = status.lines().find(|line| line.starts_with(name)).unwrap();

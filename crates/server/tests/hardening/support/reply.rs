@@ -7,7 +7,7 @@ use maxlab_auth_testkit::raw::RawReply;
 use serde_json::Value;
 
 /// An answer of the gateway.
-pub trait Answer: Debug {
+pub(crate) trait Answer: Debug {
     /// The status.
     fn code(&self) -> u16;
     /// The first header of that name.
@@ -61,28 +61,36 @@ impl Answer for RawReply {
 
 /// An error that says what is wrong: a `detail` for people, a `code` for programs.
 #[track_caller]
-pub fn telling(answer: &impl Answer, what: &str) {
+pub(crate) fn telling(answer: &impl Answer, what: &str) {
     let body = answer.value();
     let said = body["detail"].as_str().unwrap_or_default();
     assert!(said.len() > 8, "{what}: no telling detail: {}", answer.shown());
     let code = body["code"].as_str().unwrap_or_default();
     let plain = |c: char| c.is_ascii_lowercase() || c == '_';
-    assert!(!code.is_empty() && code.chars().all(plain), "{what}: no code: {}", answer.shown());
+    assert!(
+        !code.is_empty() && code.chars().all(plain),
+        "{what}: no code: {}",
+        answer.shown()
+    );
 }
 
 /// A 4xx that says what is wrong.
 #[track_caller]
-pub fn refused(answer: &impl Answer, what: &str) {
+pub(crate) fn refused(answer: &impl Answer, what: &str) {
     assert!((400..500).contains(&answer.code()), "{what}: {}", answer.shown());
     telling(answer, what);
 }
 
 /// A 503 that says when to come back, and takes nothing away (I11).
 #[track_caller]
-pub fn unavailable(answer: &impl Answer, what: &str) {
+pub(crate) fn unavailable(answer: &impl Answer, what: &str) {
     assert_eq!(answer.code(), 503, "{what}: {}", answer.shown());
     telling(answer, what);
     assert!(answer.field("retry-after").is_some(), "{what}: no Retry-After");
     assert_eq!(answer.field("set-cookie"), None, "{what}: a cookie was touched");
-    assert_eq!(answer.field("clear-site-data"), None, "{what}: the browser was cleared");
+    assert_eq!(
+        answer.field("clear-site-data"),
+        None,
+        "{what}: the browser was cleared"
+    );
 }

@@ -1,0 +1,109 @@
+//! However many exchange one code or one refresh token at once, the authorization server is asked once (I7, I8).
+
+use std::sync::Arc;
+
+use maxlab_auth_testkit::{Browser, Gate, Lie, Reply};
+
+use crate::gateway::{Stores, World, on_embedded_and_redis, on_every_store};
+use crate::issuer::Code;
+
+async fn twenty_at_once<F, W>(world: &Arc<World>, endpoint_asked: usize, gate: &Gate, ask: F) -> Vec<Reply>
+where
+    F: Fn(Arc<World>) -> W,
+    W: Future<Output = Reply> + Send + 'static,
+{
+    let asking: Vec<_> = (0..20).map(|_| tokio::spawn(ask(Arc::clone(world)))).collect();
+    world.auth.asked("/oauth/token", endpoint_asked).await;
+    // All of them have arrived before the first is answered.
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    gate.open();
+    let mut replies = Vec::new();
+    for one in asking {
+        replies.push(one.await.unwrap());
+    }
+    replies
+}
+
+async fn twenty_refreshes_at_once_are_one(stores: Stores) {
+    let world = Arc::new(World::on(stores, &[]).await);
+    let login = world.log_in("user-1").await;
+    let gate = Gate::closed();
+    world
+        .auth
+        .on("/oauth/token", Lie::held(&gate, world.issuer.honest(&world.auth)));
+    let token = login.refresh.clone();
+    let replies = twenty_at_once(&world, 2, &gate, move |world| {
+        let token = token.clone();
+        async move { world.refresh(&token).await }
+    })
+    .await;
+    assert_eq!(
+        world.auth.count("/oauth/token"),
+        2,
+        "one for the login, one for twenty refreshes"
+    );
+    let first = replies[0].json();
+    for reply in replies {
+        let body = reply.expect_status(200).json();
+        assert_eq!(body, first, "whoever asked has the same new tokens");
+    }
+    // One that was sent before the new tokens arrived, and comes after them, is refused and ends nothing.
+    assert_eq!(
+        world.refresh(&login.refresh).await.expect_status(400).json()["error"],
+        "invalid_grant"
+    );
+    assert_eq!(world.auth.count("/oauth/token"), 2);
+    world
+        .refresh(first["refresh_token"].as_str().unwrap())
+        .await
+        .expect_status(200);
+}
+
+async fn a_code_used_twenty_times_at_once_is_exchanged_once(stores: Stores) {
+    let world = Arc::new(World::on(stores, &[]).await);
+    let gate = Gate::closed();
+    world
+        .auth
+        .on("/oauth/token", Lie::held(&gate, world.issuer.honest(&world.auth)));
+    let code = Code::of("user-1");
+    let replies = twenty_at_once(&world, 1, &gate, move |world| {
+        let code = code.clone();
+        async move { world.exchange(&Browser::new(&world.gateway.url), &code).await }
+    })
+    .await;
+    assert_eq!(world.auth.count("/oauth/token"), 1);
+    assert_eq!(
+        world.engine().live_sessions("user-1").await.unwrap().len(),
+        1,
+        "one login, one session"
+    );
+    let handles: Vec<_> = replies
+        .iter()
+        .filter(|r| r.status == 200)
+        .map(|r| r.header("x-session-id").unwrap())
+        .collect();
+    assert!(!handles.is_empty() && handles.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[tokio::test]
+async fn another_verifier_for_the_same_code_is_another_exchange() {
+    let world = World::embedded(&[]).await;
+    let code = Code::of("user-1");
+    world.log_in_with(&code).await;
+    // Whoever stole the code without its verifier gets what the authorization server says, and no remembered answer.
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("code", &code.text()),
+        ("client_id", "test-app"),
+        ("code_verifier", "wrong"),
+    ];
+    let anonymous = world.anonymous();
+    let reply = maxlab_auth_testkit::Actor::post_form(&anonymous, "/oauth/token", &form)
+        .await
+        .expect_status(400);
+    assert_eq!(reply.json()["error"], "invalid_grant");
+    assert_eq!(world.auth.count("/oauth/token"), 2);
+}
+
+on_every_store!(twenty_refreshes_at_once_are_one);
+on_embedded_and_redis!(a_code_used_twenty_times_at_once_is_exchanged_once);

@@ -1,0 +1,140 @@
+//! What operators look at: alive, ready with each component, and the counters.
+
+use maxlab_auth_testkit::{Actor, Lie};
+
+use crate::gateway::{Stores, World, eventually, on_every_store};
+
+async fn ready_tells_of_each_component(stores: Stores) {
+    let world = World::on(stores, &[]).await;
+    let anonymous = world.anonymous();
+    let body = anonymous.get("/health/ready").await.expect_status(200).json();
+    assert_eq!(body["status"], "ready");
+    for component in ["store", "database", "authorization_server"] {
+        let shown = &body["components"][component];
+        assert_eq!(shown["status"], "healthy", "{component}: {body}");
+        assert!(shown["response_time"].as_f64().unwrap() >= 0.0);
+    }
+    assert_eq!(
+        body["components"]["authorization_server"]["status_code"].as_u64(),
+        Some(200)
+    );
+    world.auth.on("/health", Lie::status(503));
+    let body = anonymous.get("/health/ready").await.expect_status(200).json();
+    let shown = &body["components"]["authorization_server"];
+    assert_eq!(
+        (shown["status"].as_str(), shown["status_code"].as_u64()),
+        (Some("unhealthy"), Some(503))
+    );
+    world.auth.stop().await;
+    let body = anonymous.get("/health/ready").await.expect_status(200).json();
+    assert_eq!(body["components"]["authorization_server"]["status"], "unhealthy");
+    assert!(body["components"]["authorization_server"]["status_code"].is_null());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_is_down_makes_it_unready_and_not_dead() {
+    let mut world = World::on(Stores::Shared, &[]).await;
+    let anonymous = world.anonymous();
+    world.lose_store().await;
+    let reply = anonymous.get("/health/ready").await.expect_status(503);
+    assert!(reply.header("retry-after").is_some());
+    let body = reply.json();
+    assert_eq!(
+        (
+            body["status"].as_str(),
+            body["components"]["store"]["status"].as_str()
+        ),
+        (Some("unavailable"), Some("unhealthy"))
+    );
+    assert_eq!(body["components"]["database"]["status"], "healthy");
+    anonymous.get("/health").await.expect_status(200);
+    world.find_store().await;
+    eventually("it is ready again", async || {
+        anonymous.get("/health/ready").await.status == 200
+    })
+    .await;
+    let (postgres, _) = world.postgres.as_mut().unwrap();
+    postgres.kill();
+    let body = anonymous.get("/health/ready").await.expect_status(503).json();
+    assert_eq!(
+        (
+            body["components"]["database"]["status"].as_str(),
+            body["components"]["store"]["status"].as_str()
+        ),
+        (Some("unhealthy"), Some("healthy"))
+    );
+    anonymous.get("/health").await.expect_status(200);
+    postgres.restart().await.unwrap();
+    eventually("it is ready again", async || {
+        anonymous.get("/health/ready").await.status == 200
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn alive_asks_nobody() {
+    let world = World::embedded(&[]).await;
+    let asked = world.auth.count("/health");
+    let body = world.anonymous().get("/health").await.expect_status(200).json();
+    assert_eq!(
+        (body["status"].as_str(), body["service"].as_str()),
+        (Some("healthy"), Some("maxlab-auth"))
+    );
+    assert_eq!(world.auth.count("/health"), asked);
+}
+
+#[tokio::test]
+async fn the_counters_count_what_happens() {
+    let world = World::embedded(&[]).await;
+    let anonymous = world.anonymous();
+    let read = async || -> String { anonymous.get("/metrics").await.expect_status(200).text() };
+    let sum = |text: &str, start: &str| -> f64 {
+        text.lines()
+            .filter(|line| line.starts_with(start))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
+    };
+    let before = read().await;
+    let login = world.log_in("user-1").await;
+    assert_eq!(world.me(&login.access).await.status, 200);
+    world.me("nobody-knows-this").await.expect_status(401);
+    world
+        .bearer(&login.access)
+        .post("/api/v1/auth/logout")
+        .await
+        .expect_status(200);
+    world.me(&login.access).await.expect_status(401);
+    let after = read().await;
+    for (counter, least) in [
+        ("sessions_begun_total", 1.0),
+        ("sessions_ended_total", 1.0),
+        ("verifications_total{", 1.0),
+        ("refusals_total{reason=\"token_revoked\"}", 1.0),
+        ("refusals_total{reason=\"rejected\"}", 1.0),
+        ("revocations_total{", 1.0),
+        ("upstream_requests_total{", 2.0),
+        ("http_requests_total{", 5.0),
+    ] {
+        let grown = sum(&after, counter) - sum(&before, counter);
+        assert!(grown >= least, "{counter} grew by {grown}:\n{after}");
+    }
+    assert!(after.contains("maxlab_auth_build_info{version="));
+    assert!(
+        !after.contains("user-1") && !after.contains(&login.handle),
+        "no label holds what a client makes up"
+    );
+    let kind = anonymous.get("/metrics").await;
+    assert!(
+        kind.header("content-type")
+            .unwrap()
+            .starts_with("text/plain; version=0.0.4")
+    );
+}
+
+#[tokio::test]
+async fn the_counters_can_be_closed() {
+    let world = World::embedded(&[("METRICS", "false")]).await;
+    assert_eq!(world.anonymous().get("/metrics").await.status, 404);
+}
+
+on_every_store!(ready_tells_of_each_component);

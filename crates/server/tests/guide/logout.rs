@@ -1,0 +1,163 @@
+//! Logout: the guide acts and then answers 500. Here it answers 200, clears every cookie, and may be repeated.
+
+use maxlab_auth_testkit::{Actor, Browser};
+use reqwest::Method;
+use serde_json::json;
+
+use crate::gateway::{COOKIE, Stores, World, from_own_page, on_embedded_and_redis, verdict};
+
+const LOGOUT: &str = "/api/v1/auth/logout";
+const ME: &str = "/api/v1/auth/me";
+
+async fn it_succeeds_clears_the_cookies_and_may_be_repeated(stores: Stores) {
+    let world = World::on(stores, &[]).await;
+    let login = world.log_in("user-1").await;
+    let cookie = login.cookie();
+    let reply = from_own_page(&login.browser, Method::POST, LOGOUT)
+        .await
+        .expect_status(200);
+    let body = reply.json();
+    assert_eq!(
+        (body["status"].as_str(), body["message"].as_str()),
+        (Some("success"), Some("Successfully logged out"))
+    );
+    assert_eq!(body["logout_all_devices"], false);
+    assert!(
+        body["timestamp"]
+            .as_str()
+            .unwrap()
+            .parse::<jiff::Timestamp>()
+            .is_ok()
+    );
+    let cleared: Vec<_> = reply
+        .headers
+        .get_all("set-cookie")
+        .iter()
+        .map(|value| value.to_str().unwrap())
+        .collect();
+    for name in [COOKIE, "access_token", "refresh_token", "session_id"] {
+        let found = cleared.iter().any(|text| {
+            text.starts_with(&format!("{name}=;")) && text.contains("Path=/") && text.contains("Max-Age=0")
+        });
+        assert!(found, "{name} in {cleared:?}");
+    }
+    assert_eq!(
+        reply.header("clear-site-data"),
+        Some(r#""cache", "cookies", "storage""#)
+    );
+    assert!(login.browser.cookie(COOKIE).is_none());
+    assert_eq!(world.me(&login.access).await.status, 401);
+    assert_eq!(world.refresh(&login.refresh).await.status, 400);
+    // The answer was lost: the browser still has the cookie and asks again.
+    let again = Browser::new(&world.gateway.url);
+    again.plant(COOKIE, &cookie);
+    from_own_page(&again, Method::POST, LOGOUT)
+        .await
+        .expect_status(200);
+    assert!(again.cookie(COOKIE).is_none());
+    assert_eq!(
+        verdict(&from_own_page(&again, Method::POST, LOGOUT).await),
+        (401, "missing_credential".into())
+    );
+}
+
+async fn by_bearer_it_ends_the_token_and_its_session_and_nothing_else(stores: Stores) {
+    let world = World::on(stores, &[]).await;
+    let (login, elsewhere) = (world.log_in("user-1").await, world.log_in("user-1").await);
+    let stray = world.stray_token("user-1");
+    world.bearer(&login.access).post(LOGOUT).await.expect_status(200);
+    assert_eq!(world.verdict(&login.access).await, (401, "token_revoked".into()));
+    login.browser.get(ME).await.expect_status(401);
+    assert_eq!(world.refresh(&login.refresh).await.status, 400);
+    elsewhere.browser.get(ME).await.expect_status(200);
+    world.bearer(&stray).post(LOGOUT).await.expect_status(200);
+    world.bearer(&stray).post(LOGOUT).await.expect_status(200);
+    assert_eq!(world.me(&stray).await.status, 401);
+    elsewhere.browser.get(ME).await.expect_status(200);
+    assert_eq!(world.me(&elsewhere.access).await.status, 200);
+}
+
+async fn the_body_may_name_a_refresh_token_and_the_header_a_session(stores: Stores) {
+    let world = World::on(stores, &[]).await;
+    let (by_body, by_header) = (world.log_in("user-1").await, world.log_in("user-1").await);
+    let stray = world.stray_token("user-1");
+    let body = json!({ "refresh_token": by_body.refresh, "logout_all_devices": false });
+    let reply = world
+        .bearer(&stray)
+        .send(Method::POST, LOGOUT, |r| {
+            r.json(&body).header("x-session-id", &by_header.handle)
+        })
+        .await;
+    reply.expect_status(200);
+    for login in [&by_body, &by_header] {
+        login.browser.get(ME).await.expect_status(401);
+        assert_eq!(world.me(&login.access).await.status, 401);
+        assert_eq!(world.refresh(&login.refresh).await.status, 400);
+    }
+}
+
+#[tokio::test]
+async fn cookie_and_bearer_together_end_both() {
+    let world = World::embedded(&[]).await;
+    let login = world.log_in("user-1").await;
+    let stray = world.stray_token("user-1");
+    let reply = login
+        .browser
+        .send(Method::POST, LOGOUT, |request| request.bearer_auth(&stray));
+    reply.await.expect_status(200);
+    assert_eq!(world.me(&stray).await.status, 401);
+    let thief = Browser::new(&world.gateway.url);
+    thief.plant(
+        COOKIE,
+        &login
+            .browser
+            .cookie(COOKIE)
+            .map_or_else(String::new, |cookie| cookie.value),
+    );
+    thief.get(ME).await.expect_status(401);
+    assert!(world.engine().live_sessions("user-1").await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_logout_does_not_wait_for_the_authorization_server() {
+    let world = World::embedded(&[]).await;
+    let login = world.log_in("user-1").await;
+    world.auth.stop().await;
+    let began = tokio::time::Instant::now();
+    from_own_page(&login.browser, Method::POST, LOGOUT)
+        .await
+        .expect_status(200);
+    assert!(began.elapsed() < std::time::Duration::from_millis(1_500));
+    login.browser.get(ME).await.expect_status(401);
+}
+
+#[tokio::test]
+async fn what_is_no_logout_request_ends_nothing() {
+    let world = World::embedded(&[]).await;
+    let login = world.log_in("user-1").await;
+    let bearer = world.bearer(&login.access);
+    for body in [
+        json!({ "logout_all_devices": "yes" }),
+        json!({ "refresh_token": 7 }),
+        json!({ "refresh_token": "a b" }),
+        json!([1]),
+    ] {
+        assert_eq!(bearer.post_json(LOGOUT, &body).await.status, 400, "{body}");
+    }
+    bearer
+        .post_form(LOGOUT, &[("logout_all_devices", "true")])
+        .await
+        .expect_status(415);
+    assert_eq!(
+        verdict(&world.anonymous().post(LOGOUT).await),
+        (401, "missing_credential".into())
+    );
+    assert_eq!(world.me(&login.access).await.status, 200);
+    login.browser.get(ME).await.expect_status(200);
+}
+
+on_embedded_and_redis!(
+    it_succeeds_clears_the_cookies_and_may_be_repeated,
+    by_bearer_it_ends_the_token_and_its_session_and_nothing_else,
+    the_body_may_name_a_refresh_token_and_the_header_a_session,
+);

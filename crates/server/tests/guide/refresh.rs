@@ -1,0 +1,129 @@
+//! Refresh tokens: a revoked one is refused before anybody is asked, a used one ends its session.
+
+use maxlab_auth_testkit::{Actor, Lie};
+use serde_json::json;
+
+use crate::gateway::{Stores, World, on_embedded_and_redis, on_every_store, verdict};
+
+async fn a_revoked_refresh_token_is_refused_before_the_authorization_server_is_asked(stores: Stores) {
+    let world = World::on(stores, &[]).await;
+    let (known, stranger) = (world.log_in("user-1").await, "refresh-that-never-passed-here");
+    for token in [known.refresh.as_str(), stranger] {
+        world.revoke(token).await.expect_status(200);
+        let asked = world.auth.count("/oauth/token");
+        let reply = world.refresh(token).await;
+        assert_eq!(verdict(&reply), (400, "invalid_grant".into()));
+        let body = reply.json();
+        assert_eq!(
+            (body["error"].as_str(), body["detail"].as_str()),
+            (Some("invalid_grant"), Some("Token has been revoked"))
+        );
+        assert_eq!(world.auth.count("/oauth/token"), asked);
+    }
+}
+
+async fn a_refresh_rotates_and_keeps_the_session(stores: Stores) {
+    let world = World::on(stores, &[]).await;
+    let login = world.log_in("user-1").await;
+    let mut refresh = login.refresh.clone();
+    for _ in 0..3 {
+        let reply = world.refresh(&refresh).await.expect_status(200);
+        assert!(reply.header("set-cookie").is_none());
+        let body = reply.json();
+        assert_eq!(world.me(body["access_token"].as_str().unwrap()).await.status, 200);
+        refresh = body["refresh_token"].as_str().unwrap().to_owned();
+    }
+    login.browser.get("/api/v1/auth/me").await.expect_status(200);
+    let mine = world
+        .bearer(&login.access)
+        .get("/api/v1/auth/sessions")
+        .await
+        .json();
+    assert_eq!(
+        (mine["active_sessions"].as_u64(), &mine["sessions"][0]["current"]),
+        (Some(1), &json!(true))
+    );
+}
+
+async fn a_refresh_token_used_twice_ends_its_session(stores: Stores) {
+    let world = World::on(stores, &[]).await;
+    let (login, other) = (world.log_in("user-1").await, world.log_in("user-1").await);
+    let renewed = world.refresh(&login.refresh).await.expect_status(200).json();
+    let access = renewed["access_token"].as_str().unwrap();
+    // Later than a request that was sent before the new tokens arrived.
+    tokio::time::sleep(std::time::Duration::from_millis(2_200)).await;
+    let asked = world.auth.count("/oauth/token");
+    assert_eq!(
+        verdict(&world.refresh(&login.refresh).await),
+        (400, "invalid_grant".into())
+    );
+    assert_eq!(
+        world.auth.count("/oauth/token"),
+        asked,
+        "the authorization server is not bothered"
+    );
+    assert_eq!(
+        world.me(access).await.status,
+        401,
+        "whoever holds the successor is out as well"
+    );
+    assert_eq!(
+        world
+            .refresh(renewed["refresh_token"].as_str().unwrap())
+            .await
+            .status,
+        400
+    );
+    login.browser.get("/api/v1/auth/me").await.expect_status(401);
+    other.browser.get("/api/v1/auth/me").await.expect_status(200);
+}
+
+#[tokio::test]
+async fn a_refresh_token_from_elsewhere_is_passed_on() {
+    let world = World::embedded(&[]).await;
+    let stray = world.stray_token("user-9");
+    world.auth.on(
+        "/oauth/token",
+        Lie::json(
+            200,
+            json!({ "access_token": stray, "refresh_token": "next", "token_type": "Bearer" }),
+        ),
+    );
+    let body = world.refresh("issued-elsewhere").await.expect_status(200).json();
+    assert_eq!(body["refresh_token"], "next");
+    world
+        .bearer(&stray)
+        .post("/api/v1/auth/logout/all")
+        .await
+        .expect_status(200);
+    assert_eq!(
+        verdict(&world.refresh("next").await),
+        (400, "invalid_grant".into()),
+        "it is tracked from now on"
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_by_the_authorization_server_changes_nothing_here() {
+    let world = World::embedded(&[]).await;
+    let login = world.log_in("user-1").await;
+    world.auth.on(
+        "/oauth/token",
+        Lie::json(400, json!({ "error": "invalid_scope" })),
+    );
+    assert_eq!(
+        world.refresh(&login.refresh).await.expect_status(400).json()["error"],
+        "invalid_scope"
+    );
+    world.auth.on("/oauth/token", Lie::status(500));
+    assert_eq!(world.refresh(&login.refresh).await.status, 502);
+    login.browser.get("/api/v1/auth/me").await.expect_status(200);
+    world.auth.on("/oauth/token", world.issuer.honest(&world.auth));
+    world.refresh(&login.refresh).await.expect_status(200);
+}
+
+on_every_store!(a_refresh_token_used_twice_ends_its_session);
+on_embedded_and_redis!(
+    a_revoked_refresh_token_is_refused_before_the_authorization_server_is_asked,
+    a_refresh_rotates_and_keeps_the_session,
+);

@@ -1,0 +1,148 @@
+//! SIGTERM in the middle of a request: the request is answered, nothing of it is lost, and then the process ends.
+
+use std::time::{Duration, Instant};
+
+use maxlab_auth_testkit::{Actor, Anonymous, Bearer, Gate, Lie, RawClient};
+
+use crate::support::{Answer, Stack, exchange_code, log_in, refresh};
+
+#[tokio::test]
+async fn a_login_under_way_is_finished() {
+    let mut stack = Stack::start().await;
+    let gate = Gate::closed();
+    let ann = log_in(&Anonymous::new(&stack.url()), "ann").await;
+    stack.auth.on(
+        "POST /oauth/token",
+        Lie::held(&gate, stack.desk.answering(&stack.auth)),
+    );
+    let asked = stack.auth.count("/oauth/token");
+    let url = stack.url();
+    let (login, renewal) = (url.clone(), url.clone());
+    let login = tokio::spawn(async move { exchange_code(&Anonymous::new(&login), "kim").await });
+    let token = ann.refresh.clone();
+    let renewal = tokio::spawn(async move { refresh(&Anonymous::new(&renewal), &token).await });
+    stack.auth.asked("/oauth/token", asked + 2).await;
+    stack.gateway.signal("TERM");
+    // No newcomer is let in.
+    let addr = stack.addr();
+    let refused = || async {
+        let Ok(mut client) = RawClient::connect(addr).await else {
+            return true;
+        };
+        client
+            .send(format!("GET /health HTTP/1.1\r\nhost: {addr}\r\n\r\n"))
+            .await
+            .is_err()
+            || client.reply().await.is_err()
+    };
+    crate::support::eventually("no newcomers", refused).await;
+    gate.open();
+    let login = login.await.unwrap().expect_status(200);
+    let renewal = renewal.await.unwrap().expect_status(200);
+    assert_eq!(login.header("connection").unwrap_or("close"), "close");
+    let status = stack.gateway.terminate().await.unwrap();
+    assert!(status.success(), "{status}: {}", stack.gateway.log());
+
+    stack.gateway.restart().await.unwrap();
+    let cookie = login
+        .header("set-cookie")
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
+    let me = Anonymous::new(&url)
+        .send(http::Method::GET, "/api/v1/auth/me", |r| {
+            r.header("cookie", cookie)
+        })
+        .await;
+    assert_eq!(me.code(), 200, "{}", me.shown());
+    let renewed = renewal.json()["refresh_token"].as_str().unwrap().to_owned();
+    refresh(&Anonymous::new(&url), &renewed).await.expect_status(200);
+}
+
+#[tokio::test]
+async fn whoever_asks_while_it_ends_gets_a_whole_answer_or_none() {
+    let mut stack = Stack::start().await;
+    let url = stack.url();
+    let mut acknowledged = Vec::new();
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..40 {
+        let (url, token) = (url.clone(), stack.token("ann"));
+        tasks.spawn(async move {
+            tokio::time::sleep(Duration::from_millis(n * 2)).await;
+            let anybody = Anonymous::new(&url);
+            let fields = [("token", token.as_str())];
+            let reply = anybody
+                .try_send(http::Method::POST, "/oauth/revoke", |r| r.form(&fields))
+                .await;
+            (reply.ok().map(|reply| reply.code()), token)
+        });
+    }
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    let status = stack.gateway.terminate().await.unwrap();
+    assert!(status.success(), "{status}");
+    while let Some(done) = tasks.join_next().await {
+        match done.unwrap() {
+            (Some(200), token) => acknowledged.push(token),
+            (None, _) => {}
+            (Some(status), _) => panic!("{status}"),
+        }
+    }
+    stack.gateway.restart().await.unwrap();
+    for token in &acknowledged {
+        let reply = Bearer::new(&url, token).get("/api/v1/auth/me").await;
+        assert_eq!(
+            reply.code(),
+            401,
+            "an acknowledged revocation is lost: {}",
+            reply.shown()
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_never_ends_does_not_hold_it_for_ever() {
+    let mut stack = Stack::start_with(|options| options.env("SHUTDOWN_SECONDS", "1")).await;
+    stack.auth.on("POST /oauth/token", Lie::hang());
+    let url = stack.url();
+    let hanging = tokio::spawn(async move {
+        let anybody = Anonymous::new(&url);
+        anybody
+            .try_send(http::Method::POST, "/oauth/token", |r| {
+                r.form(&[("grant_type", "refresh_token"), ("refresh_token", "x")])
+            })
+            .await
+            .map(|reply| reply.code())
+    });
+    stack.auth.asked("/oauth/token", 1).await;
+    let idle = RawClient::connect(stack.addr()).await.unwrap();
+    let started = Instant::now();
+    stack.gateway.terminate().await.unwrap();
+    assert!(
+        started.elapsed() < Duration::from_secs(9),
+        "it took {:?}",
+        started.elapsed()
+    );
+    let _ = hanging.await.unwrap();
+    drop(idle);
+}
+
+#[tokio::test]
+async fn what_the_authorization_server_has_not_heard_is_told_after_the_restart() {
+    let mut stack = Stack::start().await;
+    stack.auth.on("/oauth/revoke", Lie::status(503));
+    let token = stack.token("ann");
+    Anonymous::new(&stack.url())
+        .post_form("/oauth/revoke", &[("token", &token)])
+        .await
+        .expect_status(200);
+    stack.auth.asked("/oauth/revoke", 1).await;
+    assert!(stack.gateway.terminate().await.unwrap().success());
+    stack.auth.behave();
+    stack.auth.forget_requests();
+    stack.gateway.restart().await.unwrap();
+    stack.auth.asked("/oauth/revoke", 1).await;
+    let heard = &stack.auth.requests("/oauth/revoke")[0];
+    assert_eq!(heard.form("token").as_deref(), Some(token.as_str()));
+}

@@ -1,0 +1,80 @@
+//! Wycheproof's JWS cases as bearer tokens: their payloads are no claims, so none of them, validly signed or not, gets in.
+//!
+//! Whether each signature is judged as the file says is the core's own suite. Here the whole gateway is asked, with the
+//! vectors' keys in the issuer's key set.
+
+use std::path::Path;
+
+use maxlab_auth_testkit::{Actor, Bearer, Lie, LyingAuthServer};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Stack, assert_lives, refused};
+
+/// The groups, or nothing and a word of it where the vectors are not there.
+fn groups() -> Vec<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../../shared/vectors/wycheproof/json_web_signature_test.json");
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        eprintln!("skipped: no vectors");
+        return Vec::new();
+    };
+    let document: Value = serde_json::from_str(&text).unwrap();
+    document["testGroups"].as_array().unwrap().clone()
+}
+
+async fn nobody_gets_in(groups: &[Value]) -> usize {
+    let mut keys: Vec<Value> = groups
+        .iter()
+        .filter_map(|group| group.get("public").cloned())
+        .collect();
+    let script = |auth: &LyingAuthServer| {
+        // The issuer's own key stands beside them, so that the key set is known to be in use.
+        keys.extend(auth.forge().jwks()["keys"].as_array().unwrap().clone());
+        auth.on("/.well-known/jwks.json", Lie::json(200, json!({ "keys": keys })));
+    };
+    let stack = Stack::scripted(script, |options| options.env("VERIFY_LAYERS", "local_jwt")).await;
+    let own = stack.auth.forge().access_token("ann").sign();
+    Bearer::new(&stack.url(), &own)
+        .get("/api/v1/auth/me")
+        .await
+        .expect_status(200);
+    let mut asked = 0;
+    for case in groups.iter().flat_map(|group| group["tests"].as_array().unwrap()) {
+        let Some(token) = case["jws"]
+            .as_str()
+            .filter(|token| token.bytes().all(|b| (0x20..0x7f).contains(&b)))
+        else {
+            continue;
+        };
+        let reply = Bearer::new(&stack.url(), token).get("/api/v1/auth/me").await;
+        let what = format!("case {}: {}", case["tcId"], case["comment"]);
+        assert!(matches!(reply.code(), 400 | 401), "{what}: {}", reply.shown());
+        refused(&reply, &what);
+        asked += 1;
+    }
+    assert_lives(&stack.gateway).await;
+    asked
+}
+
+#[tokio::test]
+async fn no_case_gets_in() {
+    let groups = groups();
+    if groups.is_empty() {
+        return;
+    }
+    // Keys that share a `kid` would be ambiguous in one set, so they are spread over several issuers.
+    let mut sets: Vec<Vec<Value>> = vec![Vec::new(); 6];
+    for group in groups {
+        let kid = group["public"]["kid"].as_str().unwrap_or_default().to_owned();
+        let free = sets.iter_mut().find(|set| {
+            set.iter()
+                .all(|other| kid.is_empty() || other["public"]["kid"] != kid.as_str())
+        });
+        free.unwrap().push(group);
+    }
+    let mut asked = 0;
+    for set in sets.iter().filter(|set| !set.is_empty()) {
+        asked += nobody_gets_in(set).await;
+    }
+    assert!(asked > 390, "only {asked} cases were asked");
+}
