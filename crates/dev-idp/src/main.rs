@@ -6,7 +6,10 @@ use std::process::ExitCode;
 use maxlab_auth_dev_idp::{DevIdpConfig, serve};
 
 fn setting(name: &str, usual: &str) -> String {
-    std::env::var(name).ok().filter(|value| !value.is_empty()).unwrap_or_else(|| usual.to_owned())
+    std::env::var(name)
+        .ok()
+        .filter(|value| !value.is_empty())
+        .unwrap_or_else(|| usual.to_owned())
 }
 
 #[tokio::main]
@@ -21,7 +24,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
-    let port: u16 = setting("PORT", "8000").parse().map_err(|_| "PORT must be a number between 1 and 65535")?;
+    let port: u16 = setting("PORT", "8000")
+        .parse()
+        .map_err(|_| "PORT must be a number between 1 and 65535")?;
     let mut config = DevIdpConfig::new(
         setting("ISSUER", &format!("http://localhost:{port}")),
         setting("DATA_DIR", "./.maxlab-auth/dev-idp"),

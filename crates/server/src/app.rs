@@ -69,8 +69,14 @@ impl App {
         let (layers, jwt, keys) = verifiers(&settings, &server)?;
         let engine = engine(&settings, &database, &stores, layers, jwt, Arc::clone(&clock));
         let components = vec![
-            Component { name: "store", ping: Arc::clone(&stores.ping) },
-            Component { name: "database", ping: Arc::new(DatabasePing(Arc::clone(&database))) },
+            Component {
+                name: "store",
+                ping: Arc::clone(&stores.ping),
+            },
+            Component {
+                name: "database",
+                ping: Arc::new(DatabasePing(Arc::clone(&database))),
+            },
         ];
         let worker = OutboxWorker {
             outbox: Arc::clone(&engine.parts().outbox),
@@ -80,16 +86,28 @@ impl App {
         };
         // Where no layer checks signatures nobody needs the keys.
         let keys = keys.filter(|_| settings.verify.layers.contains(&VerificationSource::LocalJwt));
-        let background = Background { engine: engine.clone(), keys, worker: Arc::new(worker), sessions: stores.sessions };
+        let background = Background {
+            engine: engine.clone(),
+            keys,
+            worker: Arc::new(worker),
+            sessions: stores.sessions,
+        };
         let metrics = Metrics::install().context("the metrics could not be set up")?;
         let gateway = Arc::new(shared(&settings, engine, server, components, metrics));
-        Ok(Self { settings, gateway, background })
+        Ok(Self {
+            settings,
+            gateway,
+            background,
+        })
     }
 
     /// The routes within their layers.
     pub fn router(&self) -> Router {
         let app = &self.settings.app;
-        let origins = app.cors_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+        let origins = app
+            .cors_origins
+            .iter()
+            .filter_map(|origin| HeaderValue::from_str(origin).ok());
         let config = LayerConfig {
             trusted_proxies: app.trusted_proxies.clone(),
             cors_origins: origins.collect(),
@@ -124,9 +142,12 @@ async fn open_database(settings: &Settings) -> anyhow::Result<SqlDatabase> {
     match &settings.stores.database {
         DatabaseUrl::Sqlite(path) => {
             make_parent(path)?;
-            SqlDatabase::connect_sqlite(path)
-                .await
-                .with_context(|| format!("DATABASE_URL: the SQLite file {} cannot be opened", path.display()))
+            SqlDatabase::connect_sqlite(path).await.with_context(|| {
+                format!(
+                    "DATABASE_URL: the SQLite file {} cannot be opened",
+                    path.display()
+                )
+            })
         }
         DatabaseUrl::Postgres(url) => {
             let started = tokio::time::Instant::now();
@@ -169,7 +190,9 @@ async fn open_store(settings: &Settings) -> anyhow::Result<Stores> {
             })
         }
         StoreUrl::Sentinel(_) | StoreUrl::Cluster(_) => {
-            bail!("REDIS_URL: Sentinel and Cluster are not supported yet; use redis:// or rediss:// with one server")
+            bail!(
+                "REDIS_URL: Sentinel and Cluster are not supported yet; use redis:// or rediss:// with one server"
+            )
         }
     }
 }
@@ -182,7 +205,10 @@ async fn check_eviction(store: &RedisStore, environment: Environment) -> anyhow:
             if environment == Environment::Production {
                 bail!("REDIS_URL: this Redis throws keys away when its memory is full ({policy}): {remedy}");
             }
-            tracing::warn!(policy, "this Redis throws keys away when its memory is full: {remedy}");
+            tracing::warn!(
+                policy,
+                "this Redis throws keys away when its memory is full: {remedy}"
+            );
         }
         Ok(_) => {}
         Err(fault) => tracing::warn!(%fault, "Redis does not answer yet; requests get 503 until it does"),
@@ -232,8 +258,17 @@ fn verifiers(settings: &Settings, server: &Arc<AuthServer>) -> anyhow::Result<La
         }
     };
     let source = published.clone().map(|keys| keys as Arc<dyn KeySource>);
-    let check = Arc::new(JwtCheck { published: source, shared, allowed, policy });
-    let layers = verify.layers.iter().map(|layer| layer_of(*layer, server, &check)).collect();
+    let check = Arc::new(JwtCheck {
+        published: source,
+        shared,
+        allowed,
+        policy,
+    });
+    let layers = verify
+        .layers
+        .iter()
+        .map(|layer| layer_of(*layer, server, &check))
+        .collect();
     Ok((layers, check, published))
 }
 
@@ -255,15 +290,31 @@ fn engine(
     jwt: Arc<JwtCheck>,
     clock: Arc<dyn Clock>,
 ) -> Engine {
-    let limits = ChainLimits { keep: settings.verify.cache, bytes: VERDICT_BYTES, patience: settings.upstream.timeout };
-    let policy = RevocationPolicy { skew: settings.verify.clock_skew, retention: settings.revocation.retention };
+    let limits = ChainLimits {
+        keep: settings.verify.cache,
+        bytes: VERDICT_BYTES,
+        patience: settings.upstream.timeout,
+    };
+    let policy = RevocationPolicy {
+        skew: settings.verify.clock_skew,
+        retention: settings.revocation.retention,
+    };
     let keys: Arc<SealingKeys> = Arc::new(settings.session.sealing_keys.clone());
     let journal = Arc::clone(database) as Arc<dyn Journal>;
     let by_database = settings.verify.workspace_source != WorkspaceSource::Claims;
     Engine::new(Parts {
-        chain: Arc::new(VerifyChain::new(layers, Some(jwt), settings.verify.claims.clone(), limits)),
+        chain: Arc::new(VerifyChain::new(
+            layers,
+            Some(jwt),
+            settings.verify.claims.clone(),
+            limits,
+        )),
         revocations: Arc::new(Revocations::new(journal, Arc::clone(&stores.revocations), policy)),
-        sessions: Arc::new(Sessions::new(Arc::clone(&stores.sessions), Arc::clone(&keys), settings.session.policy)),
+        sessions: Arc::new(Sessions::new(
+            Arc::clone(&stores.sessions),
+            Arc::clone(&keys),
+            settings.session.policy,
+        )),
         issued: Arc::clone(database) as Arc<dyn IssuedTokens>,
         outbox: Arc::clone(database) as Arc<dyn Outbox>,
         audit: Arc::clone(database) as Arc<dyn AuditLog>,
@@ -283,13 +334,18 @@ fn shared(
     Shared {
         engine,
         server,
-        cookies: CookiePolicy { secure: settings.session.cookie_secure, max_age: settings.session.policy.max },
+        cookies: CookiePolicy {
+            secure: settings.session.cookie_secure,
+            max_age: settings.session.policy.max,
+        },
         login: LoginRules {
             client_ids: settings.upstream.allowed_client_ids.clone(),
             redirect_uris: settings.upstream.allowed_redirect_uris.clone(),
             url: settings.app.login_url.clone(),
         },
-        admin: Admin { roles: settings.verify.admin_roles.clone() },
+        admin: Admin {
+            roles: settings.verify.admin_roles.clone(),
+        },
         introspection_clients: settings.upstream.introspection_clients.clone(),
         trusted_origins: settings.app.cors_origins.clone(),
         trusted_proxies: settings.app.trusted_proxies.clone(),

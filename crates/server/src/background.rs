@@ -80,7 +80,10 @@ impl Background {
         gate.ensure_filled(self.engine.now()).await?;
         let carried = gate.reconcile(self.engine.now()).await?;
         if carried > 0 {
-            tracing::info!(lines = carried, "finished revocations that had not reached the store");
+            tracing::info!(
+                lines = carried,
+                "finished revocations that had not reached the store"
+            );
         }
         Ok(())
     }

@@ -56,6 +56,9 @@ pub fn session_ended(reason: &'static str) {
 
 /// So many revocations wait for the authorization server.
 pub fn outbox_backlog(waiting: u64) {
-    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and the backlog is small")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a gauge is a float, and the backlog is small"
+    )]
     gauge!(metrics::OUTBOX_BACKLOG).set(waiting as f64);
 }

@@ -19,7 +19,9 @@ pub struct Parameters(Vec<(String, String)>);
 
 impl std::fmt::Debug for Parameters {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+        f.debug_list()
+            .entries(self.0.iter().map(|(name, _)| name))
+            .finish()
     }
 }
 
@@ -45,7 +47,10 @@ impl Parameters {
         let mut pairs = Vec::new();
         for pair in text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
             let (name, value) = match pair.iter().position(|byte| *byte == b'=') {
-                Some(at) => (pair.get(..at).unwrap_or_default(), pair.get(at + 1..).unwrap_or_default()),
+                Some(at) => (
+                    pair.get(..at).unwrap_or_default(),
+                    pair.get(at + 1..).unwrap_or_default(),
+                ),
                 None => (pair, [].as_slice()),
             };
             pairs.push((decoded(name)?, decoded(value)?));
@@ -67,7 +72,10 @@ impl Parameters {
                 Value::Number(number) => pairs.push((name, number.to_string())),
                 Value::Bool(truth) => pairs.push((name, truth.to_string())),
                 Value::Array(_) | Value::Object(_) => {
-                    return Err(Failure::InvalidRequest(format!("`{}` must be a string", shown(&name))));
+                    return Err(Failure::InvalidRequest(format!(
+                        "`{}` must be a string",
+                        shown(&name)
+                    )));
                 }
             }
         }
@@ -76,7 +84,11 @@ impl Parameters {
 
     /// The value of a parameter; an empty one is as good as absent (RFC 6749 §3.1).
     pub fn find(&self, name: &str) -> Option<&str> {
-        let value = self.0.iter().find(|(seen, _)| seen == name).map(|(_, value)| value.as_str());
+        let value = self
+            .0
+            .iter()
+            .find(|(seen, _)| seen == name)
+            .map(|(_, value)| value.as_str());
         value.filter(|value| !value.is_empty())
     }
 
@@ -85,7 +97,8 @@ impl Parameters {
     /// # Errors
     /// It isn't.
     pub fn required(&self, name: &str) -> Result<&str, Failure> {
-        self.find(name).ok_or_else(|| Failure::InvalidRequest(format!("The parameter `{name}` is missing")))
+        self.find(name)
+            .ok_or_else(|| Failure::InvalidRequest(format!("The parameter `{name}` is missing")))
     }
 
     /// All of them.
@@ -98,10 +111,18 @@ impl Parameters {
 fn decoded(text: &[u8]) -> Result<String, Failure> {
     let escape = |rest: &[u8]| matches!(rest, [_, high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit());
     let percents = text.iter().enumerate().filter(|(_, byte)| **byte == b'%');
-    if !percents.map(|(at, _)| text.get(at..).unwrap_or_default()).all(escape) {
-        return Err(Failure::InvalidRequest("A `%` in a parameter is not followed by two hexadecimal digits".into()));
+    if !percents
+        .map(|(at, _)| text.get(at..).unwrap_or_default())
+        .all(escape)
+    {
+        return Err(Failure::InvalidRequest(
+            "A `%` in a parameter is not followed by two hexadecimal digits".into(),
+        ));
     }
-    let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    let spaced: Vec<u8> = text
+        .iter()
+        .map(|byte| if *byte == b'+' { b' ' } else { *byte })
+        .collect();
     let bytes: Vec<u8> = percent_encoding::percent_decode(&spaced).collect();
     let text = String::from_utf8(bytes);
     text.map_err(|_| Failure::InvalidRequest("A parameter is not UTF-8 once it is decoded".into()))
@@ -121,7 +142,8 @@ fn shown(name: &str) -> String {
 /// # Errors
 /// It is something else.
 pub fn json_object(text: &[u8]) -> Result<Map<String, Value>, Failure> {
-    parse_object(text).map_err(|fault| Failure::InvalidRequest(format!("The body is not a JSON object: {fault}")))
+    parse_object(text)
+        .map_err(|fault| Failure::InvalidRequest(format!("The body is not a JSON object: {fault}")))
 }
 
 /// What kind of body a request says it has.
@@ -138,12 +160,21 @@ fn kind(request: &Request) -> Result<Kind, Failure> {
         return Err(Failure::UnsupportedMediaType);
     }
     let mut values = request.headers().get_all(header::CONTENT_TYPE).iter();
-    let Some(value) = values.next() else { return Ok(Kind::None) };
+    let Some(value) = values.next() else {
+        return Ok(Kind::None);
+    };
     if values.next().is_some() {
-        return Err(Failure::InvalidRequest("There is more than one Content-Type header".into()));
+        return Err(Failure::InvalidRequest(
+            "There is more than one Content-Type header".into(),
+        ));
     }
     let text = value.to_str().map_err(|_| Failure::UnsupportedMediaType)?;
-    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = text
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     match essence.as_str() {
         "application/x-www-form-urlencoded" => Ok(Kind::Form),
         "application/json" => Ok(Kind::Json),
@@ -212,7 +243,10 @@ mod tests {
     #[test]
     fn a_parameter_comes_once() {
         let read = Parameters::from_form(b"a=1&b=x+y%20z&c").unwrap();
-        assert_eq!((read.find("a"), read.find("b"), read.find("c")), (Some("1"), Some("x y z"), None));
+        assert_eq!(
+            (read.find("a"), read.find("b"), read.find("c")),
+            (Some("1"), Some("x y z"), None)
+        );
         assert!(Parameters::from_form(b"a=1&a=1").is_err());
         assert!(Parameters::from_form(b"a=1&%61=2").is_err());
         assert!(Parameters::from_form(b"a=%ff").is_err());
@@ -224,8 +258,18 @@ mod tests {
     #[test]
     fn json_is_an_object_of_plain_values() {
         let read = Parameters::from_json(br#"{"a":"1","n":null,"b":true}"#).unwrap();
-        assert_eq!((read.find("a"), read.find("n"), read.find("b")), (Some("1"), None, Some("true")));
-        for junk in [&br#"{"a":["x"]}"#[..], br#"{"a":"1","a":"2"}"#, b"[]", b"{} x", b"", b"\"a\""] {
+        assert_eq!(
+            (read.find("a"), read.find("n"), read.find("b")),
+            (Some("1"), None, Some("true"))
+        );
+        for junk in [
+            &br#"{"a":["x"]}"#[..],
+            br#"{"a":"1","a":"2"}"#,
+            b"[]",
+            b"{} x",
+            b"",
+            b"\"a\"",
+        ] {
             assert!(Parameters::from_json(junk).is_err());
         }
     }

@@ -23,7 +23,11 @@ pub struct CookiePolicy {
 impl CookiePolicy {
     /// The cookie's name.
     pub fn name(&self) -> &'static str {
-        if self.secure { "__Host-maxlab_session" } else { "maxlab_session" }
+        if self.secure {
+            "__Host-maxlab_session"
+        } else {
+            "maxlab_session"
+        }
     }
 
     /// The session that a request presents.
@@ -33,16 +37,21 @@ impl CookiePolicy {
     pub fn read(&self, headers: &HeaderMap) -> Result<Option<Presented>, Failure> {
         let mut found = None;
         for value in headers.get_all(header::COOKIE) {
-            let text = value
-                .to_str()
-                .map_err(|_| Failure::InvalidRequest("The Cookie header holds bytes that are not ASCII".into()))?;
+            let text = value.to_str().map_err(|_| {
+                Failure::InvalidRequest("The Cookie header holds bytes that are not ASCII".into())
+            })?;
             for pair in text.split(';') {
-                let Some((name, value)) = pair.trim_matches([' ', '\t']).split_once('=') else { continue };
+                let Some((name, value)) = pair.trim_matches([' ', '\t']).split_once('=') else {
+                    continue;
+                };
                 if name != self.name() {
                     continue;
                 }
                 if found.is_some() {
-                    return Err(Failure::InvalidRequest(format!("There is more than one {} cookie", self.name())));
+                    return Err(Failure::InvalidRequest(format!(
+                        "There is more than one {} cookie",
+                        self.name()
+                    )));
                 }
                 found = Some(SessionId::parse(value).map_or(Presented::Broken, Presented::Session));
             }
@@ -71,7 +80,10 @@ impl CookiePolicy {
         std::iter::once(self.name())
             .chain(OF_THE_GUIDE)
             .filter_map(|name| {
-                HeaderValue::from_str(&format!("{name}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax{secure}")).ok()
+                HeaderValue::from_str(&format!(
+                    "{name}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax{secure}"
+                ))
+                .ok()
             })
             .collect()
     }
@@ -90,7 +102,10 @@ pub enum Presented {
 mod tests {
     use super::*;
 
-    const POLICY: CookiePolicy = CookiePolicy { secure: true, max_age: Duration::from_secs(60) };
+    const POLICY: CookiePolicy = CookiePolicy {
+        secure: true,
+        max_age: Duration::from_secs(60),
+    };
 
     fn cookies(values: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -115,12 +130,32 @@ mod tests {
 
     #[test]
     fn two_cookies_of_the_name_are_refused_and_junk_is_no_session() {
-        assert!(POLICY.read(&cookies(&["__Host-maxlab_session=a; __Host-maxlab_session=b"])).is_err());
-        assert!(POLICY.read(&cookies(&["__Host-maxlab_session=a", "__Host-maxlab_session=b"])).is_err());
-        for junk in ["__Host-maxlab_session=", "__Host-maxlab_session=%00", "__Host-maxlab_session=a=b"] {
-            assert!(matches!(POLICY.read(&cookies(&[junk])), Ok(Some(Presented::Broken))), "{junk}");
+        assert!(
+            POLICY
+                .read(&cookies(&["__Host-maxlab_session=a; __Host-maxlab_session=b"]))
+                .is_err()
+        );
+        assert!(
+            POLICY
+                .read(&cookies(&["__Host-maxlab_session=a", "__Host-maxlab_session=b"]))
+                .is_err()
+        );
+        for junk in [
+            "__Host-maxlab_session=",
+            "__Host-maxlab_session=%00",
+            "__Host-maxlab_session=a=b",
+        ] {
+            assert!(
+                matches!(POLICY.read(&cookies(&[junk])), Ok(Some(Presented::Broken))),
+                "{junk}"
+            );
         }
-        assert!(POLICY.read(&cookies(&["__Host-maxlab_session; maxlab_session=x"])).unwrap().is_none());
+        assert!(
+            POLICY
+                .read(&cookies(&["__Host-maxlab_session; maxlab_session=x"]))
+                .unwrap()
+                .is_none()
+        );
     }
 
     #[test]

@@ -95,7 +95,9 @@ impl From<LoginFault> for Failure {
     fn from(fault: LoginFault) -> Self {
         match fault {
             LoginFault::NotIdentified(fault) => fault.into(),
-            LoginFault::Revoked => Self::InvalidGrant("What the login brought was revoked meanwhile; log in again"),
+            LoginFault::Revoked => {
+                Self::InvalidGrant("What the login brought was revoked meanwhile; log in again")
+            }
             LoginFault::Unavailable(fault) => Self::Unavailable(fault),
         }
     }
@@ -112,22 +114,35 @@ struct Said {
 
 impl Failure {
     fn said(&self) -> Said {
-        let said = |status, code, oauth, detail: &str| Said { status, code, oauth, detail: detail.to_owned() };
+        let said = |status, code, oauth, detail: &str| Said {
+            status,
+            code,
+            oauth,
+            detail: detail.to_owned(),
+        };
         match self {
-            Self::MissingCredential => {
-                said(StatusCode::UNAUTHORIZED, "missing_credential", "invalid_token", "Authentication required")
-            }
+            Self::MissingCredential => said(
+                StatusCode::UNAUTHORIZED,
+                "missing_credential",
+                "invalid_token",
+                "Authentication required",
+            ),
             Self::Auth(fault) => auth_said(fault),
-            Self::Denied(denied) => {
-                said(StatusCode::FORBIDDEN, "insufficient_permission", "access_denied", &denied.wanting)
-            }
+            Self::Denied(denied) => said(
+                StatusCode::FORBIDDEN,
+                "insufficient_permission",
+                "access_denied",
+                &denied.wanting,
+            ),
             Self::CrossSite => said(
                 StatusCode::FORBIDDEN,
                 "cross_site_request",
                 "access_denied",
                 "A request that acts with the session cookie must come from the same origin (send Origin or Sec-Fetch-Site)",
             ),
-            Self::InvalidRequest(why) => said(StatusCode::BAD_REQUEST, "invalid_request", "invalid_request", why),
+            Self::InvalidRequest(why) => {
+                said(StatusCode::BAD_REQUEST, "invalid_request", "invalid_request", why)
+            }
             Self::UnsupportedMediaType => said(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported_media_type",
@@ -140,17 +155,30 @@ impl Failure {
                 "invalid_request",
                 "The body is longer than 64 KiB",
             ),
-            Self::InvalidClient => {
-                said(StatusCode::UNAUTHORIZED, "invalid_client", "invalid_client", "Client authentication failed")
-            }
+            Self::InvalidClient => said(
+                StatusCode::UNAUTHORIZED,
+                "invalid_client",
+                "invalid_client",
+                "Client authentication failed",
+            ),
             Self::InvalidGrant(why) => said(StatusCode::BAD_REQUEST, "invalid_grant", "invalid_grant", why),
             Self::NotFound(what) => said(StatusCode::NOT_FOUND, "not_found", "invalid_request", what),
             Self::Unavailable(fault) => {
                 let (code, detail) = match fault.component() {
-                    Component::Upstream => ("upstream_unavailable", "The authorization server does not answer; try again"),
-                    Component::Store | Component::Database => ("store_unavailable", "The store does not answer; try again"),
+                    Component::Upstream => (
+                        "upstream_unavailable",
+                        "The authorization server does not answer; try again",
+                    ),
+                    Component::Store | Component::Database => {
+                        ("store_unavailable", "The store does not answer; try again")
+                    }
                 };
-                said(StatusCode::SERVICE_UNAVAILABLE, code, "temporarily_unavailable", detail)
+                said(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    code,
+                    "temporarily_unavailable",
+                    detail,
+                )
             }
             Self::Upstream(UpstreamError::Timeout) => said(
                 StatusCode::GATEWAY_TIMEOUT,
@@ -158,9 +186,12 @@ impl Failure {
                 "temporarily_unavailable",
                 "OAuth server timeout",
             ),
-            Self::Upstream(_) => {
-                said(StatusCode::BAD_GATEWAY, "upstream_unavailable", "temporarily_unavailable", "OAuth server error")
-            }
+            Self::Upstream(_) => said(
+                StatusCode::BAD_GATEWAY,
+                "upstream_unavailable",
+                "temporarily_unavailable",
+                "OAuth server error",
+            ),
         }
     }
 
@@ -170,7 +201,9 @@ impl Failure {
                 observed::unavailable(fault);
                 tracing::warn!(%fault, "answered unavailable");
             }
-            Self::Upstream(fault) => tracing::warn!(%fault, "the authorization server failed a request passed on"),
+            Self::Upstream(fault) => {
+                tracing::warn!(%fault, "the authorization server failed a request passed on")
+            }
             Self::Auth(fault) => {
                 observed::refused(fault);
                 tracing::debug!(%fault, "refused");
@@ -196,7 +229,11 @@ impl Failure {
             }
             _ => {}
         }
-        put(&mut headers, header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        put(
+            &mut headers,
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("no-store"),
+        );
         headers
     }
 
@@ -224,7 +261,12 @@ fn auth_said(fault: &AuthFault) -> Said {
         AuthFault::NoSession => ("invalid_session", "Session not found or expired"),
         AuthFault::Unavailable(_) => ("store_unavailable", "The store does not answer; try again"),
     };
-    Said { status: StatusCode::UNAUTHORIZED, code, oauth: "invalid_token", detail: detail.to_owned() }
+    Said {
+        status: StatusCode::UNAUTHORIZED,
+        code,
+        oauth: "invalid_token",
+        detail: detail.to_owned(),
+    }
 }
 
 impl IntoResponse for Failure {
@@ -262,9 +304,10 @@ pub fn problem(status: StatusCode, code: &str, detail: &str, headers: HeaderMap)
         "code": code,
     });
     let mut response = (status, headers, Json(body)).into_response();
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
     response
 }
 
@@ -280,5 +323,13 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
 
 /// What RFC 6749 §5.2 allows in `error_description`.
 fn ascii(text: &str) -> String {
-    text.chars().map(|c| if matches!(c, ' '..='~') && c != '"' && c != '\\' { c } else { '\'' }).collect()
+    text.chars()
+        .map(|c| {
+            if matches!(c, ' '..='~') && c != '"' && c != '\\' {
+                c
+            } else {
+                '\''
+            }
+        })
+        .collect()
 }

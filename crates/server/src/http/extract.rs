@@ -52,9 +52,13 @@ impl Credentials {
 /// The token of `Authorization: Bearer …` (RFC 6750 §2.1), written just so: one field, one space.
 fn bearer(headers: &HeaderMap) -> Result<Option<PresentedToken>, Failure> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(value) = values.next() else { return Ok(None) };
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
     if values.next().is_some() {
-        return Err(Failure::InvalidRequest("There is more than one Authorization header".into()));
+        return Err(Failure::InvalidRequest(
+            "There is more than one Authorization header".into(),
+        ));
     }
     let malformed = || Failure::from(AuthFault::Rejected(Rejection::Malformed));
     let text = value.to_str().map_err(|_| malformed())?;
@@ -112,14 +116,22 @@ pub fn same_origin(
     if method.is_safe() {
         return Ok(());
     }
-    let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &axum::http::HeaderValue| value.to_str().ok())
+    };
     let site = text(header::HeaderName::from_static("sec-fetch-site"));
     match text(header::ORIGIN) {
         Some(origin) if shared.trusted_origins.iter().any(|trusted| trusted == origin) => Ok(()),
         Some(origin) => {
-            let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+            let host = origin
+                .strip_prefix("https://")
+                .or_else(|| origin.strip_prefix("http://"));
             let own = forwarded_host.or_else(|| text(header::HOST));
-            let ours = host.zip(own).is_some_and(|(theirs, own)| theirs.eq_ignore_ascii_case(own))
+            let ours = host
+                .zip(own)
+                .is_some_and(|(theirs, own)| theirs.eq_ignore_ascii_case(own))
                 && site.is_none_or(|site| site == "same-origin");
             if ours { Ok(()) } else { Err(Failure::CrossSite) }
         }
@@ -136,10 +148,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        let agent = parts
+            .headers
+            .get(header::USER_AGENT)
+            .and_then(|value| value.to_str().ok());
         Ok(Self(Origin {
-            ip_address: parts.extensions.get::<ClientIp>().map(|ClientIp(address)| address.to_string()),
-            request_id: parts.extensions.get::<RequestId>().map(|RequestId(id)| id.clone()),
+            ip_address: parts
+                .extensions
+                .get::<ClientIp>()
+                .map(|ClientIp(address)| address.to_string()),
+            request_id: parts
+                .extensions
+                .get::<RequestId>()
+                .map(|RequestId(id)| id.clone()),
             user_agent: agent.map(|agent| agent.chars().take(512).collect()),
         }))
     }
@@ -195,7 +216,13 @@ impl FromRequestParts<Gateway> for RequireWorkspace {
         let PathText(workspace_id) = PathText::from_request_parts(parts, gateway).await?;
         let user = CurrentUser::from_request_parts(parts, gateway).await?;
         let live = gateway.engine.with_workspaces(user.live).await?;
-        Ok(Self(Permit::check(live, &InWorkspace { workspace_id, admin: gateway.admin.clone() })?))
+        Ok(Self(Permit::check(
+            live,
+            &InWorkspace {
+                workspace_id,
+                admin: gateway.admin.clone(),
+            },
+        )?))
     }
 }
 

@@ -32,7 +32,9 @@ pub struct Component {
 
 impl std::fmt::Debug for Component {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Component").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Component")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 

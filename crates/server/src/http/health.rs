@@ -25,13 +25,20 @@ pub async fn live() -> Json<Value> {
 /// Whether the gateway can do its work, with each component. The authorization server is shown and does not decide:
 /// while it is down there is much that the gateway can still answer.
 pub async fn ready(State(gateway): State<Gateway>) -> Response {
-    let (components, upstream) = tokio::join!(join_all(gateway.components.iter().map(asked)), upstream(&gateway));
+    let (components, upstream) =
+        tokio::join!(join_all(gateway.components.iter().map(asked)), upstream(&gateway));
     let ready = components.iter().all(|(_, up, _)| *up);
-    let mut shown: Map<String, Value> =
-        components.into_iter().map(|(name, _, value)| (name.to_owned(), value)).collect();
+    let mut shown: Map<String, Value> = components
+        .into_iter()
+        .map(|(name, _, value)| (name.to_owned(), value))
+        .collect();
     shown.insert("authorization_server".to_owned(), upstream);
     let body = json!({ "status": if ready { "ready" } else { "unavailable" }, "components": shown });
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     let mut headers = HeaderMap::new();
     if !ready {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
@@ -47,7 +54,11 @@ async fn asked(component: &Component) -> (&'static str, bool, Value) {
         tracing::warn!(component = component.name, %fault, "not ready");
     }
     let status = if up { "healthy" } else { "unhealthy" };
-    (component.name, up, json!({ "status": status, "response_time": started.elapsed().as_secs_f64() }))
+    (
+        component.name,
+        up,
+        json!({ "status": status, "response_time": started.elapsed().as_secs_f64() }),
+    )
 }
 
 /// The guide's health of the authorization server: `status`, `status_code`, `response_time` in seconds.
@@ -58,7 +69,11 @@ async fn upstream(gateway: &Gateway) -> Value {
         gateway.server.send(Endpoint::Health, request).await.ok()
     };
     let answer = timeout(PATIENCE, answer).await.ok().flatten();
-    let status = if answer.as_ref().is_some_and(|a| a.status.is_success()) { "healthy" } else { "unhealthy" };
+    let status = if answer.as_ref().is_some_and(|a| a.status.is_success()) {
+        "healthy"
+    } else {
+        "unhealthy"
+    };
     json!({
         "status": status,
         "status_code": answer.map(|a| a.status.as_u16()),

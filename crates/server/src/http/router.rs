@@ -23,7 +23,10 @@ pub fn routes(gateway: Gateway, metrics: bool) -> Router {
         .route("/api/v1/auth/sessions/{session_id}", delete(account::terminate))
         .route("/api/v1/auth/access/admin", get(account::is_admin))
         .route("/api/v1/auth/access/groups/{group}", get(account::in_group))
-        .route("/api/v1/auth/access/workspaces/{workspace_id}", get(account::in_workspace))
+        .route(
+            "/api/v1/auth/access/workspaces/{workspace_id}",
+            get(account::in_workspace),
+        )
         .route("/auth/verify", any(forward_auth::verify))
         .route("/api/v1/admin/denylist", get(admin::denylist))
         .route("/api/v1/admin/audit", get(admin::audit))
@@ -32,6 +35,13 @@ pub fn routes(gateway: Gateway, metrics: bool) -> Router {
         .route("/health/ready", get(health::ready))
         .route("/openapi.json", get(docs::openapi))
         .route("/docs", get(docs::page));
-    let router = if metrics { router.route("/metrics", get(health::prometheus)) } else { router };
-    router.fallback(layers::not_found).method_not_allowed_fallback(layers::method_not_allowed).with_state(gateway)
+    let router = if metrics {
+        router.route("/metrics", get(health::prometheus))
+    } else {
+        router
+    };
+    router
+        .fallback(layers::not_found)
+        .method_not_allowed_fallback(layers::method_not_allowed)
+        .with_state(gateway)
 }

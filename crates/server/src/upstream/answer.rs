@@ -46,7 +46,9 @@ pub struct Answer {
 
 impl std::fmt::Debug for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Answer").field("status", &self.status).finish_non_exhaustive()
+        f.debug_struct("Answer")
+            .field("status", &self.status)
+            .finish_non_exhaustive()
     }
 }
 
@@ -56,7 +58,8 @@ impl Answer {
     /// # Errors
     /// It is not one.
     pub fn json(&self) -> Result<Map<String, Value>, UpstreamError> {
-        parse_object(&self.body).map_err(|_| UpstreamError::Unreadable("the body is not a well-formed JSON object"))
+        parse_object(&self.body)
+            .map_err(|_| UpstreamError::Unreadable("the body is not a well-formed JSON object"))
     }
 
     /// Where a redirect leads.
@@ -66,14 +69,20 @@ impl Answer {
 
     /// Whether the body says to be HTML.
     pub fn is_html(&self) -> bool {
-        let kind = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let kind = self
+            .headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
         kind.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"))
     }
 }
 
 pub(super) async fn read(request: RequestBuilder) -> Result<Answer, UpstreamError> {
     let mut response = request.send().await.map_err(fault)?;
-    if response.content_length().is_some_and(|length| length > LONGEST as u64) {
+    if response
+        .content_length()
+        .is_some_and(|length| length > LONGEST as u64)
+    {
         return Err(UpstreamError::TooLarge);
     }
     let mut body = Vec::new();
@@ -83,7 +92,11 @@ pub(super) async fn read(request: RequestBuilder) -> Result<Answer, UpstreamErro
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status: response.status(), headers: std::mem::take(response.headers_mut()), body })
+    Ok(Answer {
+        status: response.status(),
+        headers: std::mem::take(response.headers_mut()),
+        body,
+    })
 }
 
 fn fault(error: reqwest::Error) -> UpstreamError {

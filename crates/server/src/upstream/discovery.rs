@@ -38,7 +38,9 @@ impl Metadata {
             Endpoint::Keys => "jwks_uri",
             Endpoint::Account | Endpoint::Health | Endpoint::Metadata => return None,
         };
-        Url::parse(self.document.get(name)?.as_str()?).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
+        Url::parse(self.document.get(name)?.as_str()?)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https"))
     }
 }
 
@@ -71,7 +73,10 @@ impl Discovery {
         }
         let patience = PATIENCE.min(server.config.timeout);
         let asked = tokio::time::timeout(patience, ask(server)).await.unwrap_or(None);
-        let mut state = self.known.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = self
+            .known
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let wait = if asked.is_some() { FRESH } else { COOLDOWN };
         state.ask_again = Some(Instant::now() + wait);
         // The last good one stays while the server does not answer.
@@ -80,14 +85,20 @@ impl Discovery {
     }
 
     fn read(&self) -> (Option<Arc<Metadata>>, bool) {
-        let state = self.known.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let state = self
+            .known
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let due = state.ask_again.is_none_or(|at| at <= Instant::now());
         (state.metadata.clone(), due)
     }
 }
 
 async fn ask(server: &AuthServer) -> Option<Metadata> {
-    for path in [".well-known/openid-configuration", ".well-known/oauth-authorization-server"] {
+    for path in [
+        ".well-known/openid-configuration",
+        ".well-known/oauth-authorization-server",
+    ] {
         let address = server.config.base.join(path).ok()?;
         let request = server.request_to(Method::GET, address);
         match server.send(Endpoint::Metadata, request).await {

@@ -53,7 +53,12 @@ pub struct PublishedKeys {
 impl PublishedKeys {
     /// The keys of a server, at `url` or where it says.
     pub fn new(server: Arc<AuthServer>, url: Option<Url>) -> Self {
-        Self { server, url, state: RwLock::default(), fetching: Mutex::new(()) }
+        Self {
+            server,
+            url,
+            state: RwLock::default(),
+            fetching: Mutex::new(()),
+        }
     }
 
     /// Fetches the keys if none are known, so that an outage finds them here, and renews them when they grow old; to be
@@ -70,11 +75,20 @@ impl PublishedKeys {
     }
 
     fn with<T>(&self, read: impl FnOnce(&State) -> T) -> T {
-        read(&self.state.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+        read(
+            &self
+                .state
+                .read()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        )
     }
 
     fn may_fetch(&self, now: Timestamp) -> bool {
-        self.with(|state| state.asked_at.is_none_or(|at| clock::after(at, COOLDOWN) <= now || at > now))
+        self.with(|state| {
+            state
+                .asked_at
+                .is_none_or(|at| clock::after(at, COOLDOWN) <= now || at > now)
+        })
     }
 
     /// Fetches, unless somebody else just did.
@@ -84,7 +98,10 @@ impl PublishedKeys {
             return Ok(());
         }
         let fetched = self.ask().await;
-        let mut state = self.state.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = self
+            .state
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         state.asked_at = Some(now);
         match fetched {
             Ok(Fetched::Keys(keys)) => {
@@ -106,7 +123,12 @@ impl PublishedKeys {
     async fn ask(&self) -> Result<Fetched, Unavailable> {
         let address = match &self.url {
             Some(url) => url.clone(),
-            None => match self.server.metadata().await.and_then(|metadata| metadata.endpoint(Endpoint::Keys)) {
+            None => match self
+                .server
+                .metadata()
+                .await
+                .and_then(|metadata| metadata.endpoint(Endpoint::Keys))
+            {
                 Some(address) => address,
                 None => return self.without_metadata().await,
             },
@@ -114,11 +136,16 @@ impl PublishedKeys {
         let request = self.server.request_to(Method::GET, address);
         let answer = self.server.send(Endpoint::Keys, request).await?;
         if answer.status != StatusCode::OK {
-            return Err(Unavailable::upstream(format_args!("its key set answers {}", answer.status)));
+            return Err(Unavailable::upstream(format_args!(
+                "its key set answers {}",
+                answer.status
+            )));
         }
         let keys = KeySet::from_jwks(&answer.body).map_err(Unavailable::upstream)?;
         if keys.exposed_private_keys() > 0 {
-            tracing::error!("the issuer publishes PRIVATE keys in its key set: anybody can sign tokens in its name");
+            tracing::error!(
+                "the issuer publishes PRIVATE keys in its key set: anybody can sign tokens in its name"
+            );
         }
         Ok(Fetched::Keys(keys))
     }
@@ -131,9 +158,15 @@ impl PublishedKeys {
             .base
             .join(".well-known/openid-configuration")
             .map_err(|_| Unavailable::upstream("its address takes no path"))?;
-        let answer = self.server.send(Endpoint::Metadata, self.server.request_to(Method::GET, address)).await?;
+        let answer = self
+            .server
+            .send(Endpoint::Metadata, self.server.request_to(Method::GET, address))
+            .await?;
         if answer.status.is_server_error() {
-            return Err(Unavailable::upstream(format_args!("its metadata answers {}", answer.status)));
+            return Err(Unavailable::upstream(format_args!(
+                "its metadata answers {}",
+                answer.status
+            )));
         }
         Ok(Fetched::NonePublished)
     }
@@ -157,18 +190,26 @@ impl KeySource for PublishedKeys {
         if good.is_some() {
             return Ok(good);
         }
-        let fault = if self.may_fetch(now) { self.fetch(now).await.err() } else { None };
+        let fault = if self.may_fetch(now) {
+            self.fetch(now).await.err()
+        } else {
+            None
+        };
         if let Some(keys) = self.known(now) {
             return Ok(Some(keys));
         }
         match fault {
             Some(fault) => Err(fault),
             None if self.with(|state| state.none_published) => Ok(None),
-            None => Err(Unavailable::upstream("its keys could not be fetched a moment ago")),
+            None => Err(Unavailable::upstream(
+                "its keys could not be fetched a moment ago",
+            )),
         }
     }
 
     fn issuer(&self, _: Timestamp) -> Option<String> {
-        self.server.known_metadata().map(|metadata| metadata.issuer.clone())
+        self.server
+            .known_metadata()
+            .map(|metadata| metadata.issuer.clone())
     }
 }

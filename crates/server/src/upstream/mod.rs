@@ -15,8 +15,8 @@ use secrecy::ExposeSecret as _;
 use url::Url;
 
 pub use answer::{Answer, UpstreamError};
-pub use discovery::Metadata;
 use discovery::Discovery;
+pub use discovery::Metadata;
 pub use keys::PublishedKeys;
 pub use outbox::OutboxWorker;
 
@@ -114,7 +114,11 @@ impl AuthServer {
             .user_agent(concat!("maxlab-auth/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|fault| Unavailable::upstream(fault.without_url()))?;
-        Ok(Self { http, discovery: Discovery::default(), config })
+        Ok(Self {
+            http,
+            discovery: Discovery::default(),
+            config,
+        })
     }
 
     /// How it is reached.
@@ -139,7 +143,10 @@ impl AuthServer {
             Endpoint::Introspect if self.config.introspection_url.is_some() => {
                 self.config.introspection_url.clone()
             }
-            _ => self.metadata().await.and_then(|metadata| metadata.endpoint(endpoint)),
+            _ => self
+                .metadata()
+                .await
+                .and_then(|metadata| metadata.endpoint(endpoint)),
         };
         discovered.or_else(|| self.config.base.join(endpoint.usual_path()?).ok())
     }
@@ -147,12 +154,18 @@ impl AuthServer {
     /// A request to an endpoint; `None` if the server has no such endpoint.
     pub async fn request(&self, method: Method, endpoint: Endpoint) -> Option<RequestBuilder> {
         let address = self.address(endpoint).await?;
-        Some(self.http.request(method, address).header(header::ACCEPT, "application/json"))
+        Some(
+            self.http
+                .request(method, address)
+                .header(header::ACCEPT, "application/json"),
+        )
     }
 
     /// A request to an address.
     pub(crate) fn request_to(&self, method: Method, address: Url) -> RequestBuilder {
-        self.http.request(method, address).header(header::ACCEPT, "application/json")
+        self.http
+            .request(method, address)
+            .header(header::ACCEPT, "application/json")
     }
 
     /// Sends a request and reads the whole answer, at most 1 MiB of it.

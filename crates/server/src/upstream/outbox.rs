@@ -67,7 +67,9 @@ impl OutboxWorker {
                 }
                 Told::NotHeard(why) => {
                     tracing::warn!(id = %item.id, attempts = item.attempts + 1, why, "will be told again");
-                    self.outbox.retry_at(item.id, next_attempt(self.clock.now(), item.attempts)).await?;
+                    self.outbox
+                        .retry_at(item.id, next_attempt(self.clock.now(), item.attempts))
+                        .await?;
                 }
             }
         }
@@ -85,7 +87,10 @@ impl OutboxWorker {
         };
         let mut form = vec![("token".to_owned(), request.token.clone())];
         form.push(("token_type_hint".to_owned(), request.hint.clone()));
-        let http = self.server.naming(http, request.client.as_ref(), &mut form).form(&form);
+        let http = self
+            .server
+            .naming(http, request.client.as_ref(), &mut form)
+            .form(&form);
         match self.server.send(Endpoint::Revoke, http).await {
             Ok(answer) if answer.status.is_success() => Told::Heard,
             Ok(answer) if matches!(answer.status.as_u16(), 404 | 405 | 501) => {
@@ -98,7 +103,9 @@ impl OutboxWorker {
                 Told::Useless(format!("it goes on answering {}", answer.status))
             }
             Ok(answer) => Told::NotHeard(format!("it answers {}", answer.status)),
-            Err(fault @ (UpstreamError::Timeout | UpstreamError::Unreachable(_))) => Told::NotHeard(fault.to_string()),
+            Err(fault @ (UpstreamError::Timeout | UpstreamError::Unreachable(_))) => {
+                Told::NotHeard(fault.to_string())
+            }
             Err(fault) => Told::NotHeard(fault.to_string()),
         }
     }

@@ -41,7 +41,10 @@ impl Verifier for IntrospectionVerifier {
             Ok(answer) if matches!(answer.status.as_u16(), 404 | 405 | 501) => return Verdict::NotMine,
             // 401 and 403 are about our own client, not about the token.
             Ok(answer) => {
-                return Verdict::Unavailable(Unavailable::upstream(format_args!("introspect answers {}", answer.status)));
+                return Verdict::Unavailable(Unavailable::upstream(format_args!(
+                    "introspect answers {}",
+                    answer.status
+                )));
             }
             Err(fault) => return Verdict::Unavailable(fault.into()),
         };
@@ -51,8 +54,15 @@ impl Verifier for IntrospectionVerifier {
         };
         match claims.get("active") {
             Some(Value::Bool(true)) => {
-                let expires_at = claims.get("exp").and_then(Value::as_i64).and_then(|at| Timestamp::from_second(at).ok());
-                Verdict::Verified(Box::new(Testimony { claims, expires_at, key_id: None }))
+                let expires_at = claims
+                    .get("exp")
+                    .and_then(Value::as_i64)
+                    .and_then(|at| Timestamp::from_second(at).ok());
+                Verdict::Verified(Box::new(Testimony {
+                    claims,
+                    expires_at,
+                    key_id: None,
+                }))
             }
             Some(Value::Bool(false)) => Verdict::Rejected(Rejection::Refused),
             _ => Verdict::Unavailable(Unavailable::upstream("its introspection has no boolean `active`")),

@@ -19,18 +19,27 @@ use crate::upstream::{AuthServer, Endpoint};
 /// design: 200 is a yes, 401 and 403 are a no, 404, 405 and 501 mean that there is no such endpoint, and anything else
 /// means nothing.
 async fn shown_to(server: &AuthServer, endpoint: Endpoint, token: &PresentedToken) -> Verdict {
-    let Some(request) = server.request(Method::GET, endpoint).await else { return Verdict::NotMine };
+    let Some(request) = server.request(Method::GET, endpoint).await else {
+        return Verdict::NotMine;
+    };
     let answer = match server.send(endpoint, request.bearer_auth(token.expose())).await {
         Ok(answer) => answer,
         Err(fault) => return Verdict::Unavailable(fault.into()),
     };
     match answer.status.as_u16() {
         200 => match answer.json() {
-            Ok(claims) => Verdict::Verified(Box::new(Testimony { claims, expires_at: None, key_id: None })),
+            Ok(claims) => Verdict::Verified(Box::new(Testimony {
+                claims,
+                expires_at: None,
+                key_id: None,
+            })),
             Err(fault) => Verdict::Unavailable(fault.into()),
         },
         401 | 403 => Verdict::Rejected(Rejection::Refused),
         404 | 405 | 501 => Verdict::NotMine,
-        status => Verdict::Unavailable(Unavailable::upstream(format_args!("{} answers {status}", endpoint.as_str()))),
+        status => Verdict::Unavailable(Unavailable::upstream(format_args!(
+            "{} answers {status}",
+            endpoint.as_str()
+        ))),
     }
 }

@@ -6,7 +6,14 @@ use serde_json::{Value, json};
 
 use crate::gateway::{Stores, World, on_embedded_and_redis, verdict};
 
-const ALL: [&str; 6] = ["remote-user", "remote-name", "remote-email", "remote-groups", "remote-roles", "x-auth-source"];
+const ALL: [&str; 6] = [
+    "remote-user",
+    "remote-name",
+    "remote-email",
+    "remote-groups",
+    "remote-roles",
+    "x-auth-source",
+];
 
 fn someone(world: &World, claims: Value) -> String {
     let token = world.opaque_token("unused");
@@ -19,7 +26,15 @@ async fn asked(world: &World, token: &str, query: &str) -> Reply {
 }
 
 fn header(reply: &Reply, name: &str) -> String {
-    String::from_utf8(reply.headers.get(name).expect("the header is there").as_bytes().to_vec()).unwrap()
+    String::from_utf8(
+        reply
+            .headers
+            .get(name)
+            .expect("the header is there")
+            .as_bytes()
+            .to_vec(),
+    )
+    .unwrap()
 }
 
 #[tokio::test]
@@ -27,15 +42,30 @@ async fn a_yes_carries_every_identity_header_even_where_there_is_no_value() {
     let world = World::embedded(&[]).await;
     let claims = json!({ "sub": "user-1", "name": "김 하나", "email": "u@example.test", "groups": ["a,b", "c"],
         "roles": ["x\r\nRemote-User: admin", "100%"] });
-    let reply = asked(&world, &someone(&world, claims), "").await.expect_status(200);
+    let reply = asked(&world, &someone(&world, claims), "")
+        .await
+        .expect_status(200);
     let said: Vec<_> = ALL.iter().map(|name| header(&reply, name)).collect();
     assert_eq!(
         said,
-        ["user-1", "김 하나", "u@example.test", "a%2Cb,c", "x%0D%0ARemote-User: admin,100%25", "oauth_userinfo"]
+        [
+            "user-1",
+            "김 하나",
+            "u@example.test",
+            "a%2Cb,c",
+            "x%0D%0ARemote-User: admin,100%25",
+            "oauth_userinfo"
+        ]
     );
-    let bare = asked(&world, &someone(&world, json!({ "sub": "user-2" })), "").await.expect_status(200);
+    let bare = asked(&world, &someone(&world, json!({ "sub": "user-2" })), "")
+        .await
+        .expect_status(200);
     for name in ALL {
-        assert_eq!(bare.headers.get_all(name).iter().count(), 1, "{name} is sent, once");
+        assert_eq!(
+            bare.headers.get_all(name).iter().count(),
+            1,
+            "{name} is sent, once"
+        );
     }
     assert_eq!(header(&bare, "remote-roles"), "");
 }
@@ -64,7 +94,10 @@ async fn requirements_are_met_or_403_and_misread_ones_are_400() {
         let reply = asked(&world, &token, query).await;
         assert_eq!(reply.status.as_u16(), status, "{query}");
         if status != 200 {
-            assert!(reply.headers.get("remote-user").is_none(), "{query}: a refusal names nobody");
+            assert!(
+                reply.headers.get("remote-user").is_none(),
+                "{query}: a refusal names nobody"
+            );
         }
     }
     // The weak question first, then the strong one: what is remembered of the first must not answer the second.
@@ -77,10 +110,19 @@ async fn revoked_and_unknown_are_refused(stores: Stores) {
     let login = world.log_in("user-1").await;
     asked(&world, &login.access, "").await.expect_status(200);
     login.browser.get("/auth/verify").await.expect_status(200);
-    assert_eq!(verdict(&world.anonymous().get("/auth/verify").await), (401, "missing_credential".into()));
-    assert_eq!(verdict(&asked(&world, "unknown", "").await), (401, "invalid_token".into()));
+    assert_eq!(
+        verdict(&world.anonymous().get("/auth/verify").await),
+        (401, "missing_credential".into())
+    );
+    assert_eq!(
+        verdict(&asked(&world, "unknown", "").await),
+        (401, "invalid_token".into())
+    );
     world.revoke(&login.access).await.expect_status(200);
-    assert_eq!(verdict(&asked(&world, &login.access, "").await), (401, "token_revoked".into()));
+    assert_eq!(
+        verdict(&asked(&world, &login.access, "").await),
+        (401, "token_revoked".into())
+    );
     login.browser.get("/auth/verify").await.expect_status(200);
     world.lose_store().await;
     let reply = login.browser.get("/auth/verify").await.expect_status(503);
@@ -94,17 +136,34 @@ on_embedded_and_redis!(revoked_and_unknown_are_refused);
 async fn every_method_is_asked_about_and_a_cookie_acts_only_from_its_own_origin() {
     let world = World::embedded(&[("TRUSTED_PROXIES", "127.0.0.1")]).await;
     let login = world.log_in("user-1").await;
-    for method in [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS] {
-        let reply = world.bearer(&login.access).send(method.clone(), "/auth/verify", |r| r).await;
+    for method in [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+    ] {
+        let reply = world
+            .bearer(&login.access)
+            .send(method.clone(), "/auth/verify", |r| r)
+            .await;
         assert_eq!(reply.status.as_u16(), 200, "{method}");
     }
     let forwarded = |origin: &'static str| {
         let browser = &login.browser;
         async move {
             let request = |r: reqwest::RequestBuilder| {
-                r.header("x-forwarded-method", "POST").header("x-forwarded-host", "app.example").header("origin", origin)
+                r.header("x-forwarded-method", "POST")
+                    .header("x-forwarded-host", "app.example")
+                    .header("origin", origin)
             };
-            browser.send(Method::GET, "/auth/verify", request).await.status.as_u16()
+            browser
+                .send(Method::GET, "/auth/verify", request)
+                .await
+                .status
+                .as_u16()
         }
     };
     assert_eq!(forwarded("https://app.example").await, 200);
@@ -114,10 +173,16 @@ async fn every_method_is_asked_about_and_a_cookie_acts_only_from_its_own_origin(
 #[tokio::test]
 async fn a_browser_is_sent_to_log_in_and_only_a_trusted_proxy_says_from_where() {
     for (proxies, location) in [
-        ("127.0.0.1", "https://login.example/start?rd=https%3A%2F%2Fapp.example%2Fpage%3Fx%3D1"),
+        (
+            "127.0.0.1",
+            "https://login.example/start?rd=https%3A%2F%2Fapp.example%2Fpage%3Fx%3D1",
+        ),
         ("192.0.2.1", "https://login.example/start"),
     ] {
-        let settings = [("LOGIN_URL", "https://login.example/start"), ("TRUSTED_PROXIES", proxies)];
+        let settings = [
+            ("LOGIN_URL", "https://login.example/start"),
+            ("TRUSTED_PROXIES", proxies),
+        ];
         let world = World::embedded(&settings).await;
         let page = |r: reqwest::RequestBuilder| {
             r.header("accept", "text/html")
@@ -125,10 +190,19 @@ async fn a_browser_is_sent_to_log_in_and_only_a_trusted_proxy_says_from_where() 
                 .header("x-forwarded-host", "app.example")
                 .header("x-forwarded-uri", "/page?x=1")
         };
-        let reply = world.anonymous().send(Method::GET, "/auth/verify", page).await.expect_status(302);
+        let reply = world
+            .anonymous()
+            .send(Method::GET, "/auth/verify", page)
+            .await
+            .expect_status(302);
         assert_eq!(reply.header("location"), Some(location));
-        let fetch = |r: reqwest::RequestBuilder| r.header("accept", "text/html").header("sec-fetch-mode", "cors");
-        world.anonymous().send(Method::GET, "/auth/verify", fetch).await.expect_status(401);
+        let fetch =
+            |r: reqwest::RequestBuilder| r.header("accept", "text/html").header("sec-fetch-mode", "cors");
+        world
+            .anonymous()
+            .send(Method::GET, "/auth/verify", fetch)
+            .await
+            .expect_status(401);
     }
 }
 
@@ -144,7 +218,10 @@ async fn nothing_in_the_headers_of_a_client_makes_a_yes() {
         ("user-agent", "kube-probe/1.0"),
         ("x-session-id", "00000000000000000000000000000000"),
     ] {
-        let reply = world.anonymous().send(Method::GET, "/auth/verify", |r| r.header(name, value)).await;
+        let reply = world
+            .anonymous()
+            .send(Method::GET, "/auth/verify", |r| r.header(name, value))
+            .await;
         assert_eq!(verdict(&reply), (401, "missing_credential".into()), "{name}");
         assert!(reply.headers.get("remote-user").is_none());
     }

@@ -50,7 +50,11 @@ fn the_document_has_the_routes_of_the_router_and_no_others() {
     }
     let mut routes = routes_of_the_router();
     // A path of any method is described with each that a description can have, HEAD standing with GET.
-    let any: Vec<_> = routes.iter().filter(|(_, method)| method == "any").cloned().collect();
+    let any: Vec<_> = routes
+        .iter()
+        .filter(|(_, method)| method == "any")
+        .cloned()
+        .collect();
     for (path, method) in any {
         routes.remove(&(path.clone(), method));
         let each = ["get", "post", "put", "patch", "delete", "options"];

@@ -45,12 +45,26 @@ async fn succeed_at_the_proxys_door(world: &mut World) {
     let token = world.token("proxied", &["editor"]);
     for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
         let operation = format!("{method} /auth/verify");
-        world.ask(&operation, "/auth/verify?role=editor", |r| r.bearer_auth(&token)).await.expect(200);
-        world.ask(&operation, "/auth/verify?role=owner", |r| r.bearer_auth(&token)).await.expect(403);
-        world.ask(&operation, "/auth/verify?role=", |r| r.bearer_auth(&token)).await.expect(400);
+        world
+            .ask(&operation, "/auth/verify?role=editor", |r| r.bearer_auth(&token))
+            .await
+            .expect(200);
+        world
+            .ask(&operation, "/auth/verify?role=owner", |r| r.bearer_auth(&token))
+            .await
+            .expect(403);
+        world
+            .ask(&operation, "/auth/verify?role=", |r| r.bearer_auth(&token))
+            .await
+            .expect(400);
         world.ask(&operation, "/auth/verify", |r| r).await.expect(401);
     }
-    world.ask("GET /auth/verify", "/auth/verify", |r| r.header("accept", "text/html")).await.expect(302);
+    world
+        .ask("GET /auth/verify", "/auth/verify", |r| {
+            r.header("accept", "text/html")
+        })
+        .await
+        .expect(302);
 }
 
 async fn succeed_at_oauth(world: &mut World) {

@@ -72,7 +72,10 @@ pub async fn logout_all(
     let ended = match authenticate(&gateway, &original, &headers, &credentials).await {
         Ok(live) => everything(&gateway, &live, &origin).await?,
         // The answer to the first call was lost, and this is the second.
-        Err(Failure::Auth(AuthFault::TokenRevoked(Reason::LogoutAll))) => EndedAll { tokens: 0, sessions: 0 },
+        Err(Failure::Auth(AuthFault::TokenRevoked(Reason::LogoutAll))) => EndedAll {
+            tokens: 0,
+            sessions: 0,
+        },
         Err(failure) => return Err(failure),
     };
     let body = json!({
@@ -115,7 +118,10 @@ async fn who(
 async fn everything(gateway: &Gateway, live: &Live, origin: &Origin) -> Result<EndedAll, Failure> {
     let user_id = &live.identity().user_id;
     let event = AuditEvent::new(AuditKind::LogoutAll, gateway.engine.now(), origin).by(user_id);
-    let ended = gateway.engine.end_all(user_id, Reason::LogoutAll, vec![event]).await?;
+    let ended = gateway
+        .engine
+        .end_all(user_id, Reason::LogoutAll, vec![event])
+        .await?;
     observed::revocation(Reason::LogoutAll.as_str());
     Ok(ended)
 }
@@ -144,16 +150,28 @@ async fn this_login(
     handles.dedup();
     if let Some(token) = &credentials.token {
         let revocations = engine.revocations_of(live.facts(), Reason::Logout, now);
-        let target = revocations.first().map(|own| own.key.to_string()).unwrap_or_default();
+        let target = revocations
+            .first()
+            .map(|own| own.key.to_string())
+            .unwrap_or_default();
         let gate = &engine.parts().revocations;
         let fault = gate.revoke(revocations, &[event().on(target)], now).await;
         fault.map_err(maxlab_auth_core::engine::EndFault::from)?;
         let client = client_of_token(live);
-        engine.tell_upstream_of_access(token, live.facts().expires_at, client, now).await?;
+        engine
+            .tell_upstream_of_access(token, live.facts().expires_at, client, now)
+            .await?;
     }
     for handle in handles {
         if engine.owns_session(user_id, &handle).await? {
-            engine.end_session(user_id, &handle, Reason::Logout, vec![event().on(handle.as_str())]).await?;
+            engine
+                .end_session(
+                    user_id,
+                    &handle,
+                    Reason::Logout,
+                    vec![event().on(handle.as_str())],
+                )
+                .await?;
             observed::session_ended(Reason::Logout.as_str());
         }
     }
@@ -170,7 +188,10 @@ async fn revoke_refresh_token(
     origin: &Origin,
 ) -> Result<(), Failure> {
     if let Some(token) = token {
-        gateway.engine.revoke_token(token, Some("refresh_token"), None, origin).await?;
+        gateway
+            .engine
+            .revoke_token(token, Some("refresh_token"), None, origin)
+            .await?;
     }
     Ok(())
 }

@@ -39,7 +39,9 @@ pub async fn list(State(gateway): State<Gateway>, user: CurrentUser) -> Result<J
             })
         })
         .collect();
-    Ok(Json(json!({ "user_id": user_id, "active_sessions": sessions.len(), "sessions": sessions })))
+    Ok(Json(
+        json!({ "user_id": user_id, "active_sessions": sessions.len(), "sessions": sessions }),
+    ))
 }
 
 /// Ends one of the user's own sessions, and its tokens.
@@ -59,10 +61,16 @@ pub async fn terminate(
     if !engine.owns_session(user_id, &handle).await? {
         return Err(NOT_OWNED);
     }
-    let event = AuditEvent::new(AuditKind::SessionTerminated, engine.now(), &origin).by(user_id).on(handle.as_str());
-    engine.end_session(user_id, &handle, Reason::SessionTerminated, vec![event]).await?;
+    let event = AuditEvent::new(AuditKind::SessionTerminated, engine.now(), &origin)
+        .by(user_id)
+        .on(handle.as_str());
+    engine
+        .end_session(user_id, &handle, Reason::SessionTerminated, vec![event])
+        .await?;
     observed::session_ended(Reason::SessionTerminated.as_str());
-    Ok(Json(json!({ "status": "success", "message": "Session terminated" })))
+    Ok(Json(
+        json!({ "status": "success", "message": "Session terminated" }),
+    ))
 }
 
 /// Gives the session of the cookie a new id; the old one is dead when this answers.
@@ -85,7 +93,13 @@ pub async fn rotate(
     let now = engine.now();
     let (new_id, opened) = engine.parts().sessions.rotate(id, now).await?;
     let handle = opened.record.handle.as_str();
-    engine.audit(AuditEvent::new(AuditKind::SessionRotated, now, &origin).by(&live.identity().user_id).on(handle)).await?;
+    engine
+        .audit(
+            AuditEvent::new(AuditKind::SessionRotated, now, &origin)
+                .by(&live.identity().user_id)
+                .on(handle),
+        )
+        .await?;
     let mut headers = HeaderMap::new();
     if let Some(cookie) = gateway.cookies.set(&new_id) {
         headers.append(header::SET_COOKIE, cookie);

@@ -27,7 +27,9 @@ pub async fn denylist(
     let query = Parameters::from_form(query.unwrap_or_default().as_bytes())?;
     let store = gateway.engine.parts().revocations.store();
     let (limit, now) = (limit(&query)?, gateway.engine.now());
-    let (page, next) = store.list(query.find("user_id"), query.find("after"), limit, now).await?;
+    let (page, next) = store
+        .list(query.find("user_id"), query.find("after"), limit, now)
+        .await?;
     let entries: Vec<_> = page
         .into_iter()
         .map(|entry| {
@@ -56,8 +58,12 @@ pub async fn audit(
 ) -> Result<Json<Value>, Failure> {
     let query = Parameters::from_form(query.unwrap_or_default().as_bytes())?;
     let invalid = |name: &str| Failure::InvalidRequest(format!("The parameter `{name}` cannot be read"));
-    let kind = query.find("kind").map(|word| AuditKind::parse(word).ok_or_else(|| invalid("kind")));
-    let since = query.find("since").map(|text| text.parse().map_err(|_| invalid("since")));
+    let kind = query
+        .find("kind")
+        .map(|word| AuditKind::parse(word).ok_or_else(|| invalid("kind")));
+    let since = query
+        .find("since")
+        .map(|text| text.parse().map_err(|_| invalid("since")));
     let filter = AuditFilter {
         user_id: query.find("user_id").map(str::to_owned),
         kind: kind.transpose()?,
@@ -96,7 +102,9 @@ fn limit(query: &Parameters) -> Result<u32, Failure> {
         None => Ok(100),
         Some(text) => match text.parse() {
             Ok(limit @ 1..=LONGEST_PAGE) => Ok(limit),
-            _ => Err(Failure::InvalidRequest(format!("`limit` must be between 1 and {LONGEST_PAGE}"))),
+            _ => Err(Failure::InvalidRequest(format!(
+                "`limit` must be between 1 and {LONGEST_PAGE}"
+            ))),
         },
     }
 }

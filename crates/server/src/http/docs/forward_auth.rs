@@ -16,12 +16,29 @@ const METHODS: [(&str, &str); 6] = [
     ("options", "verifyOptions"),
 ];
 
-const IDENTITY: &[&str] =
-    &["Remote-User", "Remote-Name", "Remote-Email", "Remote-Groups", "Remote-Roles", "X-Auth-Source", "Cache-Control"];
+const IDENTITY: &[&str] = &[
+    "Remote-User",
+    "Remote-Name",
+    "Remote-Email",
+    "Remote-Groups",
+    "Remote-Roles",
+    "X-Auth-Source",
+    "Cache-Control",
+];
 
 pub(super) fn operations() -> Vec<Operation> {
-    let described = METHODS.into_iter().map(|(method, id)| (method, verify(method, id)));
-    described.map(|(method, operation)| if method == "get" { sends_to_log_in(operation) } else { operation }).collect()
+    let described = METHODS
+        .into_iter()
+        .map(|(method, id)| (method, verify(method, id)));
+    described
+        .map(|(method, operation)| {
+            if method == "get" {
+                sends_to_log_in(operation)
+            } else {
+                operation
+            }
+        })
+        .collect()
 }
 
 fn verify(method: &'static str, id: &str) -> Operation {

@@ -25,7 +25,11 @@ pub fn identity_headers(identity: &Identity) -> HeaderMap {
 
 /// A list, joined with commas; inside an element commas are encoded, so that one role never reads as two.
 fn list(elements: &[String]) -> String {
-    elements.iter().map(|element| encoded(element, true)).collect::<Vec<_>>().join(",")
+    elements
+        .iter()
+        .map(|element| encoded(element, true))
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 /// One value. Two values never have one encoding.
@@ -40,7 +44,9 @@ fn encoded(text: &str, in_list: bool) -> String {
     for (at, c) in text.char_indices() {
         let at_the_edge = c.is_whitespace()
             && (text.get(..at).is_some_and(|head| head.trim().is_empty())
-                || text.get(at + c.len_utf8()..last).is_some_and(|tail| tail.trim().is_empty()));
+                || text
+                    .get(at + c.len_utf8()..last)
+                    .is_some_and(|tail| tail.trim().is_empty()));
         if c.is_control() || c == '%' || (in_list && c == ',') || at_the_edge {
             let mut bytes = [0; 4];
             for byte in c.encode_utf8(&mut bytes).bytes() {

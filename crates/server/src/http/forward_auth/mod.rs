@@ -36,7 +36,12 @@ pub async fn verify(
             Ok((StatusCode::OK, said).into_response())
         }
         Err(failure @ (Failure::MissingCredential | Failure::Auth(_))) => {
-            match gateway.login.url.as_deref().filter(|_| original.is_navigation(&headers)) {
+            match gateway
+                .login
+                .url
+                .as_deref()
+                .filter(|_| original.is_navigation(&headers))
+            {
                 Some(login) => original.to_login(login),
                 None => Err(failure),
             }
@@ -48,7 +53,8 @@ pub async fn verify(
 fn requirements(gateway: &Gateway, query: &str) -> Result<Requirements, Failure> {
     let pairs = Parameters::pairs_of_form(query.as_bytes())?;
     let pairs = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    Requirements::parse(pairs, gateway.admin.clone()).map_err(|fault| Failure::InvalidRequest(fault.to_string()))
+    Requirements::parse(pairs, gateway.admin.clone())
+        .map_err(|fault| Failure::InvalidRequest(fault.to_string()))
 }
 
 async fn admitted(
@@ -64,6 +70,10 @@ async fn admitted(
     }
     let live = gateway.engine.authenticate(&credential).await?;
     observed::verified(live.identity().verification_source.as_str());
-    let live = if requirements.ask_for_workspaces() { gateway.engine.with_workspaces(live).await? } else { live };
+    let live = if requirements.ask_for_workspaces() {
+        gateway.engine.with_workspaces(live).await?
+    } else {
+        live
+    };
     Ok(Permit::check(live, requirements)?.live().clone())
 }

@@ -26,9 +26,17 @@ impl FromRequestParts<Gateway> for Original {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Failure> {
-        let peer = parts.extensions.get::<PeerAddr>().map(|PeerAddr(address)| address.ip());
+        let peer = parts
+            .extensions
+            .get::<PeerAddr>()
+            .map(|PeerAddr(address)| address.ip());
         if !peer.is_some_and(|peer| is_trusted(peer, &gateway.trusted_proxies)) {
-            return Ok(Self { method: parts.method.clone(), scheme: None, host: None, uri: None });
+            return Ok(Self {
+                method: parts.method.clone(),
+                scheme: None,
+                host: None,
+                uri: None,
+            });
         }
         let headers = &parts.headers;
         let method = match single(headers, &["x-forwarded-method", "x-original-method"])? {
@@ -51,10 +59,13 @@ fn single(headers: &HeaderMap, names: &[&str]) -> Result<Option<String>, Failure
         let mut values = headers.get_all(*name).iter();
         let Some(value) = values.next() else { continue };
         if values.next().is_some() {
-            return Err(Failure::InvalidRequest(format!("There is more than one {name} header")));
+            return Err(Failure::InvalidRequest(format!(
+                "There is more than one {name} header"
+            )));
         }
         let text = value.to_str().ok().filter(|text| !text.is_empty());
-        let text = text.ok_or_else(|| Failure::InvalidRequest(format!("The {name} header cannot be read")))?;
+        let text =
+            text.ok_or_else(|| Failure::InvalidRequest(format!("The {name} header cannot be read")))?;
         return Ok(Some(text.to_owned()));
     }
     Ok(None)
@@ -88,6 +99,10 @@ impl Original {
         let location = HeaderValue::from_str(&location)
             .map_err(|_| Failure::InvalidRequest("The page cannot be written into a URL".into()))?;
         let no_store = HeaderValue::from_static("no-store");
-        Ok((StatusCode::FOUND, [(header::LOCATION, location), (header::CACHE_CONTROL, no_store)]).into_response())
+        Ok((
+            StatusCode::FOUND,
+            [(header::LOCATION, location), (header::CACHE_CONTROL, no_store)],
+        )
+            .into_response())
     }
 }

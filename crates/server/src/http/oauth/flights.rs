@@ -60,15 +60,24 @@ impl RefreshFlights {
         let (done, landed) = tokio::sync::oneshot::channel();
         tokio::spawn(async move {
             let outcome = Arc::new(exchange.await);
-            let keep = if outcome.is_granted() { UNCOLLECTED } else { Duration::ZERO };
+            let keep = if outcome.is_granted() {
+                UNCOLLECTED
+            } else {
+                Duration::ZERO
+            };
             let _nobody_waits = done.send(outcome);
             tokio::time::sleep(keep).await;
             this.forget(&name);
         });
-        async move { landed.await.unwrap_or_else(|_| Arc::new(Outcome::lost())) }.boxed().shared()
+        async move { landed.await.unwrap_or_else(|_| Arc::new(Outcome::lost())) }
+            .boxed()
+            .shared()
     }
 
     fn forget(&self, name: &str) {
-        self.flights.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.flights
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(name);
     }
 }

@@ -39,7 +39,9 @@ pub async fn introspect(
 }
 
 fn is_known(shared: &Shared, client: &ClientCredentials) -> bool {
-    let Some(secret) = &client.secret else { return false };
+    let Some(secret) = &client.secret else {
+        return false;
+    };
     let given = sha256(secret.as_bytes());
     shared.introspection_clients.iter().fold(false, |found, known| {
         let right = sha256(known.secret.expose_secret().as_bytes()).ct_eq(&given);

@@ -38,9 +38,13 @@ fn client_of(headers: &HeaderMap, parameters: &Parameters) -> Result<Option<Clie
         secret: parameters.find("client_secret").map(str::to_owned),
     });
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(value) = values.next() else { return Ok(in_body) };
+    let Some(value) = values.next() else {
+        return Ok(in_body);
+    };
     if values.next().is_some() {
-        return Err(Failure::InvalidRequest("There is more than one Authorization header".into()));
+        return Err(Failure::InvalidRequest(
+            "There is more than one Authorization header".into(),
+        ));
     }
     let basic = value.to_str().ok().and_then(|text| {
         let (scheme, encoded) = text.split_once(' ')?;
@@ -51,21 +55,33 @@ fn client_of(headers: &HeaderMap, parameters: &Parameters) -> Result<Option<Clie
         return Ok(in_body);
     };
     if in_body.as_ref().is_some_and(|client| client.secret.is_some()) {
-        return Err(Failure::InvalidRequest("The client authenticates in two ways at once".into()));
+        return Err(Failure::InvalidRequest(
+            "The client authenticates in two ways at once".into(),
+        ));
     }
-    let plain = STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let plain = STANDARD
+        .decode(encoded)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok());
     let plain = plain.ok_or(Failure::InvalidClient)?;
     let (id, secret) = plain.split_once(':').ok_or(Failure::InvalidClient)?;
     let (id, secret) = (unquoted(id)?, unquoted(secret)?);
     if in_body.is_some_and(|client| client.id != id) {
-        return Err(Failure::InvalidRequest("The body names another client than the Authorization header".into()));
+        return Err(Failure::InvalidRequest(
+            "The body names another client than the Authorization header".into(),
+        ));
     }
-    Ok(Some(ClientCredentials { id, secret: Some(secret) }))
+    Ok(Some(ClientCredentials {
+        id,
+        secret: Some(secret),
+    }))
 }
 
 fn unquoted(text: &str) -> Result<String, Failure> {
     let spaced = text.replace('+', " ");
-    let plain = percent_encoding::percent_decode_str(&spaced).decode_utf8().map_err(|_| Failure::InvalidClient)?;
+    let plain = percent_encoding::percent_decode_str(&spaced)
+        .decode_utf8()
+        .map_err(|_| Failure::InvalidClient)?;
     Ok(plain.into_owned())
 }
 
@@ -77,21 +93,29 @@ fn unquoted(text: &str) -> Result<String, Failure> {
 /// It is not an answer that the protocol knows.
 fn passed_through(answer: &Answer) -> Result<Response, Failure> {
     if !answer.status.is_client_error() {
-        return Err(Failure::Upstream(UpstreamError::Unreadable("the status is neither success nor a client error")));
+        return Err(Failure::Upstream(UpstreamError::Unreadable(
+            "the status is neither success nor a client error",
+        )));
     }
     let mut body = match answer.json() {
         Ok(body) => body,
         // A server that says no without saying why.
         Err(_) => {
             let Value::Object(body) = json!({ "error": "invalid_request" }) else {
-                return Err(Failure::Upstream(UpstreamError::Unreadable("the body is not JSON")));
+                return Err(Failure::Upstream(UpstreamError::Unreadable(
+                    "the body is not JSON",
+                )));
             };
             body
         }
     };
     if !body.get("detail").is_some_and(Value::is_string) {
-        let said = ["error_description", "error"].into_iter().find_map(|name| body.get(name)?.as_str());
-        let detail = said.unwrap_or("The authorization server refused the request").to_owned();
+        let said = ["error_description", "error"]
+            .into_iter()
+            .find_map(|name| body.get(name)?.as_str());
+        let detail = said
+            .unwrap_or("The authorization server refused the request")
+            .to_owned();
         body.insert("detail".to_owned(), Value::String(detail));
     }
     let mut headers = no_store();

@@ -23,7 +23,9 @@ pub async fn revoke(
     headers: HeaderMap,
     OAuthBody(parameters): OAuthBody,
 ) -> Result<Response, OAuthFailure> {
-    let text = parameters.find("token").ok_or_else(|| Failure::InvalidRequest("Token is required".into()))?;
+    let text = parameters
+        .find("token")
+        .ok_or_else(|| Failure::InvalidRequest("Token is required".into()))?;
     let client = client_of(&headers, &parameters)?;
     let hint = parameters.find("token_type_hint");
     match PresentedToken::parse(text) {

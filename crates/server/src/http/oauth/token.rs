@@ -59,7 +59,9 @@ impl Outcome {
 
     /// The exchange was cut off by the end of the process.
     pub fn lost() -> Self {
-        Self::Failed(Failure::Upstream(UpstreamError::Unreachable("the exchange was cut off".into())))
+        Self::Failed(Failure::Upstream(UpstreamError::Unreachable(
+            "the exchange was cut off".into(),
+        )))
     }
 
     fn response(&self) -> Result<Response, Failure> {
@@ -97,13 +99,22 @@ pub async fn token(
         Ok(Some(Presented::Session(id))) => Some(id),
         _ => None,
     };
-    let exchange = Exchange { gateway: gateway.clone(), origin, authorization: basic(&headers), shown, parameters };
+    let exchange = Exchange {
+        gateway: gateway.clone(),
+        origin,
+        authorization: basic(&headers),
+        shown,
+        parameters,
+    };
     let patience = gateway.server.config().timeout + RECORDING;
     let outcome = match grant.as_str() {
         "authorization_code" => {
             let code = exchange.parameters.required("code")?.to_owned();
             let name = exchange.name("code", &code);
-            gateway.flights.join(name, patience, async move { exchange.code().await.into() }).await
+            gateway
+                .flights
+                .join(name, patience, async move { exchange.code().await.into() })
+                .await
         }
         "refresh_token" => {
             let token = exchange.parameters.required("refresh_token")?;
@@ -111,11 +122,19 @@ pub async fn token(
                 .map_err(|fault| Failure::InvalidRequest(format!("`refresh_token`: {fault}")))?;
             let key = gateway.engine.refresh_key(&token);
             let name = exchange.name("refresh", key.as_str());
-            gateway.flights.join(name, patience, async move { exchange.refresh(&token).await.into() }).await
+            gateway
+                .flights
+                .join(
+                    name,
+                    patience,
+                    async move { exchange.refresh(&token).await.into() },
+                )
+                .await
         }
         _ => Some(Arc::new(exchange.other().await.into())),
     };
-    let outcome = outcome.ok_or_else(|| Unavailable::store("what was exchanged could not be recorded yet"))?;
+    let outcome =
+        outcome.ok_or_else(|| Unavailable::store("what was exchanged could not be recorded yet"))?;
     Ok(outcome.response()?)
 }
 
@@ -179,7 +198,12 @@ impl Exchange {
     async fn code(&self) -> Result<Outcome, Failure> {
         let login_at = self.gateway.engine.now();
         // What cannot be recorded must not be begun: a code is good for one exchange only.
-        self.gateway.engine.parts().revocations.ensure_filled(login_at).await?;
+        self.gateway
+            .engine
+            .parts()
+            .revocations
+            .ensure_filled(login_at)
+            .await?;
         let (body, granted) = match self.granted().await? {
             Ok(tokens) => tokens,
             Err(outcome) => return Ok(outcome),
@@ -199,7 +223,10 @@ impl Exchange {
             }
             Err(LoginFault::NotIdentified(fault)) => {
                 tracing::warn!(%fault, "a login began no session: its access token is not one that is accepted here");
-                Ok(Outcome::Granted { body, headers: HeaderMap::new() })
+                Ok(Outcome::Granted {
+                    body,
+                    headers: HeaderMap::new(),
+                })
             }
             Err(fault) => {
                 self.give_back(&granted, login_at).await;
@@ -213,13 +240,18 @@ impl Exchange {
     async fn replace_shown(&self) {
         let engine = &self.gateway.engine;
         let Some(id) = &self.shown else { return };
-        let Ok((live, opened)) = engine.open_session(id).await else { return };
+        let Ok((live, opened)) = engine.open_session(id).await else {
+            return;
+        };
         let (user_id, handle) = (&live.identity().user_id, &opened.record.handle);
         let event = AuditEvent::new(AuditKind::SessionTerminated, engine.now(), &self.origin)
             .by(user_id)
             .on(handle.as_str())
             .saying("a new login took its place in the browser");
-        if let Err(fault) = engine.end_session(user_id, handle, Reason::SessionTerminated, vec![event]).await {
+        if let Err(fault) = engine
+            .end_session(user_id, handle, Reason::SessionTerminated, vec![event])
+            .await
+        {
             tracing::warn!(%fault, "the session that a login replaced could not be ended");
         }
     }
@@ -239,10 +271,16 @@ impl Exchange {
         // to come again, and this goes on.
         let started = Instant::now();
         loop {
-            match engine.refreshed(&standing, &granted, began_at, &self.origin).await {
+            match engine
+                .refreshed(&standing, &granted, began_at, &self.origin)
+                .await
+            {
                 Ok(()) => {
                     engine.end_exchange(&standing).await?;
-                    return Ok(Outcome::Granted { body, headers: HeaderMap::new() });
+                    return Ok(Outcome::Granted {
+                        body,
+                        headers: HeaderMap::new(),
+                    });
                 }
                 Err(RefreshFault::Unavailable(fault)) if started.elapsed() < LONGEST_RECORDING => {
                     tracing::warn!(%fault, "renewed tokens could not be recorded yet");
@@ -261,11 +299,16 @@ impl Exchange {
         let started = Instant::now();
         loop {
             let standing = engine.may_refresh(token, &self.origin).await?;
-            if engine.begin_exchange(&standing, patience + LONGEST_RECORDING).await? {
+            if engine
+                .begin_exchange(&standing, patience + LONGEST_RECORDING)
+                .await?
+            {
                 return Ok(standing);
             }
             if started.elapsed() > patience {
-                return Err(Unavailable::upstream("another instance is exchanging this refresh token").into());
+                return Err(
+                    Unavailable::upstream("another instance is exchanging this refresh token").into(),
+                );
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -273,7 +316,10 @@ impl Exchange {
 
     async fn other(&self) -> Result<Outcome, Failure> {
         match self.granted().await? {
-            Ok((body, _)) => Ok(Outcome::Granted { body, headers: HeaderMap::new() }),
+            Ok((body, _)) => Ok(Outcome::Granted {
+                body,
+                headers: HeaderMap::new(),
+            }),
             Err(outcome) => Ok(outcome),
         }
     }
@@ -281,7 +327,10 @@ impl Exchange {
     /// Tokens that are not given out are not left alive.
     async fn give_back(&self, granted: &Granted, now: Timestamp) {
         let engine = &self.gateway.engine;
-        let tokens = [(Some(&granted.access), TokenUse::Access), (granted.refresh.as_ref(), TokenUse::Refresh)];
+        let tokens = [
+            (Some(&granted.access), TokenUse::Access),
+            (granted.refresh.as_ref(), TokenUse::Refresh),
+        ];
         for (token, token_use) in tokens {
             let Some(token) = token else { continue };
             let key = engine.refresh_key(token);
@@ -304,9 +353,9 @@ fn granted(body: &Map<String, Value>) -> Result<Granted, UpstreamError> {
     };
     let lifetime = match body.get("expires_in") {
         None | Some(Value::Null) => None,
-        Some(value) => Some(
-            value.as_u64().ok_or(UpstreamError::Unreadable("its expires_in is not a number of seconds"))?,
-        ),
+        Some(value) => Some(value.as_u64().ok_or(UpstreamError::Unreadable(
+            "its expires_in is not a number of seconds",
+        ))?),
     };
     Ok(Granted {
         access: token("access_token")?.ok_or(UpstreamError::Unreadable("its answer has no access_token"))?,

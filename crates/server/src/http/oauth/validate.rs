@@ -20,10 +20,14 @@ pub async fn validate(
     OAuthBody(parameters): OAuthBody,
 ) -> Result<Json<Value>, OAuthFailure> {
     let refresh = parameters.find("refresh_token");
-    let text = refresh.or_else(|| parameters.find("access_token")).or_else(|| parameters.find("token"));
+    let text = refresh
+        .or_else(|| parameters.find("access_token"))
+        .or_else(|| parameters.find("token"));
     let text = text.ok_or_else(|| Failure::InvalidRequest("Token is required".into()))?;
     let Ok(token) = PresentedToken::parse(text) else {
-        return Ok(Json(json!({ "valid": false, "reason": "Invalid token", "code": "invalid_token" })));
+        return Ok(Json(
+            json!({ "valid": false, "reason": "Invalid token", "code": "invalid_token" }),
+        ));
     };
     let answer = if refresh.is_some() {
         of_refresh(&gateway, &token).await?
@@ -62,7 +66,10 @@ async fn of_refresh(gateway: &Gateway, token: &PresentedToken) -> Result<Value, 
     Ok(match gateway.engine.look_at_refresh(token).await {
         Ok(standing) => match standing.known() {
             Some(known) => json!({ "valid": true, "token_type": "refresh_token", "user_id": known.user_id }),
-            None => invalid("The refresh token was not issued through this gateway", "invalid_token"),
+            None => invalid(
+                "The refresh token was not issued through this gateway",
+                "invalid_token",
+            ),
         },
         Err(RefreshFault::Unavailable(fault)) => return Err(fault.into()),
         Err(RefreshFault::Revoked) => invalid("Token is blacklisted", "token_revoked"),

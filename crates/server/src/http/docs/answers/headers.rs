@@ -58,15 +58,30 @@ pub(in super::super) fn headers() -> Value {
         ),
         ("Remote-User", "Who it is: the user id.", text(), "user-7"),
         ("Remote-Name", "A name to show, or empty.", text(), "Member"),
-        ("Remote-Email", "An e-mail address, or empty.", text(), "member@example.test"),
+        (
+            "Remote-Email",
+            "An e-mail address, or empty.",
+            text(),
+            "member@example.test",
+        ),
         (
             "Remote-Groups",
             "Groups, joined with commas; inside one, commas, `%` and control characters are percent-encoded.",
             text(),
             "engineering,design",
         ),
-        ("Remote-Roles", "Roles, joined and encoded like the groups.", text(), "editor"),
-        ("X-Auth-Source", "The layer that verified the credential.", text(), "oauth_userinfo"),
+        (
+            "Remote-Roles",
+            "Roles, joined and encoded like the groups.",
+            text(),
+            "editor",
+        ),
+        (
+            "X-Auth-Source",
+            "The layer that verified the credential.",
+            text(),
+            "oauth_userinfo",
+        ),
         ("Allow", "The methods that this path has.", text(), "GET,HEAD"),
         (
             "Location",
