@@ -202,7 +202,7 @@ impl Failure {
                 tracing::warn!(%fault, "answered unavailable");
             }
             Self::Upstream(fault) => {
-                tracing::warn!(%fault, "the authorization server failed a request passed on")
+                tracing::warn!(%fault, "the authorization server failed a request passed on");
             }
             Self::Auth(fault) => {
                 observed::refused(fault);

@@ -65,6 +65,7 @@ async fn an_ending_without_its_audit_event_is_none(stores: Stores) {
 
 async fn a_revoke_that_does_not_reach_the_store_is_finished_later_and_once(stores: Stores) {
     let world = World::on(stores, &[]).await;
+    world.keys_are_known().await;
     let token = world.stray_token("user-1");
     assert_eq!(world.me(&token).await.status, 200);
     world.lose_store().await;

@@ -10,7 +10,7 @@ use maxlab_auth::http::serve::serve;
 use maxlab_auth_core::engine::Engine;
 use maxlab_auth_testkit::{
     Actor, Anonymous, Bearer, BreakableLink, Browser, LyingAuthServer, PostgresServer, RedisOptions,
-    RedisServer, Reply,
+    RedisServer, Reply, TokenForge,
 };
 use reqwest::Method;
 use tempfile::TempDir;
@@ -247,6 +247,16 @@ impl World {
         let token = format!("opaque-{}", uuid::Uuid::new_v4().simple());
         self.auth.know(&token, serde_json::json!({ "sub": user }));
         token
+    }
+
+    /// Waits until the gateway knows the issuer's keys: until it refuses a forged token without asking anybody.
+    pub(crate) async fn keys_are_known(&self) {
+        eventually("the keys are known", async || {
+            let forged = TokenForge::wrong_signature(&self.auth.forge().access_token("nobody").sign());
+            let asked = self.auth.total();
+            self.me(&forged).await.status == 401 && self.auth.total() == asked
+        })
+        .await;
     }
 
     /// Exchanges a code through the gateway.

@@ -58,7 +58,7 @@ async fn an_unsigned_jwt_is_refused_where_local_jwt_comes_first() {
 #[tokio::test]
 async fn an_unsigned_jwt_is_refused_in_an_outage() {
     let world = World::embedded(&[("VERIFY_LAYERS", REMOTE_FIRST)]).await;
-    world.auth.asked("/.well-known/jwks.json", 1).await;
+    world.keys_are_known().await;
     world.auth.stop().await;
     let good = world.auth.forge().access_token("anyone").sign();
     assert_eq!(

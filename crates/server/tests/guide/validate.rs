@@ -23,7 +23,7 @@ async fn ask(world: &World, name: &str, token: &str) -> Value {
 
 async fn good_revoked_expired_and_forged_tokens_are_told_apart(stores: Stores) {
     let world = World::on(stores, &[]).await;
-    world.auth.asked("/.well-known/jwks.json", 1).await;
+    world.keys_are_known().await;
     let forge = world.auth.forge();
     let (good, revoked) = (world.stray_token("user-1"), world.stray_token("user-1"));
     world.revoke(&revoked).await.expect_status(200);

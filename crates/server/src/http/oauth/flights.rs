@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
 
-use super::token::Outcome;
+use super::outcome::Outcome;
 
 /// Tokens that nobody collected, because every client hung up, are kept for so long: a client that comes again gets them
 /// instead of the loss of its session.

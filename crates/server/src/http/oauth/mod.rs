@@ -3,6 +3,7 @@
 mod authorize;
 mod flights;
 mod introspect;
+mod outcome;
 mod revoke;
 mod token;
 mod userinfo;

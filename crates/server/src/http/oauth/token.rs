@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::Response;
 use jiff::Timestamp;
 use maxlab_auth_core::audit::{AuditEvent, AuditKind, Origin};
 use maxlab_auth_core::credential::{PresentedToken, SessionId, hex, sha256};
@@ -23,7 +22,8 @@ use super::super::cookies::Presented;
 use super::super::error::{Failure, OAuthFailure};
 use super::super::extract::Caller;
 use super::super::gateway::Gateway;
-use super::{client_of, no_store, passed_through};
+use super::client_of;
+use super::outcome::{Outcome, granted};
 use crate::observed;
 use crate::upstream::{Answer, Endpoint, UpstreamError};
 
@@ -34,54 +34,6 @@ const SESSION_HEADER: HeaderName = HeaderName::from_static("x-session-id");
 const RECORDING: Duration = Duration::from_secs(3);
 /// So long it is tried to record renewed tokens before they are given up.
 const LONGEST_RECORDING: Duration = Duration::from_secs(120);
-
-/// What came of a request for tokens, in a form that several can be answered with.
-#[derive(Debug)]
-pub enum Outcome {
-    /// Tokens.
-    Granted {
-        /// The whole answer of the authorization server, unknown fields too.
-        body: Map<String, Value>,
-        /// What is set beside it: the session's cookie and name.
-        headers: HeaderMap,
-    },
-    /// The authorization server said no.
-    Refused(Answer),
-    /// Something else said no, or did not answer.
-    Failed(Failure),
-}
-
-impl Outcome {
-    /// Whether there are tokens in it.
-    pub fn is_granted(&self) -> bool {
-        matches!(self, Self::Granted { .. })
-    }
-
-    /// The exchange was cut off by the end of the process.
-    pub fn lost() -> Self {
-        Self::Failed(Failure::Upstream(UpstreamError::Unreachable(
-            "the exchange was cut off".into(),
-        )))
-    }
-
-    fn response(&self) -> Result<Response, Failure> {
-        match self {
-            Self::Granted { body, headers } => {
-                let mut all = no_store();
-                all.extend(headers.clone());
-                Ok((StatusCode::OK, all, Json(body)).into_response())
-            }
-            Self::Refused(answer) => passed_through(answer),
-            Self::Failed(failure) => Err(failure.clone()),
-        }
-    }
-}
-
-impl From<Result<Self, Failure>> for Outcome {
-    fn from(result: Result<Self, Failure>) -> Self {
-        result.unwrap_or_else(Self::Failed)
-    }
-}
 
 /// Exchanges a code or a refresh token (RFC 6749 §4.1.3, §6); any other grant is passed on.
 ///
@@ -340,26 +292,4 @@ impl Exchange {
             }
         }
     }
-}
-
-/// The tokens in an answer (RFC 6749 §5.1).
-fn granted(body: &Map<String, Value>) -> Result<Granted, UpstreamError> {
-    let token = |name: &str| match body.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => PresentedToken::parse(text)
-            .map(Some)
-            .map_err(|_| UpstreamError::Unreadable("a token in its answer is malformed")),
-        Some(_) => Err(UpstreamError::Unreadable("a token in its answer is not a string")),
-    };
-    let lifetime = match body.get("expires_in") {
-        None | Some(Value::Null) => None,
-        Some(value) => Some(value.as_u64().ok_or(UpstreamError::Unreadable(
-            "its expires_in is not a number of seconds",
-        ))?),
-    };
-    Ok(Granted {
-        access: token("access_token")?.ok_or(UpstreamError::Unreadable("its answer has no access_token"))?,
-        refresh: token("refresh_token")?,
-        lifetime: lifetime.map(Duration::from_secs),
-    })
 }

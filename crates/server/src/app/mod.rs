@@ -1,11 +1,10 @@
-//! Wiring: the only file that names concrete types.
+//! Wiring: the only place that names concrete types.
 
-use std::path::Path;
+mod stores;
+
 use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::{Context as _, bail};
-use async_trait::async_trait;
+use anyhow::Context as _;
 use axum::Router;
 use axum::http::HeaderValue;
 use maxlab_auth_core::audit::AuditLog;
@@ -14,22 +13,20 @@ use maxlab_auth_core::engine::{Engine, Parts};
 use maxlab_auth_core::guard::Admin;
 use maxlab_auth_core::identity::VerificationSource;
 use maxlab_auth_core::outbox::Outbox;
-use maxlab_auth_core::revocation::{IssuedTokens, Journal, RevocationPolicy, RevocationStore, Revocations};
+use maxlab_auth_core::revocation::{IssuedTokens, Journal, RevocationPolicy, Revocations};
 use maxlab_auth_core::seal::SealingKeys;
-use maxlab_auth_core::session::{SessionStore, Sessions};
+use maxlab_auth_core::session::Sessions;
 use maxlab_auth_core::token::{Algorithm, ClaimsPolicy, KeySet};
-use maxlab_auth_core::unavailable::Unavailable;
 use maxlab_auth_core::verify::{ChainLimits, JwtCheck, JwtVerifier, KeySource, Verifier, VerifyChain};
 use maxlab_auth_core::workspace::Workspaces;
-use maxlab_auth_store::EmbeddedStore;
-use maxlab_auth_store::RedisStore;
 use maxlab_auth_store::SqlDatabase;
 use secrecy::ExposeSecret as _;
 
+use self::stores::{DatabasePing, Stores, open_database, open_store};
 use crate::background::Background;
-use crate::config::{DatabaseUrl, Environment, JwtKeys, Settings, StoreUrl, WorkspaceSource};
+use crate::config::{JwtKeys, Settings, WorkspaceSource};
 use crate::http::cookies::CookiePolicy;
-use crate::http::gateway::{Component, Gateway, LoginRules, Ping, Shared};
+use crate::http::gateway::{Component, Gateway, LoginRules, Shared};
 use crate::http::layers::{self, LayerConfig};
 use crate::http::oauth::RefreshFlights;
 use crate::http::router;
@@ -40,8 +37,6 @@ use crate::verifiers::{AccountVerifier, IntrospectionVerifier, UserinfoVerifier}
 
 /// How much memory remembered verdicts take at most.
 const VERDICT_BYTES: u64 = 64 * 1024 * 1024;
-/// For so long a start waits for a database that does not answer yet.
-const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A gateway, ready to serve.
 #[derive(Debug)]
@@ -128,99 +123,6 @@ impl App {
             drain: app.shutdown,
             ..ServeLimits::default()
         }
-    }
-}
-
-/// The shared store, by its traits.
-struct Stores {
-    revocations: Arc<dyn RevocationStore>,
-    sessions: Arc<dyn SessionStore>,
-    ping: Arc<dyn Ping>,
-}
-
-async fn open_database(settings: &Settings) -> anyhow::Result<SqlDatabase> {
-    match &settings.stores.database {
-        DatabaseUrl::Sqlite(path) => {
-            make_parent(path)?;
-            SqlDatabase::connect_sqlite(path).await.with_context(|| {
-                format!(
-                    "DATABASE_URL: the SQLite file {} cannot be opened",
-                    path.display()
-                )
-            })
-        }
-        DatabaseUrl::Postgres(url) => {
-            let started = tokio::time::Instant::now();
-            loop {
-                match SqlDatabase::connect_postgres(url.expose_secret()).await {
-                    Ok(database) => return Ok(database),
-                    Err(fault) if started.elapsed() < DATABASE_PATIENCE => {
-                        tracing::warn!(%fault, "waiting for PostgreSQL");
-                        tokio::time::sleep(Duration::from_secs(1)).await;
-                    }
-                    Err(fault) => return Err(fault).context("DATABASE_URL: PostgreSQL does not answer"),
-                }
-            }
-        }
-    }
-}
-
-async fn open_store(settings: &Settings) -> anyhow::Result<Stores> {
-    match &settings.stores.store {
-        StoreUrl::Embedded => {
-            let path = settings.app.data_dir.join("store.db");
-            let store = Arc::new(
-                EmbeddedStore::open(&path)
-                    .await
-                    .with_context(|| format!("the embedded store {} cannot be opened", path.display()))?,
-            );
-            Ok(Stores {
-                revocations: Arc::clone(&store) as _,
-                sessions: Arc::clone(&store) as _,
-                ping: Arc::new(EmbeddedPing(store)),
-            })
-        }
-        StoreUrl::Redis { url, .. } => {
-            let store = Arc::new(RedisStore::open(url.expose_secret())?);
-            check_eviction(&store, settings.app.environment).await?;
-            Ok(Stores {
-                revocations: Arc::clone(&store) as _,
-                sessions: Arc::clone(&store) as _,
-                ping: Arc::new(RedisPing(store)),
-            })
-        }
-        StoreUrl::Sentinel(_) | StoreUrl::Cluster(_) => {
-            bail!(
-                "REDIS_URL: Sentinel and Cluster are not supported yet; use redis:// or rediss:// with one server"
-            )
-        }
-    }
-}
-
-/// A Redis that throws keys away forgets revocations.
-async fn check_eviction(store: &RedisStore, environment: Environment) -> anyhow::Result<()> {
-    match store.eviction_policy().await {
-        Ok(Some(policy)) if policy != "noeviction" => {
-            let remedy = "set `maxmemory-policy noeviction` in redis.conf";
-            if environment == Environment::Production {
-                bail!("REDIS_URL: this Redis throws keys away when its memory is full ({policy}): {remedy}");
-            }
-            tracing::warn!(
-                policy,
-                "this Redis throws keys away when its memory is full: {remedy}"
-            );
-        }
-        Ok(_) => {}
-        Err(fault) => tracing::warn!(%fault, "Redis does not answer yet; requests get 503 until it does"),
-    }
-    Ok(())
-}
-
-fn make_parent(path: &Path) -> anyhow::Result<()> {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => std::fs::create_dir_all(parent)
-            .with_context(|| format!("the folder {} cannot be made", parent.display())),
-        _ => Ok(()),
     }
 }
 
@@ -352,30 +254,5 @@ fn shared(
         flights: RefreshFlights::default(),
         components,
         metrics,
-    }
-}
-
-struct EmbeddedPing(Arc<EmbeddedStore>);
-struct RedisPing(Arc<RedisStore>);
-struct DatabasePing(Arc<SqlDatabase>);
-
-#[async_trait]
-impl Ping for EmbeddedPing {
-    async fn ping(&self) -> Result<(), Unavailable> {
-        self.0.ping().await
-    }
-}
-
-#[async_trait]
-impl Ping for RedisPing {
-    async fn ping(&self) -> Result<(), Unavailable> {
-        self.0.ping().await
-    }
-}
-
-#[async_trait]
-impl Ping for DatabasePing {
-    async fn ping(&self) -> Result<(), Unavailable> {
-        self.0.ping().await
     }
 }
