@@ -1,7 +1,7 @@
 //! Settings: raw texts in, typed values out, every fault at once.
 //!
 //! One file per section; each holds its part of the reference and its parser. [`Source`] says where texts come from,
-//! [`Settings`] what they mean, [`reference`] which settings there are.
+//! [`Settings`] what they mean, [`reference()`] which settings there are.
 
 mod address;
 mod app;
@@ -87,7 +87,7 @@ impl Settings {
         }
     }
 
-    /// Every setting as it is in force, in the order of [`reference`]. No row holds a secret.
+    /// Every setting as it is in force, in the order of [`reference()`]. No row holds a secret.
     #[must_use]
     pub fn rows(&self) -> &[SettingRow] {
         &self.rows

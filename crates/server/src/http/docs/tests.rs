@@ -7,21 +7,21 @@ use serde_json::{Value, json};
 use super::{document, operations};
 
 /// Every value of the document with its place, the root first.
-fn walk<'d>(value: &'d Value, place: String, visit: &mut dyn FnMut(&str, &'d Value)) {
-    visit(&place, value);
+fn walk<'d>(value: &'d Value, place: &str, visit: &mut dyn FnMut(&str, &'d Value)) {
+    visit(place, value);
     match value {
         Value::Object(members) => {
             for (name, value) in members {
                 walk(
                     value,
-                    format!("{place}/{}", name.replace('~', "~0").replace('/', "~1")),
+                    &format!("{place}/{}", name.replace('~', "~0").replace('/', "~1")),
                     visit,
                 );
             }
         }
         Value::Array(items) => {
             for (at, item) in items.iter().enumerate() {
-                walk(item, format!("{place}/{at}"), visit);
+                walk(item, &format!("{place}/{at}"), visit);
             }
         }
         _ => {}
@@ -42,7 +42,7 @@ fn validator(document: &Value, schema: &Value) -> jsonschema::Validator {
 fn every_reference_leads_somewhere_and_every_component_is_led_to() {
     let document = document();
     let mut used = BTreeSet::new();
-    walk(&document, String::new(), &mut |place, value| {
+    walk(&document, "", &mut |place, value| {
         if let Some(target) = value.get("$ref").and_then(Value::as_str) {
             let pointer = target.strip_prefix('#').unwrap();
             assert!(document.pointer(pointer).is_some(), "{place} refers to {target}");
@@ -112,7 +112,7 @@ fn every_operation_has_an_id_of_its_own_words_and_a_known_tag() {
 fn every_body_has_examples_and_each_fits_its_schema() {
     let document = document();
     let mut checked = 0;
-    walk(&document, String::new(), &mut |place, value| {
+    walk(&document, "", &mut |place, value| {
         let Some(content) = value.get("content").filter(|_| !place.contains("/example")) else {
             return;
         };
@@ -134,7 +134,7 @@ fn every_body_has_examples_and_each_fits_its_schema() {
 fn every_parameter_and_header_has_an_example_that_fits() {
     let document = document();
     let mut checked = 0;
-    walk(&document, String::new(), &mut |place, value| {
+    walk(&document, "", &mut |place, value| {
         let parameter = value.get("in").is_some() && value.get("schema").is_some();
         let header = place.starts_with("/components/headers/") && place.matches('/').count() == 3;
         if parameter || header {
