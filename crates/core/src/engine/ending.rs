@@ -127,38 +127,35 @@ impl Engine {
             token_expires_at,
             user_id: Some(user_id.to_owned()),
         };
-        let everything = revocation(RevocationKey::user(user_id), Some(now), None);
+        let at = self.time_of_cutoff(now).await;
+        let everything = revocation(RevocationKey::user(user_id), Some(at), None);
         gate.revoke(vec![everything], &audit, now).await?;
+        // Whatever is there now began before this returns, whatever the clocks say.
         let sessions = self.parts.sessions.of_user(user_id, now).await?;
-        let mut known = self
+        let known = self
             .parts
             .issued
             .of_user(user_id, now, NAMED_AT_LOGOUT_ALL)
             .await?;
-        known.retain(|token| token.login_at <= now);
         let mut named: Vec<_> = known
             .iter()
             .filter(|token| token.token_use == TokenUse::Access)
             .map(|t| revocation(RevocationKey::Token(t.key.clone()), None, Some(t.expires_at)))
             .collect();
-        let living: Vec<_> = sessions
-            .iter()
-            .filter(|opened| opened.record.created_at <= now)
-            .collect();
         named.extend(
-            living
+            sessions
                 .iter()
                 .map(|opened| revocation(RevocationKey::session(&opened.record.handle), None, None)),
         );
         if !named.is_empty() {
             gate.revoke(named, &[], now).await?;
         }
-        for opened in &living {
+        for opened in &sessions {
             self.retire(user_id, opened, now).await?;
         }
         Ok(EndedAll {
             tokens: known.len(),
-            sessions: living.len(),
+            sessions: sessions.len(),
         })
     }
 
@@ -177,8 +174,9 @@ impl Engine {
             return Ok(());
         }
         let now = self.now();
+        let at = self.time_of_cutoff(now).await;
         let revocation = Revocation {
-            cutoff: key.is_cutoff().then_some(now),
+            cutoff: key.is_cutoff().then_some(at),
             key,
             reason,
             revoked_at: now,
@@ -191,6 +189,12 @@ impl Engine {
             .revocations
             .revoke(vec![revocation], &audit, now)
             .await?)
+    }
+
+    /// The moment of a cut-off. While the store does not answer, it is the time of this instance: the order is recorded
+    /// then, and not acknowledged.
+    async fn time_of_cutoff(&self, now: Timestamp) -> Timestamp {
+        self.parts.revocations.shared_time(now).await.unwrap_or(now)
     }
 
     /// Records, durably, that the authorization server must be asked to revoke these tokens.

@@ -139,6 +139,15 @@ impl Revocations {
         Ok(findings.generation.unwrap_or_default())
     }
 
+    /// The present by the clock that all instances share, from a store that holds all that the journal does.
+    ///
+    /// # Errors
+    /// Journal or store did not answer.
+    pub async fn shared_time(&self, now: Timestamp) -> Result<Timestamp, Unavailable> {
+        self.ensure_filled(now).await?;
+        self.store.shared_time(now).await
+    }
+
     /// The latest cut-off of any of these parties, if there is one.
     ///
     /// # Errors

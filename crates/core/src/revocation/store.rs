@@ -45,6 +45,10 @@ pub trait RevocationStore: Send + Sync {
     ) -> Result<Findings, Unavailable>;
     /// Sets the generation, if there is none; answers the one that then stands.
     async fn found_generation(&self, generation: &str) -> Result<String, Unavailable>;
+    /// The present by the one clock that all instances share: the store's own where they have a store in common, and
+    /// `local` where there is but one instance. Cut-offs and the beginnings of logins are measured by it, so that
+    /// instances whose clocks differ agree on which came first.
+    async fn shared_time(&self, local: Timestamp) -> Result<Timestamp, Unavailable>;
     /// Revoked tokens, those of one user where given; at most `limit`, beginning after the key `after`, in the order
     /// of the store (which need not be sorted); the second value is where to go on, `None` at the end.
     async fn list(

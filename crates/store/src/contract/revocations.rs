@@ -21,6 +21,7 @@ pub async fn revocations<S: RevocationStore + 'static>(make: impl AsyncFn() -> S
         names_and_kinds_keep_apart,
         a_large_batch_is_found_whole,
         the_generation_is_founded_once,
+        the_shared_clock_runs_forward,
         a_listing_goes_on_where_it_stopped,
         a_listing_is_of_one_user_where_asked,
         a_purge_takes_nothing_that_lives,
@@ -188,6 +189,14 @@ async fn a_large_batch_is_found_whole(store: Arc<impl RevocationStore>) {
     let keys: Vec<_> = orders.iter().map(|order| order.key.clone()).collect();
     let findings = store.find(&keys, &[], now()).await.unwrap();
     assert_eq!(findings.revoked.iter().flatten().count(), 450);
+}
+
+async fn the_shared_clock_runs_forward(store: Arc<impl RevocationStore>) {
+    // The store may have a clock of its own, whose time is not that of these tests.
+    let first = store.shared_time(now()).await.unwrap();
+    let second = store.shared_time(later(1)).await.unwrap();
+    assert!(second >= first, "{second} comes before {first}");
+    assert!(first > jiff::Timestamp::UNIX_EPOCH);
 }
 
 async fn the_generation_is_founded_once(store: Arc<impl RevocationStore>) {

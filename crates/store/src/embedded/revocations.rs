@@ -137,6 +137,10 @@ impl RevocationStore for EmbeddedStore {
         Ok(findings)
     }
 
+    async fn shared_time(&self, local: Timestamp) -> Result<Timestamp, Unavailable> {
+        Ok(local)
+    }
+
     async fn found_generation(&self, generation: &str) -> Result<String, Unavailable> {
         let mut held = self.database.begin().await?;
         held.execute(

@@ -72,6 +72,12 @@ impl RevocationStore for RedisStore {
         })
     }
 
+    async fn shared_time(&self, _: Timestamp) -> Result<Timestamp, Unavailable> {
+        let (seconds, micros): (i64, i64) = self.link.one(&::redis::cmd("TIME")).await?;
+        Timestamp::from_microsecond(seconds.saturating_mul(1_000_000).saturating_add(micros))
+            .map_err(|_| Unavailable::store("its clock shows no time"))
+    }
+
     async fn found_generation(&self, generation: &str) -> Result<String, Unavailable> {
         self.link
             .one(eval(FOUND_GENERATION, &[GENERATION]).arg(generation))

@@ -50,6 +50,12 @@ fn verify(method: &'static str, id: &str) -> Operation {
         let schema = json!({ "type": "array", "items": { "type": "string", "minLength": 1 } });
         query(name, &description, schema, json!([example]))
     };
+    // A cookie that acts must prove its origin; reading needs no proof.
+    let forbidden = if matches!(method, "get" | "options") {
+        "Denied"
+    } else {
+        "DeniedOrCrossSite"
+    };
     Operation::new(method, "/auth/verify", id, "May this request pass, and as whom?")
         .tagged(TAG)
         .described(
@@ -64,7 +70,7 @@ fn verify(method: &'static str, id: &str) -> Operation {
         .taking(requirement("workspace", "ws-1"))
         .taking(requirement("scope", "openid"))
         .answers("200", answer("It may.", IDENTITY, json!(null)))
-        .may_fail(&[("401", "Unauthorized"), ("403", "Denied"), ("503", "Unavailable")])
+        .may_fail(&[("401", "Unauthorized"), ("403", forbidden), ("503", "Unavailable")])
 }
 
 /// Only who goes to a page is sent elsewhere.

@@ -148,14 +148,9 @@ impl Exchange {
     }
 
     async fn code(&self) -> Result<Outcome, Failure> {
-        let login_at = self.gateway.engine.now();
         // What cannot be recorded must not be begun: a code is good for one exchange only.
-        self.gateway
-            .engine
-            .parts()
-            .revocations
-            .ensure_filled(login_at)
-            .await?;
+        let engine = &self.gateway.engine;
+        let login_at = engine.parts().revocations.shared_time(engine.now()).await?;
         let (body, granted) = match self.granted().await? {
             Ok(tokens) => tokens,
             Err(outcome) => return Ok(outcome),
@@ -210,7 +205,7 @@ impl Exchange {
 
     async fn refresh(&self, token: &PresentedToken) -> Result<Outcome, Failure> {
         let engine = &self.gateway.engine;
-        let began_at = engine.now();
+        let began_at = engine.parts().revocations.shared_time(engine.now()).await?;
         let standing = self.claimed(token).await?;
         let (body, granted) = match self.granted().await {
             Ok(Ok(tokens)) => tokens,
