@@ -183,12 +183,6 @@ impl Engine {
                 .await?;
         }
         self.register(&issued, now).await?;
-        let rotated = issued
-            .iter()
-            .any(|t| t.token_use == TokenUse::Refresh && t.key != standing.key);
-        if rotated && standing.known.is_some() {
-            self.parts.issued.supersede(&standing.key, now).await?;
-        }
         if let Some(handle) = session {
             let tokens = session_tokens(granted, &issued);
             match self
@@ -206,6 +200,13 @@ impl Engine {
             }
             self.refuse_if_ended_meanwhile(&user_id, handle, login_at, granted, &issued, now)
                 .await?;
+        }
+        // Last, so that whatever failed before may be tried again with the old token.
+        let rotated = issued
+            .iter()
+            .any(|t| t.token_use == TokenUse::Refresh && t.key != standing.key);
+        if rotated && standing.known.is_some() {
+            self.parts.issued.supersede(&standing.key, now).await?;
         }
         let mut event = AuditEvent::new(AuditKind::Refresh, now, origin).by(&user_id);
         event.target = session.map(|handle| handle.as_str().to_owned());

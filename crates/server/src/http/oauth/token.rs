@@ -210,7 +210,7 @@ impl Exchange {
         let (body, granted) = match self.granted().await {
             Ok(Ok(tokens)) => tokens,
             nothing => {
-                engine.end_exchange(&standing).await?;
+                self.release(&standing).await;
                 return nothing.map(|outcome| outcome.err().unwrap_or_else(Outcome::lost));
             }
         };
@@ -223,7 +223,7 @@ impl Exchange {
                 .await
             {
                 Ok(()) => {
-                    engine.end_exchange(&standing).await?;
+                    self.release(&standing).await;
                     return Ok(Outcome::Granted {
                         body,
                         headers: HeaderMap::new(),
@@ -258,6 +258,13 @@ impl Exchange {
                 );
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Gives the claim back. If that fails it runs out by itself; what came of the exchange stands either way.
+    async fn release(&self, standing: &RefreshStanding) {
+        if let Err(fault) = self.gateway.engine.end_exchange(standing).await {
+            tracing::warn!(%fault, "the claim on a refresh token was not given back");
         }
     }
 
