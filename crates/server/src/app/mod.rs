@@ -1,4 +1,4 @@
-//! Wiring: the only place that names concrete types.
+//! Wiring: where concrete types are named (`check` names the stores too, to ask each by itself).
 
 mod stores;
 
@@ -126,7 +126,8 @@ impl App {
     }
 }
 
-fn upstream_config(settings: &Settings) -> UpstreamConfig {
+/// How these settings reach the authorization server.
+pub(crate) fn upstream_config(settings: &Settings) -> UpstreamConfig {
     UpstreamConfig {
         base: settings.upstream.external_auth_url.clone(),
         issuer: settings.verify.issuer.clone(),

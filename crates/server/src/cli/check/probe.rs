@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout};
 
 use super::super::serve;
 use super::{Finding, Health};
+use crate::app::upstream_config;
 use crate::config::{DatabaseUrl, Environment, JwtKeys, Settings, StoreUrl};
 use crate::upstream::{AuthServer, Endpoint, PublishedKeys, UpstreamConfig};
 
@@ -127,13 +128,9 @@ async fn database(settings: &Settings) -> Found {
 }
 
 fn upstream(settings: &Settings) -> UpstreamConfig {
-    UpstreamConfig {
-        base: settings.upstream.external_auth_url.clone(),
-        issuer: settings.verify.issuer.clone(),
-        introspection_url: settings.upstream.introspection_url.clone(),
-        client: settings.upstream.client.clone(),
-        timeout: settings.upstream.timeout.min(PATIENCE / 2),
-    }
+    let usual = upstream_config(settings);
+    let timeout = usual.timeout.min(PATIENCE / 2);
+    UpstreamConfig { timeout, ..usual }
 }
 
 async fn authorization_server(settings: &Settings, server: &Arc<AuthServer>, address: &str) -> Vec<Finding> {
