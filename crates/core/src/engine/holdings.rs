@@ -56,23 +56,19 @@ impl Engine {
         }
     }
 
-    /// Records that the authorization server must be asked to revoke an access token.
+    /// Records that the authorization server must be asked to revoke one token.
     ///
     /// # Errors
     /// It is not recorded.
-    pub async fn tell_upstream_of_access(
+    pub async fn tell_upstream_of(
         &self,
         token: &PresentedToken,
+        token_use: TokenUse,
         expires_at: Option<Timestamp>,
         client: Option<ClientCredentials>,
         now: Timestamp,
     ) -> Result<(), Unavailable> {
-        let item = SessionToken::new(
-            TokenKey::from_bytes_of(token),
-            TokenUse::Access,
-            token,
-            expires_at,
-        );
+        let item = SessionToken::new(TokenKey::from_bytes_of(token), token_use, token, expires_at);
         self.tell_upstream(&[item], client, now).await
     }
 }

@@ -11,7 +11,6 @@ use crate::clock;
 use crate::credential::PresentedToken;
 use crate::outbox::ClientCredentials;
 use crate::revocation::{Facts, Reason, Revocation, RevocationKey, TokenKey, TokenUse};
-use crate::session::SessionToken;
 use crate::token::{TokenShape, shape_of};
 use crate::verify::{Rejection, VerifyFault};
 
@@ -49,8 +48,9 @@ impl Engine {
                 let event = event.on(known.key.as_str());
                 self.parts.revocations.revoke(vec![own], &[event], now).await?;
             }
-            let raw = SessionToken::new(known.key.clone(), TokenUse::Refresh, token, None);
-            return Ok(self.tell_upstream(&[raw], client, now).await?);
+            return Ok(self
+                .tell_upstream_of(token, TokenUse::Refresh, None, client, now)
+                .await?);
         }
         self.revoke_access_token(token, hint, client, origin, now).await
     }
@@ -86,8 +86,7 @@ impl Engine {
         event.target = revocations.first().map(|own| own.key.to_string());
         self.parts.revocations.revoke(revocations, &[event], now).await?;
         let token_use = hint.and_then(TokenUse::parse).unwrap_or(TokenUse::Access);
-        let raw = SessionToken::new(TokenKey::from_bytes_of(token), token_use, token, None);
-        Ok(self.tell_upstream(&[raw], client, now).await?)
+        Ok(self.tell_upstream_of(token, token_use, None, client, now).await?)
     }
 
     /// What revokes the credential of these facts, and nothing else.

@@ -7,7 +7,6 @@ use maxlab_auth_core::credential::{PresentedToken, SessionHandle};
 use maxlab_auth_core::engine::{AuthFault, Engine};
 use maxlab_auth_core::outbox::ClientCredentials;
 use maxlab_auth_core::revocation::{Party, Reason, RevocationKey, TokenKey, TokenUse};
-use maxlab_auth_core::session::SessionToken;
 use maxlab_auth_core::token::{TokenShape, shape_of};
 use maxlab_auth_core::verify::Rejection;
 use secrecy::ExposeSecret as _;
@@ -208,8 +207,10 @@ async fn tell(
     token_use: TokenUse,
     client: Option<ClientCredentials>,
 ) -> anyhow::Result<()> {
-    let item = SessionToken::new(TokenKey::from_bytes_of(token), token_use, token, None);
-    engine.tell_upstream(&[item], client, engine.now()).await.context(
+    let told = engine
+        .tell_upstream_of(token, token_use, None, client, engine.now())
+        .await;
+    told.context(
         "the token is revoked here, but it could not be recorded that the authorization server must be told; run the \
          command again",
     )

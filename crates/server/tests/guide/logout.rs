@@ -161,3 +161,33 @@ on_embedded_and_redis!(
     by_bearer_it_ends_the_token_and_its_session_and_nothing_else,
     the_body_may_name_a_refresh_token_and_the_header_a_session,
 );
+
+async fn a_logout_that_failed_half_way_can_be_repeated_and_leaves_no_session(stores: Stores) {
+    let world = World::on(stores, &[]).await;
+    let login = world.log_in("user-1").await;
+    world.fill_disk_for("outbox").await;
+    let bearer = world.bearer(&login.access);
+    bearer.post_json(LOGOUT, &json!({})).await.expect_status(503);
+    world.free_disk_for("outbox").await;
+    bearer.post_json(LOGOUT, &json!({})).await.expect_status(200);
+    login.browser.get("/api/v1/auth/me").await.expect_status(401);
+    assert_ne!(world.refresh(&login.refresh).await.status.as_u16(), 200);
+}
+
+on_embedded_and_redis!(a_logout_that_failed_half_way_can_be_repeated_and_leaves_no_session);
+
+#[tokio::test]
+async fn everything_may_be_logged_out_twice_by_the_body_too() {
+    let world = World::embedded(&[]).await;
+    let login = world.log_in("user-1").await;
+    let bearer = world.bearer(&login.access);
+    let everywhere = json!({ "logout_all_devices": true });
+    bearer.post_json(LOGOUT, &everywhere).await.expect_status(200);
+    bearer.post_json(LOGOUT, &everywhere).await.expect_status(200);
+    // One token that was revoked by itself is no right to log everything out, nor a proof that it was.
+    let other = world.log_in("user-2").await;
+    world.revoke(&other.access).await.expect_status(200);
+    let refused = world.bearer(&other.access).post_json(LOGOUT, &everywhere).await;
+    refused.expect_status(401);
+    other.browser.get("/api/v1/auth/me").await.expect_status(200);
+}

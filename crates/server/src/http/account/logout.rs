@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use maxlab_auth_core::audit::{AuditEvent, AuditKind, Origin};
 use maxlab_auth_core::credential::{PresentedToken, SessionHandle};
 use maxlab_auth_core::engine::{AuthFault, EndedAll};
-use maxlab_auth_core::revocation::{Live, Reason};
+use maxlab_auth_core::revocation::{Live, Reason, TokenUse};
 use serde_json::{Map, Value, json};
 
 use super::super::body::OptionalJson;
@@ -36,18 +36,15 @@ pub async fn logout(
     let refresh_token = refresh_token(&body)?;
     let credentials = Credentials::read(&headers, &gateway)?;
     match who(&gateway, &original, &headers, &credentials).await? {
-        Some(live) if all_devices => {
-            revoke_refresh_token(&gateway, refresh_token.as_ref(), &origin).await?;
+        Ok(live) if all_devices => {
             everything(&gateway, &live, &origin).await?;
         }
-        Some(live) => {
-            revoke_refresh_token(&gateway, refresh_token.as_ref(), &origin).await?;
-            this_login(&gateway, &live, &credentials, &headers, &origin).await?;
-        }
+        Ok(live) => this_login(&gateway, &live, &credentials, &headers, &origin).await?,
         // It was logged out before: that is what was asked for, unless more was.
-        None if all_devices => return Err(AuthFault::TokenRevoked(Reason::Logout).into()),
-        None => revoke_refresh_token(&gateway, refresh_token.as_ref(), &origin).await?,
+        Err(fault) if all_devices && !was_everything(&fault) => return Err(fault.into()),
+        Err(_) => {}
     }
+    revoke_refresh_token(&gateway, refresh_token.as_ref(), &origin).await?;
     let body = json!({
         "status": "success",
         "message": "Successfully logged out",
@@ -72,7 +69,7 @@ pub async fn logout_all(
     let ended = match authenticate(&gateway, &original, &headers, &credentials).await {
         Ok(live) => everything(&gateway, &live, &origin).await?,
         // The answer to the first call was lost, and this is the second.
-        Err(Failure::Auth(AuthFault::TokenRevoked(Reason::LogoutAll))) => EndedAll {
+        Err(Failure::Auth(fault)) if was_everything(&fault) => EndedAll {
             tokens: 0,
             sessions: 0,
         },
@@ -101,16 +98,23 @@ async fn authenticate(
     Ok(gateway.engine.authenticate(&credential).await?)
 }
 
-/// Who asks; `None` if the credential was good and has been revoked.
+/// Whether the credential died in a logout-all: asking for one again is asking for what is done.
+fn was_everything(fault: &AuthFault) -> bool {
+    matches!(fault, AuthFault::TokenRevoked(Reason::LogoutAll))
+}
+
+/// Who asks; or, where the credential was good and has been revoked, how that was.
 async fn who(
     gateway: &Gateway,
     original: &Original,
     headers: &HeaderMap,
     credentials: &Credentials,
-) -> Result<Option<Live>, Failure> {
+) -> Result<Result<Live, AuthFault>, Failure> {
     match authenticate(gateway, original, headers, credentials).await {
-        Ok(live) => Ok(Some(live)),
-        Err(Failure::Auth(AuthFault::TokenRevoked(_) | AuthFault::SessionRevoked)) => Ok(None),
+        Ok(live) => Ok(Ok(live)),
+        Err(Failure::Auth(fault @ (AuthFault::TokenRevoked(_) | AuthFault::SessionRevoked))) => {
+            Ok(Err(fault))
+        }
         Err(failure) => Err(failure),
     }
 }
@@ -148,20 +152,6 @@ async fn this_login(
     }
     handles.sort();
     handles.dedup();
-    if let Some(token) = &credentials.token {
-        let revocations = engine.revocations_of(live.facts(), Reason::Logout, now);
-        let target = revocations
-            .first()
-            .map(|own| own.key.to_string())
-            .unwrap_or_default();
-        let gate = &engine.parts().revocations;
-        let fault = gate.revoke(revocations, &[event().on(target)], now).await;
-        fault.map_err(maxlab_auth_core::engine::EndFault::from)?;
-        let client = client_of_token(live);
-        engine
-            .tell_upstream_of_access(token, live.facts().expires_at, client, now)
-            .await?;
-    }
     for handle in handles {
         if engine.owns_session(user_id, &handle).await? {
             engine
@@ -174,6 +164,21 @@ async fn this_login(
                 .await?;
             observed::session_ended(Reason::Logout.as_str());
         }
+    }
+    // The credential comes last: while it is good, whoever was answered 503 can ask again and the rest is done.
+    if let Some(token) = &credentials.token {
+        let revocations = engine.revocations_of(live.facts(), Reason::Logout, now);
+        let target = revocations
+            .first()
+            .map(|own| own.key.to_string())
+            .unwrap_or_default();
+        let gate = &engine.parts().revocations;
+        let fault = gate.revoke(revocations, &[event().on(target)], now).await;
+        fault.map_err(maxlab_auth_core::engine::EndFault::from)?;
+        let client = client_of_token(live);
+        engine
+            .tell_upstream_of(token, TokenUse::Access, live.facts().expires_at, client, now)
+            .await?;
     }
     Ok(())
 }

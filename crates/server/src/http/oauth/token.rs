@@ -11,7 +11,6 @@ use maxlab_auth_core::audit::{AuditEvent, AuditKind, Origin};
 use maxlab_auth_core::credential::{PresentedToken, SessionId, hex, sha256};
 use maxlab_auth_core::engine::{Granted, LoginFault, RefreshFault, RefreshStanding};
 use maxlab_auth_core::revocation::{Reason, TokenUse};
-use maxlab_auth_core::session::SessionToken;
 use maxlab_auth_core::unavailable::Unavailable;
 use reqwest::Method;
 use serde_json::{Map, Value};
@@ -287,10 +286,8 @@ impl Exchange {
         ];
         for (token, token_use) in tokens {
             let Some(token) = token else { continue };
-            let key = engine.refresh_key(token);
-            let item = SessionToken::new(key, token_use, token, None);
-            if let Err(fault) = engine.tell_upstream(&[item], None, now).await {
-                tracing::warn!(%fault, reason = Reason::Logout.as_str(), "a token that was not given out lives on");
+            if let Err(fault) = engine.tell_upstream_of(token, token_use, None, None, now).await {
+                tracing::warn!(%fault, "a token that was not given out lives on");
             }
         }
     }
