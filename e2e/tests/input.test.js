@@ -43,10 +43,12 @@ describe('bad input', () => {
   });
 
   it('a token over 16 KiB is refused without asking anybody', async () => {
-    const heard = stack.idp.requests.length;
+    // Discovery and the keys are fetched in the background, whoever asks; what counts is who is asked about the token.
+    const asked = () => stack.idp.requests.filter(({ route }) => !['discovery', 'jwks'].includes(route)).length;
+    const heard = asked();
     const response = await fetch(origin + me, { headers: { authorization: `Bearer ${'x'.repeat(17_000)}` } });
     assert.ok([400, 401, 431].includes(response.status), String(response.status));
-    assert.equal(stack.idp.requests.length, heard);
+    assert.equal(asked(), heard);
   });
 
   it('parameters that come twice, and bodies that are no JSON, are 400', async () => {
