@@ -49,6 +49,26 @@ impl Clock for ManualClock {
     }
 }
 
+/// A clock that nobody can set, for measuring how long something lasts.
+pub trait Ticks: Send + Sync + Debug {
+    /// Microseconds since a moment that stays the same while the process runs. It goes on while the machine sleeps:
+    /// a lease does not last longer because a lid was closed.
+    fn micros(&self) -> u64;
+}
+
+/// The machine's own monotonic clock, which counts the time that the machine was suspended.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemTicks;
+
+impl Ticks for SystemTicks {
+    fn micros(&self) -> u64 {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+        let nanos = u64::try_from(now.tv_nsec).unwrap_or(0);
+        seconds.saturating_mul(1_000_000).saturating_add(nanos / 1_000)
+    }
+}
+
 /// `time` plus `by`, held at the last representable moment instead of overflowing.
 pub fn after(time: Timestamp, by: Duration) -> Timestamp {
     time.saturating_add(by).unwrap_or(Timestamp::MAX)

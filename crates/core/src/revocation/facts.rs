@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::assurance::Assurance;
 use super::key::{Party, RevocationKey};
 use crate::clock;
 use crate::credential::SessionHandle;
@@ -59,12 +60,12 @@ pub struct Facts {
 #[derive(Clone, Debug)]
 pub struct Live {
     facts: Arc<Facts>,
-    generation: String,
+    assurance: Assurance,
 }
 
 impl Live {
-    pub(super) fn new(facts: Arc<Facts>, generation: String) -> Self {
-        Self { facts, generation }
+    pub(super) fn new(facts: Arc<Facts>, assurance: Assurance) -> Self {
+        Self { facts, assurance }
     }
 
     /// Who it is.
@@ -77,9 +78,9 @@ impl Live {
         &self.facts
     }
 
-    /// The store generation under which it was accepted (invariant I3).
-    pub fn generation(&self) -> &str {
-        &self.generation
+    /// On what grounds it was let through (invariant I3).
+    pub fn assurance(&self) -> &Assurance {
+        &self.assurance
     }
 
     /// The same, of a member of these workspaces too: those that the database knows beside the claims.
@@ -94,7 +95,7 @@ impl Live {
         }
         Self {
             facts: Arc::new(facts),
-            generation: self.generation,
+            assurance: self.assurance,
         }
     }
 }

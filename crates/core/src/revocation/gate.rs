@@ -1,25 +1,35 @@
 //! The one gate: every credential passes it on every request, and everything that ends a credential goes through it.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{Mutex, RwLock};
 use uuid::Uuid;
 
+use super::assurance::{Assurance, GateStatus};
 use super::facts::{Issued, Live};
+use super::follower::Follower;
 use super::key::{Party, RevocationKey};
-use super::record::{JournalEntry, Journalled, Reason, Revocation, Spare};
+use super::log::RevocationLog;
+use super::membership::Membership;
+use super::publisher::Publisher;
+use super::record::{JournalEntry, Reason, Revocation, Spare};
+use super::replica::Replica;
 use super::store::{Findings, Journal, RevocationStore};
 use crate::audit::AuditEvent;
-use crate::clock;
+use crate::clock::{self, Clock, Ticks};
+use crate::random;
 use crate::unavailable::Unavailable;
 use crate::verify::Verified;
 
 /// How many journal lines are carried to the store at a time.
 const BATCH: u32 = 1_000;
-/// How often the store is filled again when it loses its data meanwhile.
-const FILLS: usize = 3;
+/// How often the store is asked again when its data set changes meanwhile.
+const TRIES: usize = 3;
+/// A refusal that the store gave is kept in memory for so long at least: the stream brings its own expiry meanwhile.
+const KEPT_REFUSAL: Duration = Duration::from_secs(600);
 
 /// How long revocations are kept and how far clocks may differ.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +38,10 @@ pub struct RevocationPolicy {
     pub skew: Duration,
     /// How long a cut-off, and the revocation of what names no expiry, is kept (`REVOCATION_RETENTION_DAYS`).
     pub retention: Duration,
+    /// Whether checks are answered from memory under a lease (`REVOCATION_READS=replica`) or always by the store.
+    pub from_memory: bool,
+    /// How long a lease lasts (`REVOCATION_LEASE_SECONDS`).
+    pub lease: Duration,
 }
 
 /// Why a verified credential is not let through.
@@ -55,14 +69,41 @@ pub enum RevokeFault {
     NotApplied(Unavailable),
 }
 
+impl RevokeFault {
+    /// What did not answer.
+    pub fn into_unavailable(self) -> Unavailable {
+        match self {
+            Self::NotRecorded(fault) | Self::NotApplied(fault) => fault,
+        }
+    }
+}
+
+/// The parts that a gate is made of.
+pub struct GateParts {
+    /// The record that nothing acknowledged is lost from.
+    pub journal: Arc<dyn Journal>,
+    /// The shared store, as direct reads see it.
+    pub store: Arc<dyn RevocationStore>,
+    /// The same store, as what binds every instance.
+    pub log: Arc<dyn RevocationLog>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// What leases are measured with.
+    pub ticks: Arc<dyn Ticks>,
+}
+
 /// What is revoked: the check on every request, and the only way to revoke anything.
 pub struct Revocations {
     journal: Arc<dyn Journal>,
     store: Arc<dyn RevocationStore>,
     policy: RevocationPolicy,
-    /// The generation of the store that is known to hold all that the journal does.
-    filled: RwLock<Option<String>>,
-    filling: Mutex<()>,
+    membership: Arc<Membership>,
+    replica: Arc<Replica>,
+    publisher: Arc<Publisher>,
+    follower: Follower,
+    /// Lines that were found unfinished the last time. What is still there the next time was left by somebody.
+    unfinished: Mutex<HashSet<i64>>,
+    direct_reads: AtomicU64,
 }
 
 impl std::fmt::Debug for Revocations {
@@ -75,14 +116,49 @@ impl std::fmt::Debug for Revocations {
 
 impl Revocations {
     /// A gate over a journal and a store.
-    pub fn new(journal: Arc<dyn Journal>, store: Arc<dyn RevocationStore>, policy: RevocationPolicy) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// The machine gives no random numbers.
+    pub fn new(parts: GateParts, policy: RevocationPolicy) -> Result<Self, Unavailable> {
+        let GateParts {
+            journal,
+            store,
+            log,
+            clock,
+            ticks,
+        } = parts;
+        let id = Uuid::new_v4().simple().to_string();
+        let membership = Arc::new(Membership::new(
+            id,
+            Arc::clone(&journal),
+            Arc::clone(&log),
+            ticks,
+            policy.lease,
+        ));
+        let replica = Arc::new(Replica::new(random::bytes()?));
+        let publisher = Arc::new(Publisher::new(
+            Arc::clone(&journal),
+            Arc::clone(&log),
+            Arc::clone(&membership),
+            Arc::clone(&replica),
+        ));
+        Ok(Self {
+            follower: Follower {
+                log,
+                membership: Arc::clone(&membership),
+                publisher: Arc::clone(&publisher),
+                replica: Arc::clone(&replica),
+                clock,
+            },
             journal,
             store,
             policy,
-            filled: RwLock::new(None),
-            filling: Mutex::new(()),
-        }
+            membership,
+            replica,
+            publisher,
+            unfinished: Mutex::default(),
+            direct_reads: AtomicU64::new(0),
+        })
     }
 
     /// The store behind the gate, for listing and cleaning.
@@ -95,20 +171,49 @@ impl Revocations {
         self.policy
     }
 
+    /// Keeps a lease, and the replica complete, for as long as this is polled. Without it every check asks the store.
+    pub async fn follow(&self) {
+        tokio::join!(self.follower.keep_lease(), self.follower.follow());
+    }
+
+    /// Gives the lease back, so that nobody waits for this instance when it is gone.
+    pub async fn release(&self) {
+        self.membership.release().await;
+    }
+
+    /// How this instance stands.
+    pub fn status(&self) -> GateStatus {
+        let (position, stream) = self.membership.positions();
+        GateStatus {
+            term: self.membership.adopted().map(|adopted| adopted.term.clone()),
+            position,
+            stream,
+            lease_left: self.membership.lease_left(),
+            waiters: self.publisher.waiters(),
+            direct_reads: self.direct_reads.load(Ordering::Relaxed),
+            replica: self.replica.stats(),
+        }
+    }
+
+    /// Forgets in memory what has expired, some entries at a time; how many that were.
+    pub fn sweep(&self, now: Timestamp, budget: usize) -> usize {
+        self.replica.sweep(now, budget)
+    }
+
     /// Lets a verified credential through unless it is revoked.
     ///
     /// # Errors
     /// It is revoked, or nobody knows whether it is.
     pub async fn admit(&self, verified: Verified, now: Timestamp) -> Result<Live, Refusal> {
         let facts = verified.into_facts();
-        let generation = self
+        let assurance = self
             .check(&facts.names, &facts.parties, facts.issued, now)
             .await?;
-        Ok(Live::new(facts, generation))
+        Ok(Live::new(facts, assurance))
     }
 
     /// The same question, of something that is not a verified credential: a refresh token, or the names that an
-    /// unverified token gives itself (then only a refusal means anything). Answers the store's generation.
+    /// unverified token gives itself (then only a refusal means anything). Answers on what grounds it is let through.
     ///
     /// # Errors
     /// It is revoked, or nobody knows whether it is.
@@ -118,10 +223,10 @@ impl Revocations {
         parties: &[Party],
         issued: Issued,
         now: Timestamp,
-    ) -> Result<String, Refusal> {
+    ) -> Result<Assurance, Refusal> {
         let mut asked = names.to_vec();
         asked.extend(parties.iter().cloned().map(RevocationKey::Before));
-        let findings = self.find(&asked, names, now).await?;
+        let (findings, assurance) = self.find(&asked, names, now).await?;
         let spared_since = findings.spared.iter().flatten().max();
         for (key, found) in asked.iter().zip(&findings.revoked) {
             let Some(found) = found else { continue };
@@ -136,7 +241,7 @@ impl Revocations {
                 return Err(refusal(key, found.reason));
             }
         }
-        Ok(findings.generation.unwrap_or_default())
+        Ok(assurance)
     }
 
     /// The present by the clock that all instances share, from a store that holds all that the journal does.
@@ -144,7 +249,7 @@ impl Revocations {
     /// # Errors
     /// Journal or store did not answer.
     pub async fn shared_time(&self, now: Timestamp) -> Result<Timestamp, Unavailable> {
-        self.ensure_filled(now).await?;
+        self.membership.confirmed(now).await?;
         self.store.shared_time(now).await
     }
 
@@ -158,7 +263,7 @@ impl Revocations {
         now: Timestamp,
     ) -> Result<Option<Timestamp>, Unavailable> {
         let keys: Vec<_> = parties.iter().cloned().map(RevocationKey::Before).collect();
-        let findings = self.find(&keys, &[], now).await?;
+        let (findings, _) = self.find(&keys, &[], now).await?;
         Ok(findings
             .revoked
             .into_iter()
@@ -167,8 +272,8 @@ impl Revocations {
             .max())
     }
 
-    /// Revokes, in the order that promises I1 and I2: journal and audit first, then the store. When it returns `Ok`
-    /// every instance refuses what the revocations cover.
+    /// Revokes, in the order that promises I1 and I2: journal and audit first, then the store, then every instance that
+    /// answers from memory. When it returns `Ok` every instance refuses what the revocations cover.
     ///
     /// # Errors
     /// It is not acknowledged; see [`RevokeFault`].
@@ -178,16 +283,11 @@ impl Revocations {
         audit: &[AuditEvent],
         now: Timestamp,
     ) -> Result<(), RevokeFault> {
-        let entries: Vec<_> = revocations.into_iter().map(JournalEntry::Revoked).collect();
-        let lines = self
-            .journal
-            .append(&entries, audit, now)
-            .await
-            .map_err(RevokeFault::NotRecorded)?;
-        self.carry(&lines, now).await.map_err(RevokeFault::NotApplied)
+        let entries = revocations.into_iter().map(JournalEntry::Revoked).collect();
+        self.publisher.submit(entries, audit.to_vec(), now).await
     }
 
-    /// Exempts logins from the cut-offs before them, durably.
+    /// Exempts logins from the cut-offs before them, durably and on every instance.
     ///
     /// # Errors
     /// It is not sure that they are exempt.
@@ -195,34 +295,39 @@ impl Revocations {
         if spares.is_empty() {
             return Ok(());
         }
-        let entries: Vec<_> = spares.into_iter().map(JournalEntry::Spared).collect();
-        let lines = self.journal.append(&entries, &[], now).await?;
-        self.carry(&lines, now).await
+        let entries = spares.into_iter().map(JournalEntry::Spared).collect();
+        let spared = self.publisher.submit(entries, Vec::new(), now).await;
+        spared.map_err(RevokeFault::into_unavailable)
     }
 
-    /// Finishes what was recorded and did not reach the store; how many lines that were.
+    /// Finishes what was recorded and did not reach the store: lines that are found unfinished twice in a row, since
+    /// whoever is at work on a line is done with it by then. How many lines that were.
     ///
     /// # Errors
     /// Journal or store did not answer; what is left is left for the next time.
     pub async fn reconcile(&self, now: Timestamp) -> Result<usize, Unavailable> {
-        let mut carried = 0;
-        loop {
-            let lines = self.journal.unapplied(BATCH).await?;
-            if lines.is_empty() {
-                return Ok(carried);
-            }
-            carried += lines.len();
-            self.carry(&lines, now).await?;
+        let lines = self.journal.unapplied(BATCH).await?;
+        let left: Vec<_> = {
+            let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
+            let before =
+                std::mem::replace(&mut *unfinished, lines.iter().map(|line| line.position).collect());
+            lines
+                .into_iter()
+                .filter(|line| before.contains(&line.position))
+                .collect()
+        };
+        if !left.is_empty() {
+            self.publisher.carry(&left, now).await?;
         }
+        Ok(left.len())
     }
 
     /// Makes sure that the store holds all that the journal does.
     ///
     /// # Errors
     /// Journal or store did not answer.
-    pub async fn ensure_filled(&self, now: Timestamp) -> Result<String, Unavailable> {
-        let findings = self.find(&[], &[], now).await?;
-        Ok(findings.generation.unwrap_or_default())
+    pub async fn ensure_filled(&self, now: Timestamp) -> Result<(), Unavailable> {
+        self.membership.confirmed(now).await.map(drop)
     }
 
     /// Forgets what has expired, in journal and store; how many lines and entries that were.
@@ -242,91 +347,72 @@ impl Revocations {
         }
     }
 
-    async fn carry(&self, lines: &[Journalled], now: Timestamp) -> Result<(), Unavailable> {
-        self.write(lines, now).await?;
-        let positions: Vec<_> = lines.iter().map(|line| line.position).collect();
-        self.journal.applied(&positions).await
-    }
-
-    async fn write(&self, lines: &[Journalled], now: Timestamp) -> Result<(), Unavailable> {
-        let (mut revocations, mut spares) = (Vec::new(), Vec::new());
-        for line in lines {
-            match &line.entry {
-                JournalEntry::Revoked(revocation) => revocations.push(revocation.clone()),
-                JournalEntry::Spared(spare) => spares.push(spare.clone()),
-            }
-        }
-        // Spares first: a cut-off that arrives before its exemptions would refuse a login for a moment (I6).
-        if !spares.is_empty() {
-            self.store.spare(&spares, now).await?;
-        }
-        if !revocations.is_empty() {
-            self.store.apply(&revocations, now).await?;
-        }
-        Ok(())
-    }
-
-    /// Reads the store, and fills it from the journal first if it is not the store that was filled before.
+    /// Reads what stands recorded: from memory under a live lease, else from the store if its data set is the one that
+    /// the journal knows.
     async fn find(
         &self,
         revoked: &[RevocationKey],
         spared: &[RevocationKey],
         now: Timestamp,
-    ) -> Result<Findings, Unavailable> {
-        let findings = self.store.find(revoked, spared, now).await?;
-        if findings.generation.is_some() && findings.generation == *self.filled.read().await {
-            return Ok(findings);
+    ) -> Result<(Findings, Assurance), Unavailable> {
+        if self.policy.from_memory && self.membership.may_answer() {
+            return Ok((self.remembered(revoked, spared, now), self.assurance(true)));
         }
-        self.fill(now).await?;
-        let findings = self.store.find(revoked, spared, now).await?;
-        if findings.generation.is_some() && findings.generation == *self.filled.read().await {
-            return Ok(findings);
+        self.direct_reads.fetch_add(1, Ordering::Relaxed);
+        let mut adopted = self.membership.confirmed(now).await?;
+        for _ in 0..TRIES {
+            let findings = self.store.find(revoked, spared, now).await?;
+            if findings.epoch.as_ref() == Some(&adopted.term.epoch) {
+                self.keep_refusals(revoked, &findings, now);
+                return Ok((findings, self.assurance(false)));
+            }
+            adopted = self.membership.adopt_anew(&adopted.term, now).await?;
         }
-        Err(Unavailable::store(
-            "it lost its data while it was being filled again",
-        ))
+        Err(Unavailable::store("it keeps losing its data"))
     }
 
-    async fn fill(&self, now: Timestamp) -> Result<(), Unavailable> {
-        let _one_at_a_time = self.filling.lock().await;
-        for _ in 0..FILLS {
-            let stands = self.store.find(&[], &[], now).await?.generation;
-            if stands.is_some() && stands == *self.filled.read().await {
-                return Ok(());
-            }
-            if stands.is_none() || stands != self.journal.generation().await? {
-                // The generation stands before the replay begins, so that a flush in its midst shows at its end.
-                let generation = match stands {
-                    Some(generation) => generation,
-                    None => self.store.found_generation(&Uuid::now_v7().to_string()).await?,
-                };
-                self.replay(now).await?;
-                if self.store.find(&[], &[], now).await?.generation.as_ref() != Some(&generation) {
-                    continue;
-                }
-                self.journal.set_generation(&generation).await?;
-                *self.filled.write().await = Some(generation);
-            } else {
-                *self.filled.write().await = stands;
-            }
-            return Ok(());
+    fn remembered(&self, revoked: &[RevocationKey], spared: &[RevocationKey], now: Timestamp) -> Findings {
+        let replica = &self.replica;
+        Findings {
+            revoked: revoked
+                .iter()
+                .map(|key| replica.revoked(replica.fingerprint(key), now))
+                .collect(),
+            spared: spared
+                .iter()
+                .map(|key| replica.spared(replica.fingerprint(key), now))
+                .collect(),
+            epoch: None,
         }
-        Err(Unavailable::store(
-            "it keeps losing its data while it is being filled",
-        ))
     }
 
-    async fn replay(&self, now: Timestamp) -> Result<(), Unavailable> {
-        let (mut position, mut count) = (i64::MIN, 0_usize);
-        loop {
-            let lines = self.journal.live_after(position, BATCH, now).await?;
-            let Some(last) = lines.last() else { break };
-            position = last.position;
-            count += lines.len();
-            self.write(&lines, now).await?;
-            tracing::info!(lines = count, "filling the store from the journal");
+    /// What was refused once from the store is refused from memory too, even if the stream brings it only later (I6).
+    fn keep_refusals(&self, revoked: &[RevocationKey], findings: &Findings, now: Timestamp) {
+        if !self.policy.from_memory {
+            return;
         }
-        Ok(())
+        for (key, found) in revoked.iter().zip(&findings.revoked) {
+            let Some(found) = found.as_ref().filter(|found| found.cutoff.is_none()) else {
+                continue;
+            };
+            self.replica.apply(&JournalEntry::Revoked(Revocation {
+                key: key.clone(),
+                cutoff: None,
+                reason: found.reason,
+                revoked_at: now,
+                expires_at: clock::after(now, KEPT_REFUSAL),
+                token_expires_at: None,
+                user_id: None,
+            }));
+        }
+    }
+
+    fn assurance(&self, from_memory: bool) -> Assurance {
+        Assurance {
+            term: self.membership.adopted(),
+            from_memory,
+            lease_left: self.membership.lease_left(),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::key::{RevocationKey, TokenKey};
 use super::record::{JournalEntry, Journalled, Reason, Revocation, Spare};
+use super::term::{Epoch, Term};
 use crate::audit::AuditEvent;
 use crate::unavailable::Unavailable;
 
@@ -24,8 +25,8 @@ pub struct Findings {
     pub revoked: Vec<Option<Found>>,
     /// For each key that was asked about, in that order: since when the login is spared.
     pub spared: Vec<Option<Timestamp>>,
-    /// The store's generation: `None` if it has lost its data, or never had any.
-    pub generation: Option<String>,
+    /// The store's data set: `None` if it has lost its data, or never had any, and where nobody asked a store.
+    pub epoch: Option<Epoch>,
 }
 
 /// The store that every instance shares, fast to read, not trusted to remember: the journal is.
@@ -36,15 +37,13 @@ pub trait RevocationStore: Send + Sync {
     async fn apply(&self, revocations: &[Revocation], now: Timestamp) -> Result<(), Unavailable>;
     /// Records spares; where one is there, the later `began_at` and expiry stay.
     async fn spare(&self, spares: &[Spare], now: Timestamp) -> Result<(), Unavailable>;
-    /// What stands recorded, together with the generation, in one trip.
+    /// What stands recorded, together with the data set, in one trip.
     async fn find(
         &self,
         revoked: &[RevocationKey],
         spared: &[RevocationKey],
         now: Timestamp,
     ) -> Result<Findings, Unavailable>;
-    /// Sets the generation, if there is none; answers the one that then stands.
-    async fn found_generation(&self, generation: &str) -> Result<String, Unavailable>;
     /// The present by the one clock that all instances share: the store's own where they have a store in common, and
     /// `local` where there is but one instance. Cut-offs and the beginnings of logins are measured by it, so that
     /// instances whose clocks differ agree on which came first.
@@ -97,10 +96,13 @@ pub trait Journal: Send + Sync {
         limit: u32,
         now: Timestamp,
     ) -> Result<Vec<Journalled>, Unavailable>;
-    /// The generation of the store that this journal last filled.
-    async fn generation(&self) -> Result<Option<String>, Unavailable>;
-    /// Notes the generation of the store that has been filled.
-    async fn set_generation(&self, generation: &str) -> Result<(), Unavailable>;
+    /// The journal's own name, by which a store remembers that this journal was written into it.
+    async fn id(&self) -> Result<String, Unavailable>;
+    /// The data set that is registered as the one that counts; `None` before the first.
+    async fn term(&self) -> Result<Option<Term>, Unavailable>;
+    /// Registers a data set as the one that counts, under the next number, if `current` is still what is registered.
+    /// `None` if it is not.
+    async fn announce(&self, current: Option<&Term>, epoch: &Epoch) -> Result<Option<Term>, Unavailable>;
     /// Forgets lines that have expired; how many that were.
     async fn purge(&self, now: Timestamp) -> Result<u64, Unavailable>;
 }

@@ -1,0 +1,304 @@
+//! How a revocation comes into force: journalled together with those that arrive at the same time, published, and
+//! acknowledged when no instance can answer without it any longer.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::timeout;
+
+use super::awaiting::Awaiting;
+use super::gate::RevokeFault;
+use super::log::{Holder, Instance, LogFault, Published, RevocationLog};
+use super::member::{Position, Tick};
+use super::membership::{Adopted, Membership};
+use super::record::{JournalEntry, Journalled};
+use super::replica::Replica;
+use super::store::Journal;
+use crate::audit::AuditEvent;
+use crate::unavailable::Unavailable;
+
+/// So many orders are journalled in one transaction at most.
+const GROUP: usize = 512;
+/// How often a revocation is published anew because the store's data set changed under it.
+const TRIES: usize = 4;
+/// How often it is looked who holds leases, where the stream brings no word of it.
+const LOOK: Duration = Duration::from_millis(20);
+
+struct Order {
+    entries: Vec<JournalEntry>,
+    audit: Vec<AuditEvent>,
+    now: Timestamp,
+    done: oneshot::Sender<Result<(), RevokeFault>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    orders: Vec<Order>,
+    is_led: bool,
+}
+
+#[derive(Default)]
+struct Marks {
+    positions: Vec<i64>,
+    is_led: bool,
+}
+
+/// Who said that they have applied what, as the stream brings it.
+#[derive(Default)]
+pub(super) struct Board {
+    applied: Mutex<HashMap<Instance, Position>>,
+    news: Notify,
+}
+
+impl Board {
+    pub(super) fn post(&self, applied: Vec<(Instance, Position)>) {
+        if applied.is_empty() {
+            return;
+        }
+        let mut board = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
+        for (instance, position) in applied {
+            let stands = board.entry(instance).or_default();
+            *stands = position.max(*stands);
+        }
+        drop(board);
+        self.news.notify_waiters();
+    }
+
+    pub(super) fn clear(&self) {
+        self.applied
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+
+    fn tell(&self, awaiting: &mut Awaiting) {
+        let board = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
+        for (instance, position) in board.iter() {
+            awaiting.applied(instance, *position);
+        }
+    }
+}
+
+pub(super) struct Publisher {
+    journal: Arc<dyn Journal>,
+    log: Arc<dyn RevocationLog>,
+    membership: Arc<Membership>,
+    replica: Arc<Replica>,
+    pub(super) board: Board,
+    queue: Mutex<Queue>,
+    marks: Mutex<Marks>,
+    waiting: AtomicUsize,
+}
+
+impl Publisher {
+    pub(super) fn new(
+        journal: Arc<dyn Journal>,
+        log: Arc<dyn RevocationLog>,
+        membership: Arc<Membership>,
+        replica: Arc<Replica>,
+    ) -> Self {
+        Self {
+            journal,
+            log,
+            membership,
+            replica,
+            board: Board::default(),
+            queue: Mutex::default(),
+            marks: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+        }
+    }
+
+    /// How many groups of revocations wait for other instances.
+    pub(super) fn waiters(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Journals and publishes, and answers when every instance refuses (or spares) what the entries say. It runs to its
+    /// end even if nobody waits for it any longer.
+    pub(super) async fn submit(
+        self: &Arc<Self>,
+        entries: Vec<JournalEntry>,
+        audit: Vec<AuditEvent>,
+        now: Timestamp,
+    ) -> Result<(), RevokeFault> {
+        let (done, outcome) = oneshot::channel();
+        let leads = {
+            let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            queue.orders.push(Order {
+                entries,
+                audit,
+                now,
+                done,
+            });
+            !std::mem::replace(&mut queue.is_led, true)
+        };
+        if leads {
+            tokio::spawn(Arc::clone(self).lead());
+        }
+        let given_up = || RevokeFault::NotApplied(Unavailable::store("the revocation was given up"));
+        outcome.await.unwrap_or_else(|_| Err(given_up()))
+    }
+
+    /// One transaction after the other, each with all that arrived during the one before it (group commit). Publishing
+    /// goes on beside it.
+    async fn lead(self: Arc<Self>) {
+        loop {
+            let group = {
+                let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+                if queue.orders.is_empty() {
+                    queue.is_led = false;
+                    return;
+                }
+                let size = queue.orders.len().min(GROUP);
+                queue.orders.drain(..size).collect::<Vec<_>>()
+            };
+            self.commit(group).await;
+        }
+    }
+
+    async fn commit(self: &Arc<Self>, group: Vec<Order>) {
+        let Some(now) = group.iter().map(|order| order.now).max() else {
+            return;
+        };
+        let entries: Vec<_> = group
+            .iter()
+            .flat_map(|order| order.entries.iter().cloned())
+            .collect();
+        let audit: Vec<_> = group
+            .iter()
+            .flat_map(|order| order.audit.iter().cloned())
+            .collect();
+        match self.journal.append(&entries, &audit, now).await {
+            Ok(lines) => {
+                tokio::spawn(Arc::clone(self).enforce(group, lines, now));
+            }
+            // One order that the journal cannot take must not cost the others theirs.
+            Err(_) if group.len() > 1 => {
+                for order in group {
+                    Box::pin(self.commit(vec![order])).await;
+                }
+            }
+            Err(fault) => {
+                for order in group {
+                    let _ = order.done.send(Err(RevokeFault::NotRecorded(fault.clone())));
+                }
+            }
+        }
+    }
+
+    async fn enforce(self: Arc<Self>, group: Vec<Order>, lines: Vec<Journalled>, now: Timestamp) {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let outcome = self.carry(&lines, now).await.map_err(RevokeFault::NotApplied);
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        for order in group {
+            let _ = order.done.send(outcome.clone());
+        }
+    }
+
+    /// Brings journalled lines into force on every instance.
+    pub(super) async fn carry(
+        self: &Arc<Self>,
+        lines: &[Journalled],
+        now: Timestamp,
+    ) -> Result<(), Unavailable> {
+        let entries: Vec<_> = lines.iter().map(|line| line.entry.clone()).collect();
+        let mut adopted = self.membership.confirmed(now).await?;
+        for _ in 0..TRIES {
+            let published = match self.log.publish(&adopted.term.epoch, &entries, now).await {
+                Ok(published) => published,
+                Err(LogFault::AnotherEpoch) => {
+                    adopted = self.membership.adopt_anew(&adopted.term, now).await?;
+                    continue;
+                }
+                Err(LogFault::Unavailable(fault)) => return Err(fault),
+            };
+            let answered_at = self.membership.now();
+            for entry in &entries {
+                self.replica.apply(entry);
+            }
+            self.mark(lines);
+            // The register is read after the lines were committed: if the term stands, any later one is filled with
+            // them, and whoever answers under this one is among the holders.
+            let (current, ()) = tokio::join!(
+                self.membership.is_current(&adopted.term),
+                self.wait(published, &adopted, answered_at)
+            );
+            if current? {
+                return self.membership.settled(&adopted).await;
+            }
+            adopted = self.membership.adopt_anew(&adopted.term, now).await?;
+        }
+        Err(Unavailable::store("its data set keeps changing"))
+    }
+
+    /// Waits until each instance that held a lease has applied the entries, or its lease has run out.
+    async fn wait(&self, published: Published, adopted: &Adopted, answered_at: Tick) {
+        let holders = published.holders.clone();
+        let mut awaiting = Awaiting::new(
+            published.position,
+            published.holders,
+            &adopted.holder,
+            answered_at,
+        );
+        loop {
+            let news = self.board.news.notified();
+            self.board.tell(&mut awaiting);
+            for lapsed in awaiting.lapse(self.membership.now()) {
+                self.evict(&holders, &lapsed).await;
+            }
+            if awaiting.is_over() {
+                return;
+            }
+            let left = awaiting.next_lapse().unwrap_or(0);
+            let left = Duration::from_micros(left.saturating_sub(self.membership.now()));
+            if timeout(left.min(LOOK), news).await.is_err()
+                && let Ok(Ok(now)) = timeout(left.max(LOOK), self.log.holders()).await
+            {
+                for holder in now {
+                    awaiting.applied(&holder.instance, holder.applied);
+                }
+            }
+        }
+    }
+
+    /// An instance that was lost is not waited for a second time.
+    async fn evict(&self, holders: &[Holder], lapsed: &Instance) {
+        tracing::warn!(instance = %lapsed, "an instance did not confirm a revocation before its lease ran out");
+        if let Some(holder) = holders.iter().find(|holder| holder.instance == *lapsed)
+            && let Err(fault) = self.log.evict(holder).await
+        {
+            tracing::debug!(%fault, "the lapsed lease stays on the list");
+        }
+    }
+
+    /// Notes in the journal that lines have reached the store, many at a time. If that is lost they are published a
+    /// second time, which changes nothing.
+    fn mark(self: &Arc<Self>, lines: &[Journalled]) {
+        let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        marks.positions.extend(lines.iter().map(|line| line.position));
+        if !std::mem::replace(&mut marks.is_led, true) {
+            tokio::spawn(Arc::clone(self).write_marks());
+        }
+    }
+
+    async fn write_marks(self: Arc<Self>) {
+        loop {
+            let positions = {
+                let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+                if marks.positions.is_empty() {
+                    marks.is_led = false;
+                    return;
+                }
+                std::mem::take(&mut marks.positions)
+            };
+            if let Err(fault) = self.journal.applied(&positions).await {
+                tracing::debug!(%fault, "the reconciler will publish these lines again");
+            }
+        }
+    }
+}
