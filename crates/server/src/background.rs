@@ -21,6 +21,9 @@ const RECONCILE: Duration = Duration::from_secs(1);
 const KEYS: Duration = Duration::from_secs(5);
 /// What has expired is cleaned away so often.
 const PURGE: Duration = Duration::from_secs(300);
+/// What has expired is forgotten in memory so often, so many entries at a time.
+const SWEEP: Duration = Duration::from_millis(100);
+const SWEPT_AT_ONCE: usize = 4_096;
 /// After a failure nothing is tried for so long, doubled up to this many times.
 const LONGEST_PAUSE: u32 = 5;
 
@@ -62,6 +65,9 @@ impl Background {
             let this = this.clone();
             async move { this.purge().await }
         }));
+        if self.engine.parts().revocations.policy().from_memory {
+            self.spawn_replica(stop, &mut tasks);
+        }
         if let Some(keys) = &self.keys {
             let (keys, engine) = (Arc::clone(keys), self.engine.clone());
             tasks.spawn(every(KEYS, "keys", stop.clone(), move || {
@@ -73,6 +79,28 @@ impl Background {
             }));
         }
         tasks
+    }
+
+    /// Keeps the replica complete until `stop`, and gives the lease back then.
+    fn spawn_replica(&self, stop: &CancellationToken, tasks: &mut JoinSet<()>) {
+        let gate = Arc::clone(&self.engine.parts().revocations);
+        let halt = stop.clone();
+        tasks.spawn(async move {
+            tokio::select! {
+                () = gate.follow() => {}
+                () = halt.cancelled() => {}
+            }
+            gate.release().await;
+        });
+        let this = self.clone();
+        tasks.spawn(every(SWEEP, "sweeper", stop.clone(), move || {
+            let this = this.clone();
+            async move {
+                let gate = &this.engine.parts().revocations;
+                gate.sweep(this.engine.now(), SWEPT_AT_ONCE);
+                Ok(())
+            }
+        }));
     }
 
     async fn reconcile(&self) -> Result<(), Unavailable> {

@@ -10,6 +10,7 @@
 #[cfg(feature = "contract")]
 pub mod contract;
 mod embedded;
+mod line;
 mod moment;
 mod redis;
 mod sql;

@@ -29,7 +29,8 @@ fn token(jti: &str) -> RevocationKey {
 #[tokio::test(flavor = "multi_thread")]
 async fn revocations_keep_their_contract() {
     let (_folder, make) = folder();
-    contract::revocations(make).await;
+    contract::revocations(&make).await;
+    contract::revocation_log(&make).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,10 @@
 //! Revocations in a real Redis: their contract, and a deployment of the guide beside us.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-use maxlab_auth_core::revocation::{Reason, Revocation, RevocationKey, RevocationStore, Spare, TokenKey};
+use maxlab_auth_core::revocation::{
+    Instance, JournalEntry, Reason, Renewal, Revocation, RevocationKey, RevocationLog, RevocationStore,
+    Spare, TokenKey,
+};
 use maxlab_auth_core::session::SessionStore;
 use maxlab_auth_core::unavailable::Unavailable;
 use maxlab_auth_store::{RedisStore, contract};
@@ -46,6 +49,7 @@ async fn apply(store: &RedisStore, jti: &str, seconds: u64) -> Result<(), Unavai
 async fn revocations_keep_their_contract() {
     let (server, _) = plain().await;
     contract::revocations(async || emptied(&server).await).await;
+    contract::revocation_log(async || emptied(&server).await).await;
 }
 
 #[tokio::test]
@@ -229,7 +233,17 @@ async fn everything_but_the_generation_has_an_end() {
         .rename(&keys[0], &keys[1], &session.sealed, &session, now, now)
         .await
         .unwrap();
-    store.found_generation("g").await.unwrap();
+    let epoch = store.look("journal").await.unwrap().epoch;
+    let instance = Instance::new("i.1");
+    let renewal = Renewal {
+        epoch: &epoch,
+        holder: Some((&instance, 0)),
+        lease: 1_000_000,
+    };
+    store.renew(renewal).await.unwrap();
+    let entry = JournalEntry::Revoked(contract::revoked_token("c", 60));
+    store.publish(&epoch, &[entry], now).await.unwrap();
+    store.applied(&instance, 1).await.unwrap();
     let RedisReply::Array(all) = server.command(&["KEYS", "*"]).await.unwrap() else {
         unreachable!()
     };
@@ -239,17 +253,24 @@ async fn everything_but_the_generation_has_an_end() {
             endless.push(key);
         }
     }
-    assert_eq!(endless, ["gateway:generation"]);
-    assert_eq!(all.len(), 12);
+    endless.sort();
+    let bounded = ["generation", "leases", "notices", "position", "snapshots"];
+    let mut expected: Vec<_> = bounded
+        .iter()
+        .map(|name| format!("gateway:{{revocations}}:{name}"))
+        .collect();
+    expected.push("revocations".to_owned());
+    assert_eq!(endless, expected, "what has no end is bounded in length");
+    assert_eq!(all.len(), 19);
 }
 
 #[tokio::test]
 async fn a_flushed_store_has_no_generation() {
     let (server, store) = plain().await;
-    store.found_generation("g1").await.unwrap();
+    let first = store.look("journal").await.unwrap().epoch;
     apply(&store, "a", 60).await.unwrap();
     server.flush_all().await.unwrap();
     let findings = store.find(&[token("a")], &[], contract::now()).await.unwrap();
-    assert_eq!((findings.revoked, findings.generation), (vec![None], None));
-    assert_eq!(store.found_generation("g2").await.unwrap(), "g2");
+    assert_eq!((findings.revoked, findings.epoch), (vec![None], None));
+    assert_ne!(store.look("journal").await.unwrap().epoch, first);
 }

@@ -30,7 +30,7 @@ impl EndFault {
     /// What did not answer.
     pub fn into_unavailable(self) -> Unavailable {
         match self {
-            Self::Revoke(RevokeFault::NotRecorded(fault) | RevokeFault::NotApplied(fault)) => fault,
+            Self::Revoke(fault) => fault.into_unavailable(),
             Self::Unavailable(fault) => fault,
         }
     }

@@ -92,6 +92,12 @@ pub struct GateParts {
     pub ticks: Arc<dyn Ticks>,
 }
 
+impl std::fmt::Debug for GateParts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GateParts").finish_non_exhaustive()
+    }
+}
+
 /// What is revoked: the check on every request, and the only way to revoke anything.
 pub struct Revocations {
     journal: Arc<dyn Journal>,

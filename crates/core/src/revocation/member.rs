@@ -96,6 +96,13 @@ impl Member {
         }
     }
 
+    /// Entries that this instance published itself, behind `before` and up to `position`, are in the replica.
+    pub fn published(&mut self, before: Position, position: Position) {
+        if self.take(before, position) == Taken::Apply {
+            self.applied(position);
+        }
+    }
+
     /// Everything up to `position` is in the replica.
     pub fn applied(&mut self, position: Position) {
         if let Some(applied) = &mut self.applied {

@@ -185,16 +185,11 @@ impl Membership {
 
     async fn renew_under(&self, adopted: &Adopted) -> Result<Standing, Unavailable> {
         let position = self.with(|member| member.position());
-        let renewal = Renewal {
-            epoch: &adopted.term.epoch,
-            holder: position.map(|position| (&adopted.holder, position)),
-            lease: self.lease,
-        };
         // Before anything is sent: what the lease counts from (I1).
         let sent_at = self.ticks.micros();
-        let (renewed, standing) = tokio::join!(self.log.renew(renewal), self.journal.term());
-        let at = match renewed {
-            Ok(at) => at,
+        let (renewed, standing) = tokio::join!(self.ask(adopted, position), self.journal.term());
+        let (at, as_holder) = match renewed {
+            Ok(answer) => answer,
             Err(LogFault::AnotherEpoch) => return Ok(Standing::Over),
             Err(LogFault::Unavailable(fault)) => return Err(fault),
         };
@@ -205,13 +200,32 @@ impl Membership {
             Err(_) => self.log.confirm().await?,
         }
         self.seen.store(at, Ordering::Relaxed);
-        let as_holder = position.is_some();
         let well = self.with(|member| member.renewed(adopted.term.number, sent_at, at, as_holder));
         Ok(if well {
             Standing::Renewed
         } else {
             Standing::RolledBack
         })
+    }
+
+    /// Asks for a lease; where the store takes no writes (its disk or its memory is full), for nothing but the position,
+    /// so that it can still be asked directly.
+    async fn ask(&self, adopted: &Adopted, position: Option<Position>) -> Result<(Position, bool), LogFault> {
+        let renewal = |holder| Renewal {
+            epoch: &adopted.term.epoch,
+            holder,
+            lease: self.lease,
+        };
+        if let Some(position) = position {
+            match self.log.renew(renewal(Some((&adopted.holder, position)))).await {
+                Ok(at) => return Ok((at, true)),
+                Err(LogFault::AnotherEpoch) => return Err(LogFault::AnotherEpoch),
+                Err(LogFault::Unavailable(fault)) => {
+                    tracing::warn!(%fault, "no lease: requests ask the store");
+                }
+            }
+        }
+        Ok((self.log.renew(renewal(None)).await?, false))
     }
 
     /// Adopts the store's data set: registers it with the journal if it is another one than before, or one that was

@@ -221,6 +221,7 @@ impl Publisher {
             for entry in &entries {
                 self.replica.apply(entry);
             }
+            self.note_own(&adopted, published.position, entries.len());
             self.mark(lines);
             // The register is read after the lines were committed: if the term stands, any later one is filled with
             // them, and whoever answers under this one is among the holders.
@@ -234,6 +235,16 @@ impl Publisher {
             adopted = self.membership.adopt_anew(&adopted.term, now).await?;
         }
         Err(Unavailable::store("its data set keeps changing"))
+    }
+
+    /// What this instance published right behind what it had applied need not come back to it over the stream.
+    fn note_own(&self, adopted: &Adopted, position: Position, entries: usize) {
+        let before = position.saturating_sub(entries as Position);
+        self.membership.with(|member| {
+            if member.term() == Some(adopted.term.number) {
+                member.published(before, position);
+            }
+        });
     }
 
     /// Waits until each instance that held a lease has applied the entries, or its lease has run out.

@@ -8,12 +8,12 @@ use anyhow::Context as _;
 use axum::Router;
 use axum::http::HeaderValue;
 use maxlab_auth_core::audit::AuditLog;
-use maxlab_auth_core::clock::{Clock, SystemClock};
+use maxlab_auth_core::clock::{Clock, SystemClock, SystemTicks};
 use maxlab_auth_core::engine::{Engine, Parts};
 use maxlab_auth_core::guard::Admin;
 use maxlab_auth_core::identity::VerificationSource;
 use maxlab_auth_core::outbox::Outbox;
-use maxlab_auth_core::revocation::{IssuedTokens, Journal, RevocationPolicy, Revocations};
+use maxlab_auth_core::revocation::{GateParts, IssuedTokens, Journal, RevocationPolicy, Revocations};
 use maxlab_auth_core::seal::SealingKeys;
 use maxlab_auth_core::session::Sessions;
 use maxlab_auth_core::token::{Algorithm, ClaimsPolicy, KeySet};
@@ -24,7 +24,7 @@ use secrecy::ExposeSecret as _;
 
 use self::stores::{DatabasePing, Stores, open_database, open_store};
 use crate::background::Background;
-use crate::config::{JwtKeys, Settings, WorkspaceSource};
+use crate::config::{JwtKeys, RevocationReads, Settings, WorkspaceSource};
 use crate::http::cookies::CookiePolicy;
 use crate::http::gateway::{Component, Gateway, LoginRules, Shared};
 use crate::http::layers::{self, LayerConfig};
@@ -62,7 +62,7 @@ impl App {
         let stores = open_store(&settings).await?;
         let server = Arc::new(AuthServer::new(upstream_config(&settings))?);
         let (layers, jwt, keys) = verifiers(&settings, &server)?;
-        let engine = engine(&settings, &database, &stores, layers, jwt, Arc::clone(&clock));
+        let engine = engine(&settings, &database, &stores, layers, jwt, Arc::clone(&clock))?;
         let components = vec![
             Component {
                 name: "store",
@@ -192,7 +192,7 @@ fn engine(
     layers: Vec<Arc<dyn Verifier>>,
     jwt: Arc<JwtCheck>,
     clock: Arc<dyn Clock>,
-) -> Engine {
+) -> anyhow::Result<Engine> {
     let limits = ChainLimits {
         keep: settings.verify.cache,
         bytes: VERDICT_BYTES,
@@ -201,18 +201,26 @@ fn engine(
     let policy = RevocationPolicy {
         skew: settings.verify.clock_skew,
         retention: settings.revocation.retention,
+        from_memory: settings.revocation.reads == RevocationReads::Replica,
+        lease: settings.revocation.lease,
+    };
+    let parts = GateParts {
+        journal: Arc::clone(database) as Arc<dyn Journal>,
+        store: Arc::clone(&stores.revocations),
+        log: Arc::clone(&stores.log),
+        clock: Arc::clone(&clock),
+        ticks: Arc::new(SystemTicks),
     };
     let keys: Arc<SealingKeys> = Arc::new(settings.session.sealing_keys.clone());
-    let journal = Arc::clone(database) as Arc<dyn Journal>;
     let by_database = settings.verify.workspace_source != WorkspaceSource::Claims;
-    Engine::new(Parts {
+    Ok(Engine::new(Parts {
         chain: Arc::new(VerifyChain::new(
             layers,
             Some(jwt),
             settings.verify.claims.clone(),
             limits,
         )),
-        revocations: Arc::new(Revocations::new(journal, Arc::clone(&stores.revocations), policy)),
+        revocations: Arc::new(Revocations::new(parts, policy)?),
         sessions: Arc::new(Sessions::new(
             Arc::clone(&stores.sessions),
             Arc::clone(&keys),
@@ -224,7 +232,7 @@ fn engine(
         workspaces: by_database.then(|| Arc::clone(database) as Arc<dyn Workspaces>),
         keys,
         clock,
-    })
+    }))
 }
 
 fn shared(

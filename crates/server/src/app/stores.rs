@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
-use maxlab_auth_core::revocation::RevocationStore;
+use maxlab_auth_core::revocation::{RevocationLog, RevocationStore};
 use maxlab_auth_core::session::SessionStore;
 use maxlab_auth_core::unavailable::Unavailable;
 use maxlab_auth_store::{EmbeddedStore, RedisStore, SqlDatabase};
@@ -21,6 +21,7 @@ const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
 /// The shared store, by its traits.
 pub(super) struct Stores {
     pub(super) revocations: Arc<dyn RevocationStore>,
+    pub(super) log: Arc<dyn RevocationLog>,
     pub(super) sessions: Arc<dyn SessionStore>,
     pub(super) ping: Arc<dyn Ping>,
 }
@@ -71,6 +72,7 @@ pub(super) async fn open_store(settings: &Settings) -> anyhow::Result<Stores> {
             );
             Ok(Stores {
                 revocations: Arc::clone(&store) as _,
+                log: Arc::clone(&store) as _,
                 sessions: Arc::clone(&store) as _,
                 ping: Arc::new(EmbeddedPing(store)),
             })
@@ -80,6 +82,7 @@ pub(super) async fn open_store(settings: &Settings) -> anyhow::Result<Stores> {
             check_eviction(&store, settings.app.environment).await?;
             Ok(Stores {
                 revocations: Arc::clone(&store) as _,
+                log: Arc::clone(&store) as _,
                 sessions: Arc::clone(&store) as _,
                 ping: Arc::new(RedisPing(store)),
             })

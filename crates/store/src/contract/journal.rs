@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use maxlab_auth_core::audit::{AuditFilter, AuditKind, AuditLog};
 use maxlab_auth_core::revocation::{
-    Journal, JournalEntry, Journalled, Party, Revocation, RevocationKey, Spare, TokenKey,
+    Epoch, Journal, JournalEntry, Journalled, Party, Revocation, RevocationKey, Spare, TokenKey,
 };
 use maxlab_auth_core::unavailable::Component;
 use tokio::task::JoinSet;
@@ -23,7 +23,9 @@ pub async fn journal<S: Journal + AuditLog + 'static>(make: impl AsyncFn() -> S)
         what_is_not_applied_is_remembered,
         what_has_expired_is_no_longer_live_and_goes_with_a_purge,
         the_audit_events_are_written_along,
-        the_generation_is_kept,
+        data_sets_are_registered_one_after_the_other,
+        one_of_many_registers_the_next_data_set,
+        a_journal_has_one_name,
         callers_at_once_with_one_order_get_one_line,
         many_lines_fit_into_one_call,
     );
@@ -216,12 +218,43 @@ async fn the_audit_events_are_written_along(store: Arc<impl Journal + AuditLog>)
     assert_eq!(live(store.as_ref()).await.len(), 1);
 }
 
-async fn the_generation_is_kept(journal: Arc<impl Journal>) {
-    assert_eq!(journal.generation().await.unwrap(), None);
-    for generation in ["g1", "g2"] {
-        journal.set_generation(generation).await.unwrap();
-        assert_eq!(journal.generation().await.unwrap().as_deref(), Some(generation));
+async fn data_sets_are_registered_one_after_the_other(journal: Arc<impl Journal>) {
+    assert_eq!(journal.term().await.unwrap(), None);
+    let epoch = Epoch::new("g1@run:history");
+    let first = journal.announce(None, &epoch).await.unwrap().unwrap();
+    assert_eq!((first.number, &first.epoch), (1, &epoch));
+    assert_eq!(journal.term().await.unwrap(), Some(first.clone()));
+    // The same data set may come again, under a number of its own.
+    let second = journal.announce(Some(&first), &epoch).await.unwrap().unwrap();
+    assert_eq!(second.number, 2);
+    for late in [None, Some(&first)] {
+        assert_eq!(journal.announce(late, &Epoch::new("g2")).await.unwrap(), None);
     }
+    assert_eq!(journal.term().await.unwrap(), Some(second));
+}
+
+async fn one_of_many_registers_the_next_data_set(journal: Arc<impl Journal + 'static>) {
+    let mut standing = None;
+    for round in 1..=4 {
+        let mut callers = JoinSet::new();
+        for n in 0..8 {
+            let (journal, standing) = (Arc::clone(&journal), standing.clone());
+            callers.spawn(async move {
+                let epoch = Epoch::new(format!("g{round}-{n}"));
+                journal.announce(standing.as_ref(), &epoch).await.unwrap()
+            });
+        }
+        let won: Vec<_> = callers.join_all().await.into_iter().flatten().collect();
+        assert_eq!(won.len(), 1, "{won:?}");
+        assert_eq!(won[0].number, round);
+        standing = won.into_iter().next();
+    }
+}
+
+async fn a_journal_has_one_name(journal: Arc<impl Journal>) {
+    let name = journal.id().await.unwrap();
+    assert!(!name.is_empty());
+    assert_eq!(journal.id().await.unwrap(), name);
 }
 
 async fn callers_at_once_with_one_order_get_one_line(journal: Arc<impl Journal + 'static>) {

@@ -1,24 +1,11 @@
 //! The contract of `RevocationStore` under concurrency.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use maxlab_auth_core::revocation::{RevocationKey, RevocationStore};
 use tokio::task::JoinSet;
 
 use super::given::{cut_off, later, now};
-
-pub(super) async fn founders_agree(store: Arc<impl RevocationStore + 'static>) {
-    let mut founders = JoinSet::new();
-    for n in 0..16 {
-        let store = Arc::clone(&store);
-        founders.spawn(async move { store.found_generation(&format!("g{n}")).await.unwrap() });
-    }
-    let agreed: BTreeSet<_> = founders.join_all().await.into_iter().collect();
-    assert_eq!(agreed.len(), 1, "{agreed:?}");
-    let findings = store.find(&[], &[], now()).await.unwrap();
-    assert!(agreed.contains(&findings.generation.unwrap()));
-}
 
 pub(super) async fn the_latest_cut_off_of_many_stands(store: Arc<impl RevocationStore + 'static>) {
     let mut writers = JoinSet::new();

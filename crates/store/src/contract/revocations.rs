@@ -20,13 +20,11 @@ pub async fn revocations<S: RevocationStore + 'static>(make: impl AsyncFn() -> S
         a_spare_is_never_narrowed,
         names_and_kinds_keep_apart,
         a_large_batch_is_found_whole,
-        the_generation_is_founded_once,
         the_shared_clock_runs_forward,
         a_listing_goes_on_where_it_stopped,
         a_listing_is_of_one_user_where_asked,
         a_purge_takes_nothing_that_lives,
         the_tokens_of_a_user_are_noted,
-        revocation_races::founders_agree,
         revocation_races::the_latest_cut_off_of_many_stands,
     );
 }
@@ -44,7 +42,7 @@ async fn an_empty_store_knows_nothing_and_says_so(store: Arc<impl RevocationStor
     let findings = store.find(&keys, &keys[..1], now()).await.unwrap();
     assert_eq!(findings.revoked, [None, None]);
     assert_eq!(findings.spared, [None]);
-    assert_eq!(findings.generation, None);
+    assert_eq!(findings.epoch, None);
     assert_eq!(store.list(None, None, 10, now()).await.unwrap(), (vec![], None));
     assert_eq!(store.user_tokens("u").await.unwrap(), []);
 }
@@ -75,7 +73,6 @@ async fn what_is_found_stands_in_the_order_that_was_asked(store: Arc<impl Revoca
         cut_off("u", 3, 60),
     ];
     store.apply(&orders, now()).await.unwrap();
-    store.found_generation("g1").await.unwrap();
     let spares = [spare(session.clone(), 7, 60), spare(token("b"), 8, 60)];
     store.spare(&spares, now()).await.unwrap();
 
@@ -111,7 +108,6 @@ async fn what_is_found_stands_in_the_order_that_was_asked(store: Arc<impl Revoca
         ]
     );
     assert_eq!(findings.spared, [Some(later(8)), None, Some(later(7))]);
-    assert_eq!(findings.generation.as_deref(), Some("g1"));
 }
 
 async fn an_expiry_is_never_shortened(store: Arc<impl RevocationStore>) {
@@ -199,13 +195,6 @@ async fn the_shared_clock_runs_forward(store: Arc<impl RevocationStore>) {
     assert!(first > jiff::Timestamp::UNIX_EPOCH);
 }
 
-async fn the_generation_is_founded_once(store: Arc<impl RevocationStore>) {
-    assert_eq!(store.found_generation("first").await.unwrap(), "first");
-    assert_eq!(store.found_generation("second").await.unwrap(), "first");
-    let findings = store.find(&[], &[], now()).await.unwrap();
-    assert_eq!(findings.generation.as_deref(), Some("first"));
-}
-
 async fn a_listing_goes_on_where_it_stopped(store: Arc<impl RevocationStore>) {
     let orders: Vec<_> = (0..25).map(|n| revoked_token(&format!("j{n}"), 60)).collect();
     store.apply(&orders, now()).await.unwrap();
@@ -270,12 +259,10 @@ async fn a_purge_takes_nothing_that_lives(store: Arc<impl RevocationStore>) {
         revoked(RevocationKey::Session("s".into()), 100),
     ];
     store.apply(&orders, now()).await.unwrap();
-    store.found_generation("g").await.unwrap();
     assert_eq!(store.purge(later(99)).await.unwrap(), 0);
     let keys: Vec<_> = orders.iter().map(|order| order.key.clone()).collect();
     let findings = store.find(&keys, &[], later(99)).await.unwrap();
     assert_eq!(findings.revoked.iter().flatten().count(), 3);
-    assert_eq!(findings.generation.as_deref(), Some("g"));
 }
 
 async fn the_tokens_of_a_user_are_noted(store: Arc<impl RevocationStore>) {

@@ -1,6 +1,7 @@
 //! The embedded store: one SQLite file that `serve` and the command line can use side by side, and that survives
 //! `kill -9`.
 
+mod log;
 mod revocations;
 mod sessions;
 
@@ -10,11 +11,18 @@ use maxlab_auth_core::unavailable::{Component, Unavailable};
 
 use crate::sql::{Database, Migration};
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    sqlite: include_str!("schema/0001_first.sql"),
-    postgres: "",
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        sqlite: include_str!("schema/0001_first.sql"),
+        postgres: "",
+    },
+    Migration {
+        version: 2,
+        sqlite: include_str!("schema/0002_log.sql"),
+        postgres: "",
+    },
+];
 
 /// Revocations and sessions in an SQLite file, for one machine.
 ///

@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use maxlab_auth_core::revocation::{
-    Findings, Found, Reason, Revocation, RevocationKey, RevocationStore, Spare, TokenKey,
+    Epoch, Findings, Found, Reason, Revocation, RevocationKey, RevocationStore, Spare, TokenKey,
 };
 use maxlab_auth_core::unavailable::Unavailable;
 
 use super::EmbeddedStore;
 use crate::moment::{ceil_ms, floor_ms, moment};
-use crate::sql::{Row, values};
+use crate::sql::{Held, Row, values};
 
 /// The later cut-off and the later expiry stay; reason, time and user go with the cut-off, or with the expiry of what
 /// has none.
@@ -65,20 +65,7 @@ impl RevocationStore for EmbeddedStore {
     async fn apply(&self, revocations: &[Revocation], _now: Timestamp) -> Result<(), Unavailable> {
         let mut held = self.database.begin().await?;
         for order in revocations {
-            let cutoff = order
-                .key
-                .is_cutoff()
-                .then(|| ceil_ms(order.cutoff.unwrap_or(order.revoked_at)));
-            let values = values![
-                order.key.kind(),
-                order.key.name().as_str(),
-                cutoff,
-                order.reason.as_str(),
-                floor_ms(order.revoked_at),
-                ceil_ms(order.expires_at),
-                order.user_id.as_deref(),
-            ];
-            held.execute(APPLY, &values).await?;
+            record(&mut held, order).await?;
         }
         held.commit().await
     }
@@ -86,14 +73,7 @@ impl RevocationStore for EmbeddedStore {
     async fn spare(&self, spares: &[Spare], _now: Timestamp) -> Result<(), Unavailable> {
         let mut held = self.database.begin().await?;
         for spare in spares {
-            let values = values![
-                spare.key.kind(),
-                spare.key.name().as_str(),
-                floor_ms(spare.began_at),
-                ceil_ms(spare.expires_at),
-                spare.user_id.as_str(),
-            ];
-            held.execute(SPARE, &values).await?;
+            exempt(&mut held, spare).await?;
         }
         held.commit().await
     }
@@ -109,7 +89,7 @@ impl RevocationStore for EmbeddedStore {
         let mut findings = Findings {
             revoked: vec![None; revoked.len()],
             spared: vec![None; spared.len()],
-            generation: None,
+            epoch: None,
         };
         for row in held.rows(FIND, &values).await? {
             let index = usize::try_from(row.int(1)?).map_err(|_| row.unreadable("answer"))?;
@@ -131,7 +111,7 @@ impl RevocationStore for EmbeddedStore {
                         .get_mut(index)
                         .ok_or_else(|| row.unreadable("answer"))? = began;
                 }
-                _ => findings.generation = Some(row.text(2)?),
+                _ => findings.epoch = Some(Epoch::new(row.text(2)?)),
             }
         }
         Ok(findings)
@@ -139,21 +119,6 @@ impl RevocationStore for EmbeddedStore {
 
     async fn shared_time(&self, local: Timestamp) -> Result<Timestamp, Unavailable> {
         Ok(local)
-    }
-
-    async fn found_generation(&self, generation: &str) -> Result<String, Unavailable> {
-        let mut held = self.database.begin().await?;
-        held.execute(
-            "INSERT INTO meta (name, value) VALUES ('generation', $1) ON CONFLICT DO NOTHING",
-            &values![generation],
-        )
-        .await?;
-        let row = held
-            .row("SELECT value FROM meta WHERE name = 'generation'", &[])
-            .await?;
-        held.commit().await?;
-        row.ok_or_else(|| Unavailable::store("the generation did not stay"))?
-            .text(0)
     }
 
     async fn list(
@@ -220,6 +185,34 @@ impl RevocationStore for EmbeddedStore {
             .map(|row| Ok(TokenKey::from_stored(row.text(0)?)))
             .collect()
     }
+}
+
+pub(super) async fn record(held: &mut Held, order: &Revocation) -> Result<(), Unavailable> {
+    let cutoff = order
+        .key
+        .is_cutoff()
+        .then(|| ceil_ms(order.cutoff.unwrap_or(order.revoked_at)));
+    let values = values![
+        order.key.kind(),
+        order.key.name().as_str(),
+        cutoff,
+        order.reason.as_str(),
+        floor_ms(order.revoked_at),
+        ceil_ms(order.expires_at),
+        order.user_id.as_deref(),
+    ];
+    held.execute(APPLY, &values).await.map(drop)
+}
+
+pub(super) async fn exempt(held: &mut Held, spare: &Spare) -> Result<(), Unavailable> {
+    let values = values![
+        spare.key.kind(),
+        spare.key.name().as_str(),
+        floor_ms(spare.began_at),
+        ceil_ms(spare.expires_at),
+        spare.user_id.as_str(),
+    ];
+    held.execute(SPARE, &values).await.map(drop)
 }
 
 fn json(keys: &[RevocationKey]) -> String {

@@ -40,6 +40,61 @@ struct Current {
     connection: MultiplexedConnection,
     born: Instant,
     used: Instant,
+    identity: ServerIdentity,
+}
+
+/// Which server a connection talks to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ServerIdentity(Arc<str>);
+
+impl fmt::Display for ServerIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A connection of one's own, for commands that wait.
+pub(super) struct Dedicated {
+    connection: MultiplexedConnection,
+    identity: ServerIdentity,
+}
+
+impl Dedicated {
+    pub(super) fn identity(&self) -> &ServerIdentity {
+        &self.identity
+    }
+
+    pub(super) async fn one<T: FromRedisValue>(
+        &mut self,
+        command: &Cmd,
+        limit: Duration,
+    ) -> Result<T, Unavailable> {
+        match timeout(limit, command.query_async(&mut self.connection)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(unavailable(&error)),
+            Err(_) => Err(too_late()),
+        }
+    }
+}
+
+async fn identity(connection: &mut MultiplexedConnection) -> Result<ServerIdentity, RedisError> {
+    let mut pipeline = Pipeline::with_capacity(2);
+    pipeline.cmd("INFO").arg("server");
+    pipeline.cmd("INFO").arg("replication");
+    let (server, replication): (String, String) = pipeline.query_async(connection).await?;
+    let field = |text: &str, name: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(name))
+            .unwrap_or_default()
+            .trim()
+            .to_owned()
+    };
+    let name = format!(
+        "{}:{}",
+        field(&server, "run_id:"),
+        field(&replication, "master_replid:")
+    );
+    Ok(ServerIdentity(name.into()))
 }
 
 impl fmt::Debug for Link {
@@ -76,16 +131,46 @@ impl Link {
         Ok(answer)
     }
 
+    /// A connection of one's own to the same server.
+    pub(super) async fn dedicated(&self) -> Result<Dedicated, Unavailable> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_LIMIT))
+            .set_response_timeout(None);
+        let connect = self
+            .0
+            .client
+            .get_multiplexed_async_connection_with_config(&config);
+        let mut connection = connect.await.map_err(|error| unavailable(&error))?;
+        let identity = timeout(TRIP_LIMIT, identity(&mut connection)).await;
+        let identity = identity
+            .map_err(|_| too_late())?
+            .map_err(|error| unavailable(&error))?;
+        Ok(Dedicated { connection, identity })
+    }
+
+    /// Whether the server that we talk to is still the master, by a view from outside of it. There is but one.
+    #[expect(clippy::unused_async, reason = "other topologies ask around")]
+    pub(super) async fn confirm(&self) -> Result<(), Unavailable> {
+        Ok(())
+    }
+
+    pub(super) async fn trip<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, Unavailable> {
+        self.trip_with_identity(pipeline).await.map(|(answer, _)| answer)
+    }
+
     /// Sends several commands at once, which Redis runs in this order; an error of any is an error of all. Nothing is
     /// ever sent twice.
-    pub(super) async fn trip<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, Unavailable> {
+    pub(super) async fn trip_with_identity<T: FromRedisValue>(
+        &self,
+        pipeline: &Pipeline,
+    ) -> Result<(T, ServerIdentity), Unavailable> {
         let deadline = Instant::now() + TRIP_LIMIT;
         let Ok(found) = timeout_at(deadline, self.connection()).await else {
             return Err(too_late());
         };
         let mut current = found?;
         match timeout_at(deadline, pipeline.query_async(&mut current.connection)).await {
-            Ok(Ok(answer)) => Ok(answer),
+            Ok(Ok(answer)) => Ok((answer, current.identity)),
             Ok(Err(error)) => {
                 if is_of_the_connection(&error) {
                     self.forget(current.born);
@@ -112,18 +197,23 @@ impl Link {
         {
             return Err(failure.clone());
         }
-        match self
-            .0
-            .client
-            .get_multiplexed_async_connection_with_config(&self.0.config)
-            .await
-        {
-            Ok(connection) => {
+        let connected = async {
+            let connect = self
+                .0
+                .client
+                .get_multiplexed_async_connection_with_config(&self.0.config);
+            let mut connection = connect.await?;
+            let identity = identity(&mut connection).await?;
+            Ok::<_, RedisError>((connection, identity))
+        };
+        match connected.await {
+            Ok((connection, identity)) => {
                 let born = Instant::now();
                 let current = Current {
                     connection,
                     born,
                     used: born,
+                    identity,
                 };
                 *self.lock() = Some(current.clone());
                 *last_failure = None;

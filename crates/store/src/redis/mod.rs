@@ -6,19 +6,29 @@
 //! | `gateway:revoked:session:{id}` | hash: `reason`, `recorded_at_ms`, `user_id` | the same |
 //! | `gateway:cutoff:{user,client,issuer}:{name}` | the same, and `at_ms`, the latest cut-off | the same |
 //! | `gateway:spared:{token,session}:{name}` | hash: `at_ms`, when the login began | the same |
-//! | `gateway:generation` | the name under which this Redis was filled | for ever; gone if the data is lost |
+//! | `revocations` | stream: each entry under its number | the latest hundred thousand |
+//! | `gateway:{revocations}:generation` | the name of this data set | for ever; gone if the data is lost |
+//! | `gateway:{revocations}:position` | the number of the latest entry | for ever |
+//! | `gateway:{revocations}:leases` | hash: holder → `renewals:applied:lease_us` | until given back or run out |
+//! | `gateway:{revocations}:notices` | stream: who has applied up to where | the latest thousand |
+//! | `gateway:{revocations}:{filled,settled}` | hash: journal → term | for ever, one field a journal |
+//! | `gateway:{revocations}:filling:{journal}` | who writes the journal into the store | 10 s |
+//! | `gateway:{revocations}:snapshot:{hour}` | set: the entries that expire in that hour | until then |
+//! | `gateway:{revocations}:snapshots` | those sets by their end | for ever, pruned |
 //! | `session:{hash}` | hash: `sealed`, `user_id`, `handle`, `idle_at_ms`, `dead_at_ms`; `pending` until it lives | until it dies |
 //! | `session_ended:{session:{hash}}` | `1`: the session was ended | until it would have died |
 //! | `user_sessions:{user}` | hash: handle → `key\|created_at_ms` | as long as the longest of them |
 //! | `user_tokens:{user}` | the guide's set of token keys | as long as the longest of them |
 //! | `gateway:user_token_expiry:{user_tokens:{user}}` | its members by expiry, for pruning | the same |
 //!
-//! The outer braces stand for a name; those within `session_ended:{session:…}` and `…expiry:{user_tokens:…}` are
-//! written, so that a cluster keeps them in the slot of the key they belong to. Names are percent-escaped. Times to
+//! The outer braces stand for a name; those within `session_ended:{session:…}`, `…expiry:{user_tokens:…}` and
+//! `gateway:{revocations}:…` are written, so that a cluster keeps them in the slot of the key they belong to. Names are percent-escaped. Times to
 //! live are reckoned from the caller's `now`, so that Redis' own clock plays no part.
 
 mod entry;
+mod follow;
 mod link;
+mod log;
 mod revocations;
 mod script;
 mod session_index;

@@ -3,16 +3,15 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use maxlab_auth_core::revocation::{
-    Findings, Found, Reason, Revocation, RevocationKey, RevocationStore, Spare, TokenKey,
+    Epoch, Findings, Found, JournalEntry, Reason, Revocation, RevocationKey, RevocationStore, Spare, TokenKey,
 };
 use maxlab_auth_core::unavailable::Unavailable;
 use redis::{Cmd, FromRedisValue, Pipeline, Value};
 
-use super::script::{DROP_ENDLESS, FOUND_GENERATION, NOTE_USER_TOKEN, RECORD_LATEST, REVOKE_TOKEN, eval};
+use super::log::GENERATION;
+use super::script::{DROP_ENDLESS, NOTE_USER_TOKEN, RECORD_LATEST, REVOKE_TOKEN, eval};
 use super::{BATCH, RedisStore, entry};
 use crate::moment::{ceil_ms, floor_ms, moment};
-
-const GENERATION: &str = "gateway:generation";
 
 /// How many keys Redis looks at in one step of a walk.
 const SCAN_COUNT: usize = 200;
@@ -57,7 +56,8 @@ impl RevocationStore for RedisStore {
             pipeline.cmd("HGET").arg(spared_key(key)).arg("at_ms");
         }
         pipeline.cmd("GET").arg(GENERATION);
-        let mut answers = self.link.trip::<Vec<Value>>(&pipeline).await?.into_iter();
+        let (answers, server) = self.link.trip_with_identity::<Vec<Value>>(&pipeline).await?;
+        let mut answers = answers.into_iter();
         let mut next = || answers.next().ok_or_else(unreadable);
         Ok(Findings {
             revoked: revoked
@@ -68,7 +68,7 @@ impl RevocationStore for RedisStore {
                 .iter()
                 .map(|_| Ok(typed::<Option<i64>>(next()?)?.map(moment)))
                 .collect::<Result<_, Unavailable>>()?,
-            generation: typed(next()?)?,
+            epoch: typed::<Option<String>>(next()?)?.map(|shown| Epoch::new(format!("{shown}@{server}"))),
         })
     }
 
@@ -76,12 +76,6 @@ impl RevocationStore for RedisStore {
         let (seconds, micros): (i64, i64) = self.link.one(&::redis::cmd("TIME")).await?;
         Timestamp::from_microsecond(seconds.saturating_mul(1_000_000).saturating_add(micros))
             .map_err(|_| Unavailable::store("its clock shows no time"))
-    }
-
-    async fn found_generation(&self, generation: &str) -> Result<String, Unavailable> {
-        self.link
-            .one(eval(FOUND_GENERATION, &[GENERATION]).arg(generation))
-            .await
     }
 
     /// Walks the keyspace. A place to go on is the walk's cursor, or cursor and the last name answered where a step
@@ -185,6 +179,23 @@ impl RevocationStore for RedisStore {
 }
 
 impl RedisStore {
+    /// Writes entries where direct reads look for them, the spares first.
+    pub(super) async fn write_keys(
+        &self,
+        entries: &[JournalEntry],
+        now: Timestamp,
+    ) -> Result<(), Unavailable> {
+        let spares = entries.iter().filter_map(|entry| match entry {
+            JournalEntry::Spared(spare) => exempt(spare, now),
+            JournalEntry::Revoked(_) => None,
+        });
+        let orders = entries.iter().filter_map(|entry| match entry {
+            JournalEntry::Revoked(order) => revoke(order, now),
+            JournalEntry::Spared(_) => None,
+        });
+        self.send_all(spares.chain(orders)).await
+    }
+
     async fn send_all(&self, commands: impl Iterator<Item = Cmd> + Send) -> Result<(), Unavailable> {
         let commands: Vec<_> = commands.collect();
         for batch in commands.chunks(BATCH) {
@@ -325,10 +336,10 @@ fn place(text: &str) -> (u64, Option<String>) {
     }
 }
 
-fn typed<T: FromRedisValue>(value: Value) -> Result<T, Unavailable> {
+pub(super) fn typed<T: FromRedisValue>(value: Value) -> Result<T, Unavailable> {
     T::from_redis_value(value).map_err(|_| unreadable())
 }
 
-fn unreadable() -> Unavailable {
+pub(super) fn unreadable() -> Unavailable {
     Unavailable::store("Redis answered something else than was asked")
 }

@@ -10,6 +10,13 @@ pub(super) const FOUND_GENERATION: &str =
 pub(super) const DROP_ENDLESS: &str =
     "if redis.call('PTTL', KEYS[1]) == -1 then return redis.call('DEL', KEYS[1]) end return 0";
 
+pub(super) const LOG_PUBLISH: &str = include_str!("scripts/log_publish.lua");
+pub(super) const LOG_RENEW: &str = include_str!("scripts/log_renew.lua");
+pub(super) const LOG_APPLIED: &str = include_str!("scripts/log_applied.lua");
+pub(super) const LOG_EVICT: &str = include_str!("scripts/log_evict.lua");
+pub(super) const LOG_BEGIN_FILLING: &str = include_str!("scripts/log_begin_filling.lua");
+pub(super) const LOG_MARK: &str = include_str!("scripts/log_mark.lua");
+
 pub(super) const SESSION_PUT: &str = include_str!("scripts/session_put.lua");
 pub(super) const SESSION_GO_LIVE: &str = include_str!("scripts/session_go_live.lua");
 pub(super) const SESSION_REPLACE: &str = concat!(

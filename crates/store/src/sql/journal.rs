@@ -7,11 +7,12 @@ use jiff::Timestamp;
 use maxlab_auth_core::audit::AuditEvent;
 use maxlab_auth_core::credential::sha256;
 use maxlab_auth_core::revocation::{
-    Journal, JournalEntry, Journalled, Reason, Revocation, RevocationKey, Spare,
+    Epoch, Journal, JournalEntry, Journalled, Reason, Revocation, RevocationKey, Spare, Term,
 };
 use maxlab_auth_core::unavailable::Unavailable;
 
 use super::audit::append_events;
+use super::register;
 use super::{Dialect, Held, Row, SqlDatabase, values};
 use crate::moment::{ceil_ms, floor_ms, moment};
 
@@ -39,8 +40,6 @@ const STANDING: &str = select!(
 const APPEND: &str = "INSERT INTO revocations
      (name, kind, entry, at_ms, reason, revoked_at_ms, expires_at_ms, user_id, token_expires_at_ms)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING position";
-
-const GENERATION: &str = "store_generation";
 
 #[async_trait]
 impl Journal for SqlDatabase {
@@ -109,26 +108,16 @@ impl Journal for SqlDatabase {
         rows.iter().map(journalled).collect()
     }
 
-    async fn generation(&self) -> Result<Option<String>, Unavailable> {
-        let mut held = self.database.reader().await?;
-        let row = held
-            .row(
-                "SELECT value FROM gateway_meta WHERE name = $1",
-                &values![GENERATION],
-            )
-            .await?;
-        row.map(|row| row.text(0)).transpose()
+    async fn id(&self) -> Result<String, Unavailable> {
+        register::journal_id(&self.database).await
     }
 
-    async fn set_generation(&self, generation: &str) -> Result<(), Unavailable> {
-        let mut held = self.database.writer().await?;
-        held.execute(
-            "INSERT INTO gateway_meta (name, value) VALUES ($1, $2)
-             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            &values![GENERATION, generation],
-        )
-        .await
-        .map(drop)
+    async fn term(&self) -> Result<Option<Term>, Unavailable> {
+        register::term(&self.database).await
+    }
+
+    async fn announce(&self, current: Option<&Term>, epoch: &Epoch) -> Result<Option<Term>, Unavailable> {
+        register::announce(&self.database, current, epoch).await
     }
 
     async fn purge(&self, now: Timestamp) -> Result<u64, Unavailable> {

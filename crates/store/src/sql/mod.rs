@@ -7,6 +7,7 @@ mod issued;
 mod journal;
 mod migrate;
 mod outbox;
+mod register;
 mod value;
 mod workspaces;
 
