@@ -1,6 +1,7 @@
 //! What goes on beside the requests: finishing revocations, telling the authorization server, renewing keys, cleaning.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::app::instance::Claim;
 use crate::upstream::{OutboxWorker, PublishedKeys};
 
 /// The outbox is looked at so often.
@@ -38,6 +40,8 @@ pub struct Background {
     pub worker: Arc<OutboxWorker>,
     /// The sessions' store, for cleaning.
     pub sessions: Arc<dyn SessionStore>,
+    /// `DATA_DIR`.
+    pub data_dir: PathBuf,
 }
 
 impl std::fmt::Debug for Background {
@@ -85,9 +89,14 @@ impl Background {
     fn spawn_replica(&self, stop: &CancellationToken, tasks: &mut JoinSet<()>) {
         let gate = Arc::clone(&self.engine.parts().revocations);
         let halt = stop.clone();
+        let claim = Claim::take(&self.data_dir, gate.instance()).unwrap_or_else(|fault| {
+            tracing::warn!(%fault, "DATA_DIR cannot be claimed");
+            None
+        });
         tasks.spawn(async move {
+            let predecessor = claim.as_ref().and_then(Claim::predecessor);
             tokio::select! {
-                () = gate.follow() => {}
+                () = gate.follow(predecessor) => {}
                 () = halt.cancelled() => {}
             }
             gate.release().await;

@@ -1,12 +1,13 @@
 //! The work beside the requests: keeping the lease, and following the stream into the replica.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::log::{LogFault, RevocationLog};
-use super::member::{Member, Taken};
+use super::log::{Follow, LogFault, News, Renewal, RevocationLog};
+use super::member::{Member, Position, Taken};
 use super::membership::{Adopted, Membership};
 use super::publisher::Publisher;
 use super::replica::Replica;
@@ -31,6 +32,23 @@ pub(super) struct Follower {
 }
 
 impl Follower {
+    /// Takes an instance that is dead off the list of those who hold leases.
+    pub(super) async fn bury(&self, dead: &str) {
+        let of_the_dead = format!("{dead}.");
+        let buried = async {
+            let holders = self.log.holders().await?;
+            for holder in holders {
+                if holder.instance.as_str().starts_with(&of_the_dead) {
+                    self.log.release(&holder.instance).await?;
+                }
+            }
+            Ok::<_, Unavailable>(())
+        };
+        if let Err(fault) = buried.await {
+            tracing::debug!(%fault, "the predecessor's lease runs out by itself");
+        }
+    }
+
     /// Renews the lease again and again, and never returns.
     pub(super) async fn keep_lease(&self) {
         let pause = (self.membership.lease() / RENEWALS).max(SHORTEST_PAUSE);
@@ -64,60 +82,60 @@ impl Follower {
 
     /// Joins: a position first, then the snapshot, while the stream is followed from that position.
     async fn follow_term(&self, adopted: &Adopted, pause: &mut Duration) -> Broken {
-        let joined = async {
-            let position = self
-                .log
-                .renew(super::log::Renewal {
-                    epoch: &adopted.term.epoch,
-                    holder: None,
-                    lease: 0,
-                })
-                .await?;
-            let stream = self.log.follow(&adopted.term.epoch, position).await?;
-            Ok::<_, LogFault>((position, stream))
-        };
-        let (position, mut stream) = match joined.await {
-            Ok(joined) => joined,
+        let (position, stream) = match self.open(adopted).await {
+            Ok(opened) => opened,
             Err(fault) => return self.broken(fault, adopted).await,
         };
         self.publisher.board.clear();
         let number = adopted.term.number;
         self.membership.with(|member| member.begin(number, position));
-        let load = async {
-            let mut sink = |entry| self.replica.apply(&entry);
-            let loaded = self
-                .log
-                .snapshot(&adopted.term.epoch, self.clock.now(), &mut sink);
-            if let Err(fault) = loaded.await {
-                return Err(self.broken(fault, adopted).await);
-            }
-            if !self.complete(number) {
-                return Err(Broken::TermIsOver);
-            }
-            self.tell(adopted).await?;
-            // The lease need not wait for the next round.
-            self.membership
-                .renew(self.clock.now())
-                .await
-                .map(|_| ())
-                .map_err(Broken::Fault)
-        };
-        let tail = async {
-            loop {
-                match stream.next(QUIET).await {
-                    Ok(news) => {
-                        *pause = SHORTEST_PAUSE;
-                        if let Err(broken) = self.take(news, adopted).await {
-                            return Err::<(), _>(broken);
-                        }
-                    }
-                    Err(fault) => return Err(self.broken(fault, adopted).await),
-                }
-            }
-        };
-        match tokio::try_join!(load, tail) {
+        match tokio::try_join!(self.load(adopted), self.tail(stream, adopted, pause)) {
+            Ok(((), never)) => match never {},
             Err(broken) => broken,
-            Ok(_) => Broken::TermIsOver,
+        }
+    }
+
+    async fn open(&self, adopted: &Adopted) -> Result<(Position, Box<dyn Follow>), LogFault> {
+        let renewal = Renewal {
+            epoch: &adopted.term.epoch,
+            holder: None,
+            lease: 0,
+        };
+        let position = self.log.renew(renewal).await?;
+        let stream = self.log.follow(&adopted.term.epoch, position).await?;
+        Ok((position, stream))
+    }
+
+    async fn load(&self, adopted: &Adopted) -> Result<(), Broken> {
+        let mut sink = |entry| self.replica.apply(&entry);
+        let loaded = self
+            .log
+            .snapshot(&adopted.term.epoch, self.clock.now(), &mut sink);
+        if let Err(fault) = loaded.await {
+            return Err(self.broken(fault, adopted).await);
+        }
+        if !self.complete(adopted.term.number) {
+            return Err(Broken::TermIsOver);
+        }
+        self.tell(adopted).await?;
+        // The lease need not wait for the next round.
+        let renewed = self.membership.renew(self.clock.now()).await;
+        renewed.map(drop).map_err(Broken::Fault)
+    }
+
+    async fn tail(
+        &self,
+        mut stream: Box<dyn Follow>,
+        adopted: &Adopted,
+        pause: &mut Duration,
+    ) -> Result<Infallible, Broken> {
+        loop {
+            let news = match stream.next(QUIET).await {
+                Ok(news) => news,
+                Err(fault) => return Err(self.broken(fault, adopted).await),
+            };
+            *pause = SHORTEST_PAUSE;
+            self.take(news, adopted).await?;
         }
     }
 
@@ -131,7 +149,7 @@ impl Follower {
         })
     }
 
-    async fn take(&self, news: super::log::News, adopted: &Adopted) -> Result<(), Broken> {
+    async fn take(&self, news: News, adopted: &Adopted) -> Result<(), Broken> {
         let number = adopted.term.number;
         let mut news_for_others = false;
         for delivered in news.entries {

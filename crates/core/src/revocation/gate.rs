@@ -177,8 +177,17 @@ impl Revocations {
         self.policy
     }
 
+    /// The name of this instance.
+    pub fn instance(&self) -> &str {
+        self.membership.id()
+    }
+
     /// Keeps a lease, and the replica complete, for as long as this is polled. Without it every check asks the store.
-    pub async fn follow(&self) {
+    /// `predecessor` names an instance that is dead for sure: nobody need wait for it.
+    pub async fn follow(&self, predecessor: Option<&str>) {
+        if let Some(dead) = predecessor {
+            self.follower.bury(dead).await;
+        }
         tokio::join!(self.follower.keep_lease(), self.follower.follow());
     }
 
@@ -255,7 +264,8 @@ impl Revocations {
     /// # Errors
     /// Journal or store did not answer.
     pub async fn shared_time(&self, now: Timestamp) -> Result<Timestamp, Unavailable> {
-        self.membership.confirmed(now).await?;
+        // It answers now, and not only did a lease ago: a login must not spend its code for nothing.
+        self.find_directly(&[], &[], now).await?;
         self.store.shared_time(now).await
     }
 
@@ -365,12 +375,22 @@ impl Revocations {
             return Ok((self.remembered(revoked, spared, now), self.assurance(true)));
         }
         self.direct_reads.fetch_add(1, Ordering::Relaxed);
+        let findings = self.find_directly(revoked, spared, now).await?;
+        Ok((findings, self.assurance(false)))
+    }
+
+    async fn find_directly(
+        &self,
+        revoked: &[RevocationKey],
+        spared: &[RevocationKey],
+        now: Timestamp,
+    ) -> Result<Findings, Unavailable> {
         let mut adopted = self.membership.confirmed(now).await?;
         for _ in 0..TRIES {
             let findings = self.store.find(revoked, spared, now).await?;
             if findings.epoch.as_ref() == Some(&adopted.term.epoch) {
                 self.keep_refusals(revoked, &findings, now);
-                return Ok((findings, self.assurance(false)));
+                return Ok(findings);
             }
             adopted = self.membership.adopt_anew(&adopted.term, now).await?;
         }

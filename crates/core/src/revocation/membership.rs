@@ -80,6 +80,10 @@ impl Membership {
         self.ticks.micros() < self.lease_until.load(Ordering::Acquire)
     }
 
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
     pub(super) fn now(&self) -> Tick {
         self.ticks.micros()
     }

@@ -1,5 +1,6 @@
 //! Wiring: where concrete types are named (`check` names the stores too, to ask each by itself).
 
+pub(crate) mod instance;
 mod stores;
 
 use std::sync::Arc;
@@ -86,6 +87,7 @@ impl App {
             keys,
             worker: Arc::new(worker),
             sessions: stores.sessions,
+            data_dir: settings.app.data_dir.clone(),
         };
         let metrics = Metrics::install().context("the metrics could not be set up")?;
         let gateway = Arc::new(shared(&settings, engine, server, components, metrics));

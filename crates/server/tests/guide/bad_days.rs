@@ -43,6 +43,15 @@ impl World {
         rows.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
+    /// Waits until the gateway answers from memory under a lease.
+    pub(crate) async fn on_a_lease(&self) {
+        let gate = &self.engine().parts().revocations;
+        crate::gateway::eventually("the gateway has a lease", async || {
+            !gate.status().lease_left.is_zero()
+        })
+        .await;
+    }
+
     /// The journal, or another table of the SQL database, takes no more lines, as on a full disk.
     pub(crate) async fn fill_disk_for(&self, table: &str) {
         if self.postgres.is_some() {

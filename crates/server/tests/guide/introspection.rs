@@ -26,7 +26,12 @@ async fn ask(world: &World, client: Option<(&str, &str)>, token: &str) -> Reply 
 
 #[tokio::test]
 async fn a_configured_client_learns_what_a_token_is() {
-    let world = World::embedded(&[CLIENTS, ("VERIFY_LAYERS", "local_jwt")]).await;
+    let world = World::embedded(&[
+        CLIENTS,
+        ("REVOCATION_READS", "direct"),
+        ("VERIFY_LAYERS", "local_jwt"),
+    ])
+    .await;
     let builder = world
         .auth
         .forge()

@@ -4,7 +4,8 @@ use maxlab_auth_testkit::{Actor, Reply};
 use reqwest::Method;
 
 use crate::gateway::{
-    COOKIE, Stores, World, eventually, from_own_page, on_embedded_and_redis, on_every_store, verdict,
+    COOKIE, Stores, World, eventually, from_own_page, on_embedded_and_redis, on_every_store, on_stores,
+    verdict,
 };
 
 /// 503 of this component, with a time to come back, and every cookie left alone.
@@ -54,7 +55,7 @@ async fn an_outage_of_the_authorization_server_is_503_and_clears_no_cookie() {
 }
 
 async fn an_error_of_the_store_is_503_and_never_not_revoked(stores: Stores) {
-    let world = World::on(stores, &[]).await;
+    let world = World::on(stores, &[("REVOCATION_READS", "direct")]).await;
     let (login, revoked) = (world.log_in("user-1").await, world.stray_token("user-1"));
     world.revoke(&revoked).await.expect_status(200);
     assert_eq!(world.me(&login.access).await.status, 200);
@@ -117,6 +118,26 @@ async fn a_refresh_during_an_outage_of_the_store_spends_nothing(stores: Stores) 
     .await;
 }
 
+async fn a_replica_answers_for_one_lease_without_its_store_and_then_nobody_does(stores: Stores) {
+    let world = World::on(stores, &[("REVOCATION_LEASE_SECONDS", "1")]).await;
+    let (good, revoked) = (world.stray_token("user-1"), world.stray_token("user-1"));
+    world.revoke(&revoked).await.expect_status(200);
+    world.on_a_lease().await;
+    world.lose_store().await;
+    assert_eq!(world.verdict(&revoked).await, (401, "token_revoked".into()));
+    eventually("the lease runs out", async || world.me(&good).await.status == 503).await;
+    for token in [&good, &revoked] {
+        assert_unavailable(&world.me(token).await, "store_unavailable");
+    }
+    world.find_store().await;
+    eventually("the gateway finds its store again", async || {
+        world.me(&good).await.status == 200
+    })
+    .await;
+    assert_eq!(world.verdict(&revoked).await, (401, "token_revoked".into()));
+}
+
+on_stores!(a_replica_answers_for_one_lease_without_its_store_and_then_nobody_does, redis: Redis, redis_and_postgresql: Shared);
 on_every_store!(an_error_of_the_store_is_503_and_never_not_revoked);
 on_embedded_and_redis!(
     a_login_during_an_outage_of_the_store_gives_no_token_out,
