@@ -205,8 +205,7 @@ impl Membership {
             Err(_) => self.log.confirm().await?,
         }
         self.seen.store(at, Ordering::Relaxed);
-        let as_holder = position.is_some();
-        let well = self.with(|member| member.renewed(adopted.term.number, sent_at, at, as_holder));
+        let well = self.with(|member| member.renewed(adopted.term.number, sent_at, position, at));
         Ok(if well {
             Standing::Renewed
         } else {
