@@ -90,6 +90,8 @@ pub struct GateParts {
     pub clock: Arc<dyn Clock>,
     /// What leases are measured with.
     pub ticks: Arc<dyn Ticks>,
+    /// Told of each acknowledged revocation, and how long it took.
+    pub acknowledged: fn(Duration),
 }
 
 impl std::fmt::Debug for GateParts {
@@ -109,6 +111,7 @@ pub struct Revocations {
     follower: Follower,
     /// Lines that were found unfinished the last time. What is still there the next time was left by somebody.
     unfinished: Mutex<HashSet<i64>>,
+    acknowledged: fn(Duration),
     direct_reads: AtomicU64,
 }
 
@@ -132,6 +135,7 @@ impl Revocations {
             log,
             clock,
             ticks,
+            acknowledged,
         } = parts;
         let id = Uuid::new_v4().simple().to_string();
         let membership = Arc::new(Membership::new(
@@ -163,6 +167,7 @@ impl Revocations {
             replica,
             publisher,
             unfinished: Mutex::default(),
+            acknowledged,
             direct_reads: AtomicU64::new(0),
         })
     }
@@ -300,7 +305,10 @@ impl Revocations {
         now: Timestamp,
     ) -> Result<(), RevokeFault> {
         let entries = revocations.into_iter().map(JournalEntry::Revoked).collect();
-        self.publisher.submit(entries, audit.to_vec(), now).await
+        let began = self.membership.now();
+        self.publisher.submit(entries, audit.to_vec(), now).await?;
+        (self.acknowledged)(Duration::from_micros(self.membership.now().saturating_sub(began)));
+        Ok(())
     }
 
     /// Exempts logins from the cut-offs before them, durably and on every instance.

@@ -66,12 +66,14 @@ impl Member {
         *self = Self::new(self.lease);
     }
 
-    /// Begins to join at a position that was read before the snapshot is. A lease of the same term holds for as long as
-    /// it was granted, since whoever revokes waits for it; none is renewed until the join is through.
+    /// Begins to join at a position that was read before the snapshot is, unless another term was adopted meanwhile. A
+    /// lease of the same term holds for as long as it was granted, since whoever revokes waits for it; none is renewed
+    /// until the join is through.
     pub fn begin(&mut self, term: u64, position: Position) {
-        self.adopt(term);
-        self.leave();
-        self.applied = Some(position);
+        if self.term == Some(term) {
+            self.leave();
+            self.applied = Some(position);
+        }
     }
 
     /// Leaves the stream: what is in memory may lack what is published from now on.
@@ -111,20 +113,21 @@ impl Member {
         }
     }
 
-    /// The store answered a renewal under `term` that was sent at `sent_at`, and stood at `position` then; `as_holder` if
-    /// it wrote down that this instance holds a lease, so that whoever revokes waits for it. `false` if it stands before
-    /// what was applied: it lost something, and the term is over.
+    /// The store answered a renewal under `term` that was sent at `sent_at`, and stood at `position` then. `told` is up to
+    /// where it was told that this instance has applied the stream, if it wrote down that this instance holds a lease, so
+    /// that whoever revokes waits for it. `false` if it stands before that: it lost something, and the term is over. (What
+    /// was applied since the renewal was sent says nothing: the store may have answered before.)
     #[must_use]
-    pub fn renewed(&mut self, term: u64, sent_at: Tick, position: Position, as_holder: bool) -> bool {
+    pub fn renewed(&mut self, term: u64, sent_at: Tick, told: Option<Position>, position: Position) -> bool {
         if self.term != Some(term) {
             return true;
         }
-        if self.applied.is_some_and(|applied| position < applied) {
+        if told.is_some_and(|told| position < told) {
             self.void();
             return false;
         }
         self.confirmed_until = self.confirmed_until.max(sent_at.saturating_add(self.lease));
-        if as_holder && self.applied.is_some() {
+        if told.is_some() && self.applied.is_some() {
             self.owed.push(Owed {
                 sent_at,
                 behind: position,
@@ -188,6 +191,7 @@ mod tests {
 
     fn joined() -> Member {
         let mut member = Member::new(100);
+        member.adopt(1);
         member.begin(1, 5);
         member.loaded();
         member
@@ -197,7 +201,7 @@ mod tests {
     fn a_renewal_counts_from_when_it_was_sent() {
         let mut member = joined();
         assert!(!member.may_answer(0));
-        assert!(member.renewed(1, 1_000, 5, true));
+        assert!(member.renewed(1, 1_000, Some(5), 5));
         assert!(member.may_answer(1_099));
         assert!(!member.may_answer(1_100));
     }
@@ -205,7 +209,7 @@ mod tests {
     #[test]
     fn a_renewal_counts_once_what_the_store_held_then_is_applied() {
         let mut member = joined();
-        assert!(member.renewed(1, 1_000, 7, true));
+        assert!(member.renewed(1, 1_000, Some(5), 7));
         assert!(!member.may_answer(1_001));
         assert_eq!(member.take(5, 6), Taken::Apply);
         member.applied(6);
@@ -217,8 +221,9 @@ mod tests {
     #[test]
     fn nothing_is_answered_before_the_snapshot_is_loaded() {
         let mut member = Member::new(100);
+        member.adopt(1);
         member.begin(1, 5);
-        assert!(member.renewed(1, 1_000, 5, true));
+        assert!(member.renewed(1, 1_000, Some(5), 5));
         assert!(!member.may_answer(1_001));
         assert!(member.is_confirmed(1_001));
         member.loaded();
@@ -228,7 +233,7 @@ mod tests {
     #[test]
     fn what_was_not_written_down_as_a_lease_is_none() {
         let mut member = joined();
-        assert!(member.renewed(1, 1_000, 5, false));
+        assert!(member.renewed(1, 1_000, None, 5));
         assert!(member.is_confirmed(1_001));
         assert!(!member.may_answer(1_001));
     }
@@ -245,20 +250,41 @@ mod tests {
     #[test]
     fn a_store_behind_what_was_applied_has_lost_something() {
         let mut member = joined();
-        assert!(member.renewed(1, 1_000, 5, true));
-        assert!(!member.renewed(1, 1_050, 4, true));
+        assert!(member.renewed(1, 1_000, Some(5), 5));
+        assert!(!member.renewed(1, 1_050, Some(5), 4));
         assert!(!member.may_answer(1_051));
         assert!(!member.is_confirmed(1_051));
     }
 
     #[test]
+    fn what_was_applied_while_a_renewal_was_under_way_is_no_loss() {
+        let mut member = joined();
+        member.applied(6);
+        assert!(
+            member.renewed(1, 1_000, Some(5), 5),
+            "the store answered before 6 was published"
+        );
+        assert!(member.may_answer(1_001));
+    }
+
+    #[test]
+    fn a_join_of_an_earlier_term_does_not_begin() {
+        let mut member = joined();
+        member.adopt(2);
+        member.begin(1, 5);
+        assert_eq!(member.term(), Some(2));
+        member.loaded();
+        assert_eq!(member.position(), None);
+    }
+
+    #[test]
     fn another_term_voids_the_lease() {
         let mut member = joined();
-        assert!(member.renewed(1, 1_000, 5, true));
+        assert!(member.renewed(1, 1_000, Some(5), 5));
         member.adopt(2);
         assert!(!member.may_answer(1_001));
         assert!(
-            member.renewed(1, 1_001, 5, true),
+            member.renewed(1, 1_001, Some(5), 5),
             "a renewal of the old term says nothing"
         );
         assert!(!member.is_confirmed(1_002));

@@ -204,7 +204,8 @@ impl Membership {
             Err(_) => self.log.confirm().await?,
         }
         self.seen.store(at, Ordering::Relaxed);
-        let well = self.with(|member| member.renewed(adopted.term.number, sent_at, at, as_holder));
+        let told = position.filter(|_| as_holder);
+        let well = self.with(|member| member.renewed(adopted.term.number, sent_at, told, at));
         Ok(if well {
             Standing::Renewed
         } else {

@@ -25,14 +25,14 @@ use secrecy::ExposeSecret as _;
 
 use self::stores::{DatabasePing, Stores, open_database, open_store};
 use crate::background::Background;
-use crate::config::{JwtKeys, RevocationReads, Settings, WorkspaceSource};
+use crate::config::{Environment, JwtKeys, RevocationReads, Settings, WorkspaceSource};
 use crate::http::cookies::CookiePolicy;
 use crate::http::gateway::{Component, Gateway, LoginRules, Shared};
 use crate::http::layers::{self, LayerConfig};
 use crate::http::oauth::RefreshFlights;
 use crate::http::router;
 use crate::http::serve::ServeLimits;
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::upstream::{AuthServer, OutboxWorker, PublishedKeys, UpstreamConfig};
 use crate::verifiers::{AccountVerifier, IntrospectionVerifier, UserinfoVerifier};
 
@@ -212,6 +212,7 @@ fn engine(
         log: Arc::clone(&stores.log),
         clock: Arc::clone(&clock),
         ticks: Arc::new(SystemTicks),
+        acknowledged: metrics::revocation::acknowledged,
     };
     let keys: Arc<SealingKeys> = Arc::new(settings.session.sealing_keys.clone());
     let by_database = settings.verify.workspace_source != WorkspaceSource::Claims;
@@ -262,6 +263,7 @@ fn shared(
         introspection_clients: settings.upstream.introspection_clients.clone(),
         trusted_origins: settings.app.cors_origins.clone(),
         trusted_proxies: settings.app.trusted_proxies.clone(),
+        shows_assurance: settings.app.environment == Environment::Development,
         flights: RefreshFlights::default(),
         components,
         metrics,

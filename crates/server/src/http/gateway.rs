@@ -68,6 +68,8 @@ pub struct Shared {
     pub trusted_origins: Vec<String>,
     /// Proxies whose `X-Forwarded-*` are believed (`TRUSTED_PROXIES`).
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether answers say on what grounds a credential was accepted: in development only.
+    pub shows_assurance: bool,
     /// Refreshes under way.
     pub flights: RefreshFlights,
     /// What `/health/ready` asks.

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::{Instant, timeout};
 
 use super::gateway::{Component, Gateway};
+use crate::metrics;
 use crate::upstream::Endpoint;
 
 /// No component is waited for longer than this.
@@ -33,7 +34,11 @@ pub async fn ready(State(gateway): State<Gateway>) -> Response {
         .map(|(name, _, value)| (name.to_owned(), value))
         .collect();
     shown.insert("authorization_server".to_owned(), upstream);
-    let body = json!({ "status": if ready { "ready" } else { "unavailable" }, "components": shown });
+    let body = json!({
+        "status": if ready { "ready" } else { "unavailable" },
+        "components": shown,
+        "revocation": revocation(&gateway),
+    });
     let status = if ready {
         StatusCode::OK
     } else {
@@ -61,6 +66,21 @@ async fn asked(component: &Component) -> (&'static str, bool, Value) {
     )
 }
 
+/// How revocations are read here, and for how long this instance may answer from memory.
+fn revocation(gateway: &Gateway) -> Value {
+    let gate = &gateway.engine.parts().revocations;
+    let status = gate.status();
+    let on_lease = !status.lease_left.is_zero();
+    json!({
+        "reads": if gate.policy().from_memory { "replica" } else { "direct" },
+        "answers_from_memory": on_lease,
+        "lease_seconds": status.lease_left.as_secs_f64(),
+        "generation": status.term.map(|term| term.to_string()),
+        "position": status.position,
+        "lag": status.position.map(|position| status.stream.saturating_sub(position)),
+    })
+}
+
 /// The guide's health of the authorization server: `status`, `status_code`, `response_time` in seconds.
 async fn upstream(gateway: &Gateway) -> Value {
     let started = Instant::now();
@@ -84,5 +104,6 @@ async fn upstream(gateway: &Gateway) -> Value {
 /// The counters, in the text format of Prometheus.
 pub async fn prometheus(State(gateway): State<Gateway>) -> Response {
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    metrics::revocation::show(&gateway.engine.parts().revocations.status());
     ([(header::CONTENT_TYPE, kind)], gateway.metrics.render()).into_response()
 }

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod admin;
+mod assurance;
 pub mod body;
 pub mod cookies;
 pub mod docs;

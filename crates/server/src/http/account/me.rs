@@ -2,8 +2,10 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use maxlab_auth_core::identity::Identity;
 
+use super::super::assurance;
 use super::super::error::Failure;
 use super::super::extract::CurrentUser;
 use super::super::gateway::Gateway;
@@ -12,7 +14,12 @@ use super::super::gateway::Gateway;
 ///
 /// # Errors
 /// The database did not answer.
-pub async fn me(State(gateway): State<Gateway>, user: CurrentUser) -> Result<Json<Identity>, Failure> {
+pub async fn me(
+    State(gateway): State<Gateway>,
+    user: CurrentUser,
+) -> Result<(HeaderMap, Json<Identity>), Failure> {
     let live = gateway.engine.with_workspaces(user.live).await?;
-    Ok(Json(live.identity().clone()))
+    let mut headers = HeaderMap::new();
+    assurance::show(&gateway, &live, &mut headers);
+    Ok((headers, Json(live.identity().clone())))
 }

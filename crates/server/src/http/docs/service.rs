@@ -31,8 +31,19 @@ fn ready() -> Operation {
             "authorization_server": { "status": "healthy", "status_code": 200, "response_time": 0.0124 },
         })
     };
-    let ready = json!({ "status": "ready", "components": components("healthy") });
-    let unready = json!({ "status": "unavailable", "components": components("unhealthy") });
+    let revocation = |on_lease: bool| {
+        json!({
+            "reads": "replica",
+            "answers_from_memory": on_lease,
+            "lease_seconds": if on_lease { 4.2 } else { 0.0 },
+            "generation": "1:01a21da548357160a69e9f1c6f655041",
+            "position": 1207,
+            "lag": 0,
+        })
+    };
+    let ready =
+        json!({ "status": "ready", "components": components("healthy"), "revocation": revocation(true) });
+    let unready = json!({ "status": "unavailable", "components": components("unhealthy"), "revocation": revocation(false) });
     let unavailable = json_answer(
         "A component of the gateway's own does not answer.",
         &["Retry-After"],

@@ -12,6 +12,7 @@ use maxlab_auth_core::revocation::Live;
 pub use headers::identity_headers;
 pub use original::Original;
 
+use super::assurance;
 use super::body::Parameters;
 use super::error::Failure;
 use super::extract::{Credentials, same_origin};
@@ -32,6 +33,7 @@ pub async fn verify(
     match admitted(&gateway, &original, &headers, &requirements).await {
         Ok(live) => {
             let mut said = identity_headers(live.identity());
+            assurance::show(&gateway, &live, &mut said);
             said.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             Ok((StatusCode::OK, said).into_response())
         }

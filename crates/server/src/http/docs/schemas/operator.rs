@@ -153,8 +153,9 @@ fn audit_event() -> Value {
 fn readiness() -> Value {
     object(
         "Whether the gateway can do its work. The authorization server is shown and does not decide.",
-        &["status", "components"],
+        &["status", "components", "revocation"],
         json!({
+            "revocation": revocation_standing(),
             "status": words("Whether every component of the gateway's own answers.", &["ready", "unavailable"]),
             "components": {
                 "type": "object",
@@ -162,6 +163,30 @@ fn readiness() -> Value {
                 "required": ["authorization_server"],
                 "additionalProperties": { "$ref": "#/components/schemas/ComponentHealth" },
             },
+        }),
+    )
+}
+
+fn revocation_standing() -> Value {
+    object(
+        "How revocations are read here.",
+        &["reads", "answers_from_memory", "lease_seconds"],
+        json!({
+            "reads": words("`REVOCATION_READS`.", &["replica", "direct"]),
+            "answers_from_memory": {
+                "type": "boolean",
+                "description": "Whether a lease holds. Without one each check asks the store.",
+            },
+            "lease_seconds": { "type": "number", "minimum": 0, "description": "How long the lease still holds." },
+            "generation": {
+                "type": ["string", "null"],
+                "description": "The store's data set, by its number in the journal's register and its name.",
+            },
+            "position": {
+                "type": ["integer", "null"],
+                "description": "Up to which entry the replica is complete; `null` while it is not.",
+            },
+            "lag": { "type": ["integer", "null"], "description": "Entries that are published and not applied here yet." },
         }),
     )
 }

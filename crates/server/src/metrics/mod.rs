@@ -3,6 +3,8 @@
 //! A label's values are few and known (a matched route, a status class, an outcome): never a path, an id or anything else
 //! that a client can make up.
 
+pub mod revocation;
+
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -138,6 +140,7 @@ impl Drop for Gauged {
 }
 
 fn describe() {
+    revocation::describe();
     describe_counter!(
         HTTP_REQUESTS,
         "Requests answered, by method, matched route and status class."
