@@ -138,3 +138,53 @@ async fn the_counters_can_be_closed() {
 }
 
 on_every_store!(ready_tells_of_each_component);
+
+async fn revocation_can_be_watched(stores: Stores) {
+    let world = World::on(stores, &[]).await;
+    world.on_a_lease().await;
+    let token = world.stray_token("user-1");
+    let me = world.me(&token).await;
+    assert_eq!(me.status, 200);
+    let grounds = me.header("x-auth-assurance").unwrap().to_owned();
+    for part in ["layer=", "reads=replica", "term=1", "generation=", "lease_ms="] {
+        assert!(grounds.contains(part), "{grounds}");
+    }
+    world.revoke(&token).await.expect_status(200);
+    let body = world
+        .anonymous()
+        .get("/health/ready")
+        .await
+        .expect_status(200)
+        .json();
+    let shown = &body["revocation"];
+    assert_eq!(shown["reads"], "replica");
+    assert_eq!(shown["answers_from_memory"], true);
+    assert!(shown["lease_seconds"].as_f64().unwrap() > 0.0);
+    assert!(shown["position"].as_u64().unwrap() >= 1, "{body}");
+    let metrics = world.anonymous().get("/metrics").await.expect_status(200).text();
+    for name in [
+        "revocation_replica_entries{kind=\"token\"} 1",
+        "revocation_store_generation 1",
+        "revocation_acknowledgement_seconds_count",
+        "revocation_lease_remaining_seconds ",
+        "revocation_replica_lag 0",
+        "revocation_direct_reads_total",
+    ] {
+        assert!(metrics.contains(name), "{name}: {metrics}");
+    }
+}
+
+on_every_store!(revocation_can_be_watched);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_production_an_answer_does_not_tell_its_grounds() {
+    let settings = [
+        ("ENVIRONMENT", "staging"),
+        ("SECRET_KEY", "5d2f0c9a7be14863a1f4c07e9b3d68250f1e2d3c4b5a69788796a5b4c3d2e1f0"),
+        ("SESSION_ENCRYPTION_KEY", "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4="),
+    ];
+    let world = World::embedded(&settings).await;
+    let me = world.me(&world.stray_token("user-1")).await;
+    assert_eq!(me.status, 200);
+    assert_eq!(me.header("x-auth-assurance"), None);
+}
