@@ -175,6 +175,28 @@ async fn a_flushed_redis_brings_nothing_revoked_back() {
     }
 }
 
+/// The store forgets its sessions, and with them which refresh tokens there are; the register of issued tokens does not.
+#[tokio::test]
+async fn a_logout_all_reaches_tokens_whose_session_the_store_has_lost() {
+    let world = World::on(Stores::Shared, &[]).await;
+    let (lost, other) = (world.log_in("user-1").await, world.log_in("user-2").await);
+    world.redis.as_ref().unwrap().0.flush_all().await.unwrap();
+    let caller = world.bearer(&world.stray_token("user-1"));
+    caller.post("/api/v1/auth/logout/all").await.expect_status(200);
+    world.redis.as_ref().unwrap().0.flush_all().await.unwrap();
+    let asked = world.auth.count("/oauth/token");
+    let refused = world.refresh(&lost.refresh).await;
+    assert_eq!(verdict(&refused), (400, "invalid_grant".into()));
+    assert_eq!(
+        world.auth.count("/oauth/token"),
+        asked,
+        "nobody is asked about it"
+    );
+    assert_eq!(world.verdict(&lost.access).await, (401, "token_revoked".into()));
+    assert_eq!(world.me(&other.access).await.status, 200);
+    world.refresh(&other.refresh).await.expect_status(200);
+}
+
 on_every_store!(
     a_revoke_that_cannot_be_recorded_is_503_and_does_nothing,
     no_ending_is_acknowledged_that_cannot_be_recorded,
