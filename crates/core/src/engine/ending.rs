@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::Engine;
+use super::{Engine, Parts};
 use crate::audit::AuditEvent;
 use crate::clock;
-use crate::credential::SessionHandle;
+use crate::credential::{SessionHandle, SessionId};
 use crate::outbox::{ClientCredentials, RevocationRequest, UpstreamRevocation};
-use crate::revocation::{Party, Reason, Revocation, RevocationKey, RevokeFault, TokenUse};
+use crate::revocation::{Party, Reason, Refusal, Revocation, RevocationKey, RevokeFault, TokenUse};
 use crate::session::{Opened, SessionFault, SessionToken};
 use crate::unavailable::Unavailable;
 
@@ -102,6 +102,36 @@ impl Engine {
             .sessions
             .remove(user_id, &opened.indexed(), now)
             .await?;
+        Ok(())
+    }
+
+    /// Finishes the endings of a user that were begun and answered 503: of the sessions that are refused already and lie in
+    /// the store all the same, as long as the one of this cookie is among them. Nothing that lives is ended.
+    ///
+    /// # Errors
+    /// It is not acknowledged.
+    pub async fn finish_endings(&self, cookie: &SessionId) -> Result<(), EndFault> {
+        let now = self.now();
+        let Parts {
+            sessions,
+            revocations,
+            ..
+        } = &self.parts;
+        let user_id = match sessions.open(cookie, now).await {
+            Ok(opened) => opened.record.identity.user_id,
+            Err(SessionFault::Missing | SessionFault::Ended) => return Ok(()),
+            Err(SessionFault::Unavailable(fault)) => return Err(fault.into()),
+        };
+        for opened in sessions.of_user(&user_id, now).await? {
+            let reason = match revocations.admit(opened.verified(sessions.policy()), now).await {
+                Ok(_) => continue,
+                Err(Refusal::SessionRevoked(reason) | Refusal::TokenRevoked(reason)) => reason,
+                Err(Refusal::Unavailable(fault)) => return Err(fault.into()),
+            };
+            // Its audit event was written when it was begun.
+            self.end_session(&user_id, &opened.record.handle, reason, Vec::new())
+                .await?;
+        }
         Ok(())
     }
 
