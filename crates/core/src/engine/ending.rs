@@ -8,7 +8,9 @@ use crate::audit::AuditEvent;
 use crate::clock;
 use crate::credential::{SessionHandle, SessionId};
 use crate::outbox::{ClientCredentials, RevocationRequest, UpstreamRevocation};
-use crate::revocation::{Party, Reason, Refusal, Revocation, RevocationKey, RevokeFault, TokenUse};
+use crate::revocation::{
+    IssuedToken, Party, Reason, Refusal, Revocation, RevocationKey, RevokeFault, TokenUse,
+};
 use crate::session::{Opened, SessionFault, SessionToken};
 use crate::unavailable::Unavailable;
 
@@ -74,16 +76,21 @@ impl Engine {
             token_expires_at,
             user_id: Some(user_id.to_owned()),
         };
-        // The name comes first and alone, so that a refresh under way sees it or is seen below.
-        let by_name = revocation(RevocationKey::session(handle), None);
-        gate.revoke(vec![by_name], &audit, now).await?;
-        let tokens = self.parts.issued.of_session(handle, now).await?;
-        let access = tokens.iter().filter(|token| token.token_use == TokenUse::Access);
-        let by_token: Vec<_> = access
-            .map(|t| revocation(RevocationKey::Token(t.key.clone()), Some(t.expires_at)))
-            .collect();
-        if !by_token.is_empty() {
-            gate.revoke(by_token, &[], now).await?;
+        let by_token = |token: &IssuedToken| {
+            let access = token.token_use == TokenUse::Access;
+            access.then(|| revocation(RevocationKey::Token(token.key.clone()), Some(token.expires_at)))
+        };
+        // All of it is recorded together, or nothing is.
+        let known = self.parts.issued.of_session(handle, now).await?;
+        let mut whole = vec![revocation(RevocationKey::session(handle), None)];
+        whole.extend(known.iter().filter_map(by_token));
+        gate.revoke(whole, &audit, now).await?;
+        // A refresh under way sees the session's name from now on; tokens that it registered before are seen here.
+        let mut late = self.parts.issued.of_session(handle, now).await?;
+        late.retain(|token| known.iter().all(|other| other.key != token.key));
+        let late: Vec<_> = late.iter().filter_map(by_token).collect();
+        if !late.is_empty() {
+            gate.revoke(late, &[], now).await?;
         }
         let Some(opened) = opened else { return Ok(false) };
         self.retire(user_id, &opened, now).await?;
