@@ -63,6 +63,8 @@ export async function startProvider({ accessTokens = 'jwt', clientAuth = 'client
     requests,
     /** How many requests of one route it answered. */
     count: (route, matches = () => true) => requests.filter((one) => one.route === route && matches(one.params)).length,
+    /** How many of them were about a token or a login: discovery and keys are fetched in the background, whoever asks what. */
+    aboutTokens: () => requests.filter(({ route }) => !['discovery', 'jwks'].includes(route)).length,
     /** Whether it would still take this refresh token. */
     knowsRefreshToken: async (value) => Boolean(await provider.RefreshToken.find(value)),
     /** Whether it would still take this opaque access token. */

@@ -21,7 +21,7 @@ const ends = (what, ask) => eventually(what, async () => (await ask()).status ==
 
 describe('a session', () => {
   it('ends when nobody uses it, and being listed is no use', async (t) => {
-    const stack = await stackFor(t, { settings: { SESSION_IDLE_SECONDS: '2' } });
+    const stack = await stackFor(t, { settings: { SESSION_IDLE_SECONDS: '3' } });
     const [idle, watcher] = [await loggedIn(stack), await loggedIn(stack)];
     const listed = async () => (await answered(await watcher.bearer('/api/v1/auth/sessions'))).sessions.some((one) => one.session_id === idle.handle);
     assert.equal(await listed(), true);
@@ -30,7 +30,7 @@ describe('a session', () => {
   });
 
   it('goes on while it is used, and ends all the same when it is old', async (t) => {
-    const stack = await stackFor(t, { settings: { SESSION_IDLE_SECONDS: '2', SESSION_MAX_SECONDS: '5' } });
+    const stack = await stackFor(t, { settings: { SESSION_IDLE_SECONDS: '3', SESSION_MAX_SECONDS: '6' } });
     const person = await loggedIn(stack);
     const started = performance.now();
     await ends('the session is old', async () => {
@@ -38,7 +38,7 @@ describe('a session', () => {
       return person.page(me);
     });
     const lived = performance.now() - started;
-    assert.ok(lived > 3_000, `it ended after ${lived} ms of use`);
+    assert.ok(lived > 4_000, `it ended after ${lived} ms of use`);
   });
 
   it('gives way when its person has too many', async (t) => {
@@ -53,7 +53,7 @@ describe('a session', () => {
 
 for (const tokens of TOKEN_KINDS) {
   it(`a token ends (${tokens}), its session does not, and a refresh gives a new one`, async (t) => {
-    const stack = await stackFor(t, { tokens, idp: { lifetime: 2 }, settings: { CLOCK_SKEW_SECONDS: '0', VERIFY_CACHE_SECONDS: '1' } });
+    const stack = await stackFor(t, { tokens, idp: { lifetime: 4 }, settings: { CLOCK_SKEW_SECONDS: '0', VERIFY_CACHE_SECONDS: '1' } });
     const person = await loggedIn(stack);
     await answered(await person.bearer(me));
     await ends('the token is over', () => person.bearer(me));

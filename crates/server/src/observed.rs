@@ -24,7 +24,7 @@ pub fn refused(fault: &AuthFault) {
     let reason = match fault {
         AuthFault::Rejected(_) => "rejected",
         AuthFault::TokenRevoked(_) => "token_revoked",
-        AuthFault::SessionRevoked => "session_revoked",
+        AuthFault::SessionRevoked(_) => "session_revoked",
         AuthFault::NoSession => "invalid_session",
         AuthFault::Unavailable(_) => "unavailable",
     };

@@ -111,7 +111,7 @@ async fn it_goes_away_and_comes_back_and_has_lost_nothing() {
     let fault = append(&store, "during").await.unwrap_err();
     assert_eq!(fault.component(), Component::Database);
     assert!(
-        started.elapsed() < Duration::from_millis(5_500),
+        started.elapsed() < Duration::from_secs(10),
         "{:?}",
         started.elapsed()
     );
@@ -134,7 +134,7 @@ async fn it_goes_away_and_comes_back_and_has_lost_nothing() {
         assert_eq!(call.await.unwrap(), Component::Database);
     }
     assert!(
-        started.elapsed() < Duration::from_millis(6_500),
+        started.elapsed() < Duration::from_secs(15),
         "{:?}",
         started.elapsed()
     );
@@ -189,6 +189,6 @@ async fn no_error_repeats_a_password() {
         let started = Instant::now();
         let fault = SqlDatabase::connect_postgres(&url).await.unwrap_err();
         assert!(!format!("{fault} {fault:?}").contains("canary"), "{fault}");
-        assert!(started.elapsed() < Duration::from_secs(6));
+        assert!(started.elapsed() < Duration::from_secs(10));
     }
 }

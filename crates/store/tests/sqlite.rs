@@ -131,7 +131,7 @@ async fn a_writer_that_is_locked_out_says_so_in_time_and_writes_again_later() {
         .unwrap_err();
     assert_eq!(fault.component(), Component::Database);
     assert!(
-        started.elapsed() < Duration::from_millis(5_500),
+        started.elapsed() < Duration::from_secs(10),
         "{:?}",
         started.elapsed()
     );

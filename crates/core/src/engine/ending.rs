@@ -3,12 +3,14 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::Engine;
+use super::{Engine, Parts};
 use crate::audit::AuditEvent;
 use crate::clock;
-use crate::credential::SessionHandle;
+use crate::credential::{SessionHandle, SessionId};
 use crate::outbox::{ClientCredentials, RevocationRequest, UpstreamRevocation};
-use crate::revocation::{Party, Reason, Revocation, RevocationKey, RevokeFault, TokenUse};
+use crate::revocation::{
+    IssuedToken, Party, Reason, Refusal, Revocation, RevocationKey, RevokeFault, TokenUse,
+};
 use crate::session::{Opened, SessionFault, SessionToken};
 use crate::unavailable::Unavailable;
 
@@ -74,16 +76,21 @@ impl Engine {
             token_expires_at,
             user_id: Some(user_id.to_owned()),
         };
-        // The name comes first and alone, so that a refresh under way sees it or is seen below.
-        let by_name = revocation(RevocationKey::session(handle), None);
-        gate.revoke(vec![by_name], &audit, now).await?;
-        let tokens = self.parts.issued.of_session(handle, now).await?;
-        let access = tokens.iter().filter(|token| token.token_use == TokenUse::Access);
-        let by_token: Vec<_> = access
-            .map(|t| revocation(RevocationKey::Token(t.key.clone()), Some(t.expires_at)))
-            .collect();
-        if !by_token.is_empty() {
-            gate.revoke(by_token, &[], now).await?;
+        let by_token = |token: &IssuedToken| {
+            let access = token.token_use == TokenUse::Access;
+            access.then(|| revocation(RevocationKey::Token(token.key.clone()), Some(token.expires_at)))
+        };
+        // All of it is recorded together, or nothing is.
+        let known = self.parts.issued.of_session(handle, now).await?;
+        let mut whole = vec![revocation(RevocationKey::session(handle), None)];
+        whole.extend(known.iter().filter_map(by_token));
+        gate.revoke(whole, &audit, now).await?;
+        // A refresh under way sees the session's name from now on; tokens that it registered before are seen here.
+        let mut late = self.parts.issued.of_session(handle, now).await?;
+        late.retain(|token| known.iter().all(|other| other.key != token.key));
+        let late: Vec<_> = late.iter().filter_map(by_token).collect();
+        if !late.is_empty() {
+            gate.revoke(late, &[], now).await?;
         }
         let Some(opened) = opened else { return Ok(false) };
         self.retire(user_id, &opened, now).await?;
@@ -102,6 +109,36 @@ impl Engine {
             .sessions
             .remove(user_id, &opened.indexed(), now)
             .await?;
+        Ok(())
+    }
+
+    /// Finishes the endings of a user that were begun and answered 503: of the sessions that are refused already and lie in
+    /// the store all the same, as long as the one of this cookie is among them. Nothing that lives is ended.
+    ///
+    /// # Errors
+    /// It is not acknowledged.
+    pub async fn finish_endings(&self, cookie: &SessionId) -> Result<(), EndFault> {
+        let now = self.now();
+        let Parts {
+            sessions,
+            revocations,
+            ..
+        } = &self.parts;
+        let user_id = match sessions.open(cookie, now).await {
+            Ok(opened) => opened.record.identity.user_id,
+            Err(SessionFault::Missing | SessionFault::Ended) => return Ok(()),
+            Err(SessionFault::Unavailable(fault)) => return Err(fault.into()),
+        };
+        for opened in sessions.of_user(&user_id, now).await? {
+            let reason = match revocations.admit(opened.verified(sessions.policy()), now).await {
+                Ok(_) => continue,
+                Err(Refusal::SessionRevoked(reason) | Refusal::TokenRevoked(reason)) => reason,
+                Err(Refusal::Unavailable(fault)) => return Err(fault.into()),
+            };
+            // Its audit event was written when it was begun.
+            self.end_session(&user_id, &opened.record.handle, reason, Vec::new())
+                .await?;
+        }
         Ok(())
     }
 

@@ -34,9 +34,9 @@ pub enum AuthFault {
     /// The token is revoked.
     #[error("the token was revoked ({})", .0.as_str())]
     TokenRevoked(Reason),
-    /// The session was ended, and with it whatever hangs on it.
+    /// The session was ended, and with it whatever hangs on it; and why, as long as its ending is not finished.
     #[error("the session was ended")]
-    SessionRevoked,
+    SessionRevoked(Option<Reason>),
     /// There is no such session, or it died of age.
     #[error("there is no such session")]
     NoSession,
@@ -58,7 +58,7 @@ impl From<Refusal> for AuthFault {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::TokenRevoked(reason) => Self::TokenRevoked(reason),
-            Refusal::SessionRevoked(_) => Self::SessionRevoked,
+            Refusal::SessionRevoked(reason) => Self::SessionRevoked(Some(reason)),
             Refusal::Unavailable(fault) => Self::Unavailable(fault),
         }
     }
@@ -68,7 +68,7 @@ impl From<SessionFault> for AuthFault {
     fn from(fault: SessionFault) -> Self {
         match fault {
             SessionFault::Missing => Self::NoSession,
-            SessionFault::Ended => Self::SessionRevoked,
+            SessionFault::Ended => Self::SessionRevoked(None),
             SessionFault::Unavailable(fault) => Self::Unavailable(fault),
         }
     }

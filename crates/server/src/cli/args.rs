@@ -43,8 +43,9 @@ pub enum Command {
     /// Run the gateway with a development authorization server and embedded storage
     #[command(
         after_help = "Examples:\n  maxlab-auth dev\n  maxlab-auth dev --port 9090 --idp-port 9000 --data-dir /tmp/maxlab\n\n\
-                            For this machine and for development only. What it keeps survives a restart. Whatever .env says, everything is\n\
-                            kept in the data folder and people log in at the development authorization server."
+                            For this machine and for development only. What it keeps survives a restart.\n\
+                            Whatever .env says, everything is kept in the data folder and people log in at the\n\
+                            development authorization server."
     )]
     Dev(DevArgs),
     /// Check the settings and every component, and show them as a table

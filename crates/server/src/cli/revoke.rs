@@ -138,7 +138,7 @@ async fn access_token(engine: &Engine, token: &PresentedToken, reason: Reason) -
     let signed = !matches!(shape_of(token.expose()), TokenShape::Opaque);
     let live = match engine.authenticate_token(token).await {
         Ok(live) => live,
-        Err(fault @ (AuthFault::TokenRevoked(_) | AuthFault::SessionRevoked)) => {
+        Err(fault @ (AuthFault::TokenRevoked(_) | AuthFault::SessionRevoked(_))) => {
             return Ok(Outcome::Already(fault.to_string()));
         }
         Err(AuthFault::Rejected(rejection)) if signed && rejection != Rejection::Refused => bail!(

@@ -257,7 +257,7 @@ fn auth_said(fault: &AuthFault) -> Said {
         AuthFault::Rejected(Rejection::Expired) => ("token_expired", "Token has expired"),
         AuthFault::Rejected(_) => ("invalid_token", "Invalid token"),
         AuthFault::TokenRevoked(_) => ("token_revoked", "Token has been revoked"),
-        AuthFault::SessionRevoked => ("session_revoked", "Session has been ended"),
+        AuthFault::SessionRevoked(_) => ("session_revoked", "Session has been ended"),
         AuthFault::NoSession => ("invalid_session", "Session not found or expired"),
         AuthFault::Unavailable(_) => ("store_unavailable", "The store does not answer; try again"),
     };

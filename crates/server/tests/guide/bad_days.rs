@@ -54,21 +54,27 @@ impl World {
 
     /// The journal, or another table of the SQL database, takes no more lines, as on a full disk.
     pub(crate) async fn fill_disk_for(&self, table: &str) {
+        self.fill_disk_when(table, "1 = 1").await;
+    }
+
+    /// The same for lines of which this holds: what comes before them is written.
+    pub(crate) async fn fill_disk_when(&self, table: &str, condition: &str) {
         if self.postgres.is_some() {
             let body = "BEGIN RAISE EXCEPTION 'No space left on device'; END";
             self.sql(&format!(
-                "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS '{}'",
+                "CREATE OR REPLACE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS '{}'",
                 body.replace('\'', "''")
             ))
             .await;
             self.sql(&format!(
-                "CREATE TRIGGER full_disk BEFORE INSERT ON {table} EXECUTE FUNCTION full_disk()"
+                "CREATE TRIGGER full_disk BEFORE INSERT ON {table} FOR EACH ROW WHEN ({condition}) \
+                 EXECUTE FUNCTION full_disk()"
             ))
             .await;
         } else {
             let body = "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END";
             self.sql(&format!(
-                "CREATE TRIGGER full_disk BEFORE INSERT ON {table} {body}"
+                "CREATE TRIGGER full_disk BEFORE INSERT ON {table} WHEN {condition} {body}"
             ))
             .await;
         }

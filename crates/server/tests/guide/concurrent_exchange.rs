@@ -6,6 +6,10 @@ use maxlab_auth_testkit::{Browser, Gate, Lie, Reply};
 
 use crate::gateway::{Stores, World, on_embedded_and_redis, on_every_store};
 use crate::issuer::Code;
+use crate::observe::in_flight;
+
+/// The authorization server may take as long as this machine needs to send it twenty requests.
+const PATIENT: [(&str, &str); 1] = [("UPSTREAM_TIMEOUT_SECONDS", "30")];
 
 async fn twenty_at_once<F, W>(world: &Arc<World>, endpoint_asked: usize, gate: &Gate, ask: F) -> Vec<Reply>
 where
@@ -14,7 +18,8 @@ where
 {
     let asking: Vec<_> = (0..20).map(|_| tokio::spawn(ask(Arc::clone(world)))).collect();
     world.auth.asked("/oauth/token", endpoint_asked).await;
-    // All of them have arrived before the first is answered.
+    // All of them have arrived before the first is answered; then they need a moment to find the exchange under way.
+    in_flight(world, 20.0).await;
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     gate.open();
     let mut replies = Vec::new();
@@ -25,7 +30,7 @@ where
 }
 
 async fn twenty_refreshes_at_once_are_one(stores: Stores) {
-    let world = Arc::new(World::on(stores, &[]).await);
+    let world = Arc::new(World::on(stores, &PATIENT).await);
     let login = world.log_in("user-1").await;
     let gate = Gate::closed();
     world
@@ -60,7 +65,7 @@ async fn twenty_refreshes_at_once_are_one(stores: Stores) {
 }
 
 async fn a_code_used_twenty_times_at_once_is_exchanged_once(stores: Stores) {
-    let world = Arc::new(World::on(stores, &[]).await);
+    let world = Arc::new(World::on(stores, &PATIENT).await);
     let gate = Gate::closed();
     world
         .auth

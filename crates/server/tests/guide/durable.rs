@@ -50,6 +50,27 @@ async fn no_ending_is_acknowledged_that_cannot_be_recorded(stores: Stores) {
     assert_eq!(world.me(&login.access).await.status, 401);
 }
 
+async fn a_session_is_ended_with_its_tokens_or_not_at_all(stores: Stores) {
+    let world = World::on(stores, &[]).await;
+    let login = world.log_in("user-1").await;
+    let own = format!("/api/v1/auth/sessions/{}", login.handle);
+    for (line, what) in [("token", "its tokens"), ("session", "its name")] {
+        world
+            .fill_disk_when("revocations", &format!("NEW.kind = '{line}'"))
+            .await;
+        let reply = from_own_page(&login.browser, Method::DELETE, &own).await;
+        assert_eq!(verdict(&reply), (503, "store_unavailable".into()), "{what}");
+        assert_eq!(verdict(&world.revoke(&login.refresh).await).0, 503, "{what}");
+        login.browser.get("/api/v1/auth/me").await.expect_status(200);
+        assert_eq!(world.me(&login.access).await.status, 200, "{what}");
+        world.free_disk_for("revocations").await;
+    }
+    from_own_page(&login.browser, Method::DELETE, &own)
+        .await
+        .expect_status(200);
+    assert_eq!(world.me(&login.access).await.status, 401);
+}
+
 async fn an_ending_without_its_audit_event_is_none(stores: Stores) {
     let world = World::on(stores, &[]).await;
     let token = world.stray_token("user-1");
@@ -175,9 +196,32 @@ async fn a_flushed_redis_brings_nothing_revoked_back() {
     }
 }
 
+/// The store forgets its sessions, and with them which refresh tokens there are; the register of issued tokens does not.
+#[tokio::test]
+async fn a_logout_all_reaches_tokens_whose_session_the_store_has_lost() {
+    let world = World::on(Stores::Shared, &[]).await;
+    let (lost, other) = (world.log_in("user-1").await, world.log_in("user-2").await);
+    world.redis.as_ref().unwrap().0.flush_all().await.unwrap();
+    let caller = world.bearer(&world.stray_token("user-1"));
+    caller.post("/api/v1/auth/logout/all").await.expect_status(200);
+    world.redis.as_ref().unwrap().0.flush_all().await.unwrap();
+    let asked = world.auth.count("/oauth/token");
+    let refused = world.refresh(&lost.refresh).await;
+    assert_eq!(verdict(&refused), (400, "invalid_grant".into()));
+    assert_eq!(
+        world.auth.count("/oauth/token"),
+        asked,
+        "nobody is asked about it"
+    );
+    assert_eq!(world.verdict(&lost.access).await, (401, "token_revoked".into()));
+    assert_eq!(world.me(&other.access).await.status, 200);
+    world.refresh(&other.refresh).await.expect_status(200);
+}
+
 on_every_store!(
     a_revoke_that_cannot_be_recorded_is_503_and_does_nothing,
     no_ending_is_acknowledged_that_cannot_be_recorded,
+    a_session_is_ended_with_its_tokens_or_not_at_all,
     an_ending_without_its_audit_event_is_none,
     a_revoke_that_does_not_reach_the_store_is_finished_later_and_once,
     a_repeated_logout_all_keeps_the_time_of_the_first,

@@ -253,8 +253,8 @@ impl World {
     pub(crate) async fn keys_are_known(&self) {
         eventually("the keys are known", async || {
             let forged = TokenForge::wrong_signature(&self.auth.forge().access_token("nobody").sign());
-            let asked = self.auth.total();
-            self.me(&forged).await.status == 401 && self.auth.total() == asked
+            let asked = self.auth.about_tokens();
+            self.me(&forged).await.status == 401 && self.auth.about_tokens() == asked
         })
         .await;
     }

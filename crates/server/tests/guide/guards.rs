@@ -3,7 +3,7 @@
 use maxlab_auth_testkit::Actor;
 use serde_json::{Value, json};
 
-use crate::gateway::{Stores, World, on_every_store, verdict};
+use crate::gateway::{Stores, World, eventually, on_every_store, verdict};
 
 fn someone(world: &World, claims: Value) -> String {
     let token = world.opaque_token("unused");
@@ -165,6 +165,30 @@ async fn a_session_carries_the_same_rights_as_its_login() {
     for (path, status) in [("admin", 200), ("groups/g1", 200), ("groups/g2", 403)] {
         let reply = login.browser.get(&format!("/api/v1/auth/access/{path}")).await;
         assert_eq!(reply.status, status, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_right_that_was_taken_away_is_gone_when_the_memory_of_it_is() {
+    for (remembered, at_once) in [("0", true), ("1", false)] {
+        let world = World::embedded(&[("VERIFY_CACHE_SECONDS", remembered)]).await;
+        let token = someone(
+            &world,
+            json!({ "sub": "user-1", "roles": ["admin"], "groups": ["g1"] }),
+        );
+        assert_eq!(may(&world, &token, "admin").await.0, 200);
+        world
+            .auth
+            .know(&token, json!({ "sub": "user-1", "groups": ["g2"] }));
+        if !at_once {
+            eventually("the memory is over", async || {
+                may(&world, &token, "admin").await.0 == 403
+            })
+            .await;
+        }
+        assert_eq!(may(&world, &token, "admin").await, denied());
+        assert_eq!(may(&world, &token, "groups/g1").await, denied());
+        assert_eq!(may(&world, &token, "groups/g2").await.0, 200);
     }
 }
 

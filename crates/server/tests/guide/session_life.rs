@@ -85,11 +85,11 @@ async fn a_storm_of_reads_never_brings_an_ended_session_back(stores: Stores) {
 }
 
 async fn listing_extends_nothing_and_using_does(stores: Stores) {
-    let world = World::on(stores, &[("SESSION_IDLE_SECONDS", "2")]).await;
+    let world = World::on(stores, &[("SESSION_IDLE_SECONDS", "3")]).await;
     let (listed, used) = (world.log_in("user-1").await, world.log_in("user-1").await);
     let onlooker = world.bearer(&world.stray_token("user-1"));
     let began = Instant::now();
-    while began.elapsed() < Duration::from_millis(2_600) {
+    while began.elapsed() < Duration::from_millis(3_600) {
         let seen = onlooker
             .get("/api/v1/auth/sessions")
             .await
@@ -126,23 +126,25 @@ async fn many_uses_are_one_write(stores: Stores) {
 }
 
 async fn no_session_outlives_its_absolute_age(stores: Stores) {
+    let life = Duration::from_secs(2);
     let world = World::on(
         stores,
         &[("SESSION_MAX_SECONDS", "2"), ("SESSION_IDLE_SECONDS", "2")],
     )
     .await;
+    // It begins somewhere between these two moments, however slow the machine is.
+    let earliest = Instant::now();
     let login = world.log_in("user-1").await;
-    let began = Instant::now();
+    let latest = Instant::now();
     eventually("the session dies of age", async || {
         sleep(Duration::from_millis(100)).await;
-        login.browser.get(ME).await.status == 401
+        let asked = Instant::now();
+        let lives = login.browser.get(ME).await.status == 200;
+        assert!(!lives || asked <= latest + life, "it lives on, used or not");
+        !lives
     })
     .await;
-    let age = began.elapsed();
-    assert!(
-        age > Duration::from_millis(1_500) && age < Duration::from_millis(3_000),
-        "{age:?}"
-    );
+    assert!(earliest.elapsed() >= life, "it died too early");
     assert_eq!(
         verdict(&from_own_page(&login.browser, Method::POST, "/api/v1/auth/sessions/rotate").await).0,
         401

@@ -16,6 +16,7 @@ mod floods;
 mod flush;
 mod forged;
 mod forgeries;
+mod front_door;
 mod fuzz;
 mod grammar;
 mod malformed;

@@ -221,23 +221,17 @@ async fn key_source(endpoint: &'static str, what: &'static str, lie: Lie) {
 }
 
 #[tokio::test]
-async fn a_revoke_does_not_wait_for_it() {
+async fn a_revoke_stands_whatever_it_answers() {
     let stack = quick().await;
     let (before, _) = memory(&stack.gateway);
     for (what, lie) in lies(&json!({})) {
         stack.auth.on("/oauth/revoke", lie);
         let token = stack.token("ann");
-        let started = Instant::now();
         let anybody = Anonymous::new(&stack.url());
         anybody
             .post_form("/oauth/revoke", &[("token", &token)])
             .await
             .expect_status(200);
-        assert!(
-            started.elapsed() < Duration::from_secs(2),
-            "{what}: {:?}",
-            started.elapsed()
-        );
         let reply = Bearer::new(&stack.url(), &token).get("/api/v1/auth/me").await;
         assert_eq!(
             (reply.code(), reply.error_code().as_str()),
@@ -249,6 +243,24 @@ async fn a_revoke_does_not_wait_for_it() {
     stack.auth.asked("/oauth/revoke", asked.max(1)).await;
     assert_bounded(&stack, before);
     assert_lives(&stack.gateway).await;
+}
+
+#[tokio::test]
+async fn a_revoke_is_answered_before_it_is_told() {
+    // The time-out is so long that whoever waited for it would be seen to.
+    let stack = Stack::start_with(|options| options.env("UPSTREAM_TIMEOUT_SECONDS", "60")).await;
+    stack.auth.on("/oauth/revoke", Lie::hang());
+    for _ in 0..3 {
+        let token = stack.token("ann");
+        let anybody = Anonymous::new(&stack.url());
+        let fields = [("token", token.as_str())];
+        let revoked = tokio::time::timeout(
+            Duration::from_secs(30),
+            anybody.post_form("/oauth/revoke", &fields),
+        );
+        revoked.await.unwrap().expect_status(200);
+        stack.auth.asked("/oauth/revoke", 1).await;
+    }
 }
 
 #[tokio::test]

@@ -1,12 +1,10 @@
 //! Redirects: those of the authorization server are never followed, and those to the browser lead where it logs in.
 
-use std::path::Path;
-
 use maxlab_auth_testkit::lying::Response;
 use maxlab_auth_testkit::{Actor, Anonymous, Bearer, Lie, LyingAuthServer};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{Answer, Stack, assert_lives, exchange_code, refused, unavailable};
+use crate::support::{Answer, Stack, assert_lives, exchange_code, refused, unavailable, vectors};
 
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
@@ -168,15 +166,11 @@ fn own_payloads(allowed: &str) -> Vec<String> {
     payloads
 }
 
-/// The redirect corpus, or nothing and a word of it where the vectors are not there.
+/// The redirect corpus, or nothing where the vectors are not there.
 fn corpus() -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../../shared/vectors/redirects/patt_openredirects.json");
-    let Ok(text) = std::fs::read_to_string(&path) else {
-        eprintln!("skipped: no vectors");
+    let Some(document) = vectors("redirects/patt_openredirects.json") else {
         return Vec::new();
     };
-    let document: Value = serde_json::from_str(&text).unwrap();
     let payloads = document["payloads"].as_array().unwrap();
     assert!(payloads.len() > 100, "the corpus has shrunk");
     payloads

@@ -10,6 +10,8 @@ use tokio::time::timeout;
 
 use crate::support::{Stack, assert_lives, log_in};
 
+/// A first answer is waited for so long, unless the gateway closes before.
+const FIRST: Duration = Duration::from_secs(5);
 /// After this much silence no further answer is expected.
 const SILENCE: Duration = Duration::from_millis(400);
 
@@ -18,8 +20,10 @@ async fn answers(stack: &Stack, bytes: impl AsRef<[u8]>) -> (Vec<u16>, String) {
     let mut stream = TcpStream::connect(stack.addr()).await.unwrap();
     stream.write_all(bytes.as_ref()).await.unwrap();
     let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
-    while let Ok(Ok(read @ 1..)) = timeout(SILENCE, stream.read(&mut buffer)).await {
+    let mut patience = FIRST;
+    while let Ok(Ok(read @ 1..)) = timeout(patience, stream.read(&mut buffer)).await {
         answer.extend_from_slice(&buffer[..read]);
+        patience = SILENCE;
     }
     let text = String::from_utf8_lossy(&answer).into_owned();
     let heads = ["HTTP/1.1 ", "HTTP/1.0 "].map(|version| text.match_indices(version));

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use maxlab_auth_testkit::{Anonymous, Lie, PostgresServer, RedisServer, Reply};
+use maxlab_auth_testkit::{Actor as _, Anonymous, Gate, Lie, PostgresServer, RedisServer, Reply};
 use tokio::task::JoinSet;
 
 use crate::support::{Answer, Stack, auth_server, eventually, log_in, options, refresh};
@@ -17,6 +17,15 @@ async fn storm(urls: &[String], token: &str, requests: usize) -> Vec<Reply> {
     tasks.join_all().await
 }
 
+/// Whether the gateway has more requests than this that it has not answered yet; the one that asks is one of them.
+async fn in_flight_over(stack: &Stack, requests: f64) -> bool {
+    let metrics = Anonymous::new(&stack.url()).get("/metrics").await.text();
+    let gauge = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("http_requests_in_flight "));
+    gauge.is_some_and(|count| count.parse::<f64>().unwrap() > requests)
+}
+
 /// The different pairs of tokens that the storm brought.
 fn pairs(replies: &[Reply]) -> HashSet<String> {
     let good = replies.iter().filter(|reply| reply.code() == 200);
@@ -26,14 +35,22 @@ fn pairs(replies: &[Reply]) -> HashSet<String> {
 
 #[tokio::test]
 async fn at_one_instance_there_is_one_exchange() {
-    let stack = Stack::start().await;
+    let stack = Stack::start_with(|options| options.env("UPSTREAM_TIMEOUT_SECONDS", "60")).await;
     let login = log_in(&Anonymous::new(&stack.url()), "ann").await;
+    let gate = Gate::closed();
     stack.auth.on(
         "POST /oauth/token",
-        Lie::delay(Duration::from_millis(1_000), stack.desk.answering(&stack.auth)),
+        Lie::held(&gate, stack.desk.answering(&stack.auth)),
     );
     let asked = stack.auth.count("/oauth/token");
-    let replies = storm(&[stack.url()], &login.refresh, 200).await;
+    let urls = [stack.url()];
+    let arriving = async {
+        eventually("all of them have arrived", || in_flight_over(&stack, 200.0)).await;
+        // Then they need a moment to find the exchange under way.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        gate.open();
+    };
+    let (replies, ()) = tokio::join!(storm(&urls, &login.refresh, 200), arriving);
     assert_eq!(stack.auth.count("/oauth/token"), asked + 1);
     assert_eq!(stack.desk.grants(&login.refresh), 1);
     assert!(
@@ -122,7 +139,7 @@ async fn a_store_that_fails_in_the_middle_ends_no_session_for_good() {
         Stack::start_with(|options| options.env("REDIS_URL", format!("redis://{}/", link.addr()))).await;
     let anybody = Anonymous::new(&stack.url());
     let login = log_in(&anybody, "ann").await;
-    let gate = maxlab_auth_testkit::Gate::closed();
+    let gate = Gate::closed();
     stack.auth.on(
         "POST /oauth/token",
         Lie::held(&gate, stack.desk.answering(&stack.auth)),

@@ -3,23 +3,17 @@
 //! Whether each signature is judged as the file says is the core's own suite. Here the whole gateway is asked, with the
 //! vectors' keys in the issuer's key set.
 
-use std::path::Path;
-
 use maxlab_auth_testkit::{Actor, Bearer, Lie, LyingAuthServer};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Stack, assert_lives, refused};
+use crate::support::{Answer, Stack, assert_lives, refused, vectors};
 
-/// The groups, or nothing and a word of it where the vectors are not there.
+/// The groups, or none where the vectors are not there.
 fn groups() -> Vec<Value> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../../shared/vectors/wycheproof/json_web_signature_test.json");
-    let Ok(text) = std::fs::read_to_string(&path) else {
-        eprintln!("skipped: no vectors");
-        return Vec::new();
-    };
-    let document: Value = serde_json::from_str(&text).unwrap();
-    document["testGroups"].as_array().unwrap().clone()
+    let document = vectors("wycheproof/json_web_signature_test.json");
+    document.map_or_else(Vec::new, |document| {
+        document["testGroups"].as_array().unwrap().clone()
+    })
 }
 
 async fn nobody_gets_in(groups: &[Value]) -> usize {

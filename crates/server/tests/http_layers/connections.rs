@@ -27,12 +27,13 @@ async fn headers_that_trickle_are_cut() {
         ("", "PRI * HT"),
         (HELLO, "GET "),
     ] {
+        let mut begun = Instant::now();
         let mut client = door.connect().await;
         if !before.is_empty() {
             client.send(before).await.unwrap();
             assert_eq!(client.reply().await.unwrap().status, 200);
+            begun = Instant::now();
         }
-        let begun = Instant::now();
         client.send(slow).await.unwrap();
         let tail = if slow.ends_with(' ') {
             &[b'x'; 100][..]
@@ -51,7 +52,7 @@ async fn headers_that_trickle_are_cut() {
 async fn an_idle_connection_outlives_the_header_timeout_but_not_the_idle_timeout() {
     let limits = ServeLimits {
         header_timeout: Duration::from_millis(100),
-        idle_timeout: Duration::from_millis(600),
+        idle_timeout: Duration::from_secs(2),
         ..ServeLimits::default()
     };
     let door = Door::with_limits(limits).await;
@@ -65,11 +66,7 @@ async fn an_idle_connection_outlives_the_header_timeout_but_not_the_idle_timeout
     assert_eq!(client.reply().await.unwrap().body, b"hello");
     let begun = Instant::now();
     assert_eq!(client.read_to_end().await.unwrap(), b"");
-    assert!(
-        begun.elapsed() >= Duration::from_millis(500),
-        "{:?}",
-        begun.elapsed()
-    );
+    assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! What the lying server was asked, and what a script answers.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::Value;
@@ -19,6 +21,8 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Bytes,
+    /// When all of it had arrived.
+    pub at: Instant,
 }
 
 impl Request {
@@ -33,6 +37,7 @@ impl Request {
             query: query.to_owned(),
             headers: head.headers.clone(),
             body: body.into(),
+            at: Instant::now(),
         }
     }
 

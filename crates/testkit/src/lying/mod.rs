@@ -156,6 +156,16 @@ impl LyingAuthServer {
         self.desk.requests.lock().unwrap().len()
     }
 
+    /// How many requests came that are about somebody's token or login: all but those for its metadata and keys, which
+    /// a client fetches by itself, whoever asks it what.
+    pub fn about_tokens(&self) -> usize {
+        let requests = self.desk.requests.lock().unwrap();
+        requests
+            .iter()
+            .filter(|request| !request.path.starts_with("/.well-known/"))
+            .count()
+    }
+
     /// Forgets the requests seen so far.
     pub fn forget_requests(&self) {
         self.desk.requests.lock().unwrap().clear();

@@ -42,7 +42,7 @@ pub async fn logout(
         Ok(live) => this_login(&gateway, &live, &credentials, &headers, &origin).await?,
         // It was logged out before: that is what was asked for, unless more was.
         Err(fault) if all_devices && !was_everything(&fault) => return Err(fault.into()),
-        Err(_) => {}
+        Err(_) => what_is_left(&gateway, &credentials, &headers, &origin).await?,
     }
     revoke_refresh_token(&gateway, refresh_token.as_ref(), &origin).await?;
     let body = json!({
@@ -69,10 +69,13 @@ pub async fn logout_all(
     let ended = match authenticate(&gateway, &original, &headers, &credentials).await {
         Ok(live) => everything(&gateway, &live, &origin).await?,
         // The answer to the first call was lost, and this is the second.
-        Err(Failure::Auth(fault)) if was_everything(&fault) => EndedAll {
-            tokens: 0,
-            sessions: 0,
-        },
+        Err(Failure::Auth(fault)) if was_everything(&fault) => {
+            what_is_left(&gateway, &credentials, &headers, &origin).await?;
+            EndedAll {
+                tokens: 0,
+                sessions: 0,
+            }
+        }
         Err(failure) => return Err(failure),
     };
     let body = json!({
@@ -100,7 +103,10 @@ async fn authenticate(
 
 /// Whether the credential died in a logout-all: asking for one again is asking for what is done.
 fn was_everything(fault: &AuthFault) -> bool {
-    matches!(fault, AuthFault::TokenRevoked(Reason::LogoutAll))
+    matches!(
+        fault,
+        AuthFault::TokenRevoked(Reason::LogoutAll) | AuthFault::SessionRevoked(Some(Reason::LogoutAll))
+    )
 }
 
 /// Who asks; or, where the credential was good and has been revoked, how that was.
@@ -112,7 +118,7 @@ async fn who(
 ) -> Result<Result<Live, AuthFault>, Failure> {
     match authenticate(gateway, original, headers, credentials).await {
         Ok(live) => Ok(Ok(live)),
-        Err(Failure::Auth(fault @ (AuthFault::TokenRevoked(_) | AuthFault::SessionRevoked))) => {
+        Err(Failure::Auth(fault @ (AuthFault::TokenRevoked(_) | AuthFault::SessionRevoked(_)))) => {
             Ok(Err(fault))
         }
         Err(failure) => Err(failure),
@@ -181,6 +187,30 @@ async fn this_login(
             .await?;
     }
     Ok(())
+}
+
+/// The credential that counts is dead already. The answer clears the cookie: so the session that came along with it ends
+/// too, and what an ending that was answered 503 has left undone is done.
+async fn what_is_left(
+    gateway: &Gateway,
+    credentials: &Credentials,
+    headers: &HeaderMap,
+    origin: &Origin,
+) -> Result<(), Failure> {
+    let Some(cookie) = &credentials.cookie else {
+        return Ok(());
+    };
+    match gateway.engine.open_session(cookie).await {
+        Ok((live, _)) => {
+            let only = Credentials {
+                token: None,
+                cookie: Some(cookie.clone()),
+            };
+            this_login(gateway, &live, &only, headers, origin).await
+        }
+        Err(AuthFault::Unavailable(fault)) => Err(fault.into()),
+        Err(_) => Ok(gateway.engine.finish_endings(cookie).await?),
+    }
 }
 
 fn named_session(headers: &HeaderMap) -> Option<SessionHandle> {

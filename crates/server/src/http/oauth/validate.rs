@@ -54,7 +54,7 @@ async fn of_access(gateway: &Gateway, token: &PresentedToken) -> Result<Value, F
         }
         Err(AuthFault::Unavailable(fault)) => return Err(fault.into()),
         Err(AuthFault::TokenRevoked(_)) => invalid("Token is blacklisted", "token_revoked"),
-        Err(AuthFault::SessionRevoked) => invalid("Session has been ended", "session_revoked"),
+        Err(AuthFault::SessionRevoked(_)) => invalid("Session has been ended", "session_revoked"),
         Err(AuthFault::Rejected(Rejection::Expired)) => invalid("Token has expired", "token_expired"),
         Err(AuthFault::Rejected(_) | AuthFault::NoSession) => invalid("Invalid token", "invalid_token"),
     })

@@ -5,11 +5,13 @@ mod reply;
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use maxlab_auth_testkit::raw::RawReply;
 use maxlab_auth_testkit::{Actor, Anonymous, GatewayOptions, GatewayProcess, LyingAuthServer, RawClient};
+use serde_json::Value;
 
 pub(crate) use exchange::{Desk, Login, exchange_code, log_in, refresh};
 pub(crate) use reply::{Answer, refused, telling, unavailable};
@@ -133,6 +135,18 @@ pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut conditi
         );
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
+}
+
+/// A document of the test vectors, which lie outside the repository: in `../shared/vectors` beside the workspace, or
+/// wherever `MAXLAB_VECTORS` points. Where they are not there, nothing and a word of it.
+pub(crate) fn vectors(file: &str) -> Option<Value> {
+    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors");
+    let folder = std::env::var_os("MAXLAB_VECTORS").map_or_else(beside, PathBuf::from);
+    let Ok(text) = std::fs::read(folder.join(file)) else {
+        eprintln!("skipped: no vectors");
+        return None;
+    };
+    Some(serde_json::from_slice(&text).unwrap())
 }
 
 /// Resident memory of the gateway now and at its highest, in KiB.
