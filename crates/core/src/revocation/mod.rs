@@ -5,6 +5,7 @@ mod gate;
 mod issued;
 mod key;
 mod record;
+mod replica;
 mod store;
 
 pub use facts::{Facts, Issued, Live};
@@ -12,4 +13,5 @@ pub use gate::{Refusal, RevocationPolicy, Revocations, RevokeFault};
 pub use issued::{IssuedToken, IssuedTokens, TokenUse};
 pub use key::{Party, RevocationKey, TokenKey};
 pub use record::{JournalEntry, Journalled, Reason, Revocation, Spare};
+pub use replica::{Fingerprint, Replica, ReplicaStats};
 pub use store::{Findings, Found, Journal, RevocationStore};
