@@ -1,0 +1,35 @@
+//! Measurements of the gateway's parts: `cargo xtask bench WHAT`.
+
+mod memory;
+mod percentiles;
+mod replica;
+mod report;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// The service's own allocator, so that what is measured of memory holds there too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Measures, and sets the figures beside their targets.
+#[derive(Debug, Parser)]
+#[command(name = "maxlab-auth-bench")]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// The in-memory index of revocations: memory, look-ups, growth and expiry.
+    Replica(replica::Scale),
+}
+
+fn main() -> Result<()> {
+    let report = match Arguments::parse().what {
+        What::Replica(scale) => replica::measure(&scale)?,
+    };
+    println!("{report}");
+    Ok(())
+}
