@@ -1,7 +1,7 @@
 //! Policy files, good and bad.
 
 use super::super::{Access, Policy};
-use super::{admin, policy};
+use super::{admin, policy, ruled};
 
 #[test]
 fn an_empty_file_asks_for_a_credential_everywhere() {
@@ -138,5 +138,64 @@ fn a_rule_that_an_earlier_one_leaves_nothing_to_is_a_fault() {
         ),
     ] {
         assert!(!unreachable(&earlier, &later), "{earlier} / {later}");
+    }
+}
+
+fn of_the_project(path: &str) -> String {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    std::fs::read_to_string(root.join(path)).unwrap()
+}
+
+#[test]
+fn the_example_says_what_its_comments_say() {
+    let policy = policy(&of_the_project("deploy/policy.example.toml"));
+    let write = "require scope=documents.write and permission=documents:edit";
+    for (method, url, access) in [
+        ("GET", "https://app.example.com/", "public"),
+        ("HEAD", "https://app.example.com/assets/a/b.css", "public"),
+        ("POST", "https://app.example.com/login", "authenticated"),
+        ("GET", "https://app.example.com/account", "authenticated"),
+        ("OPTIONS", "https://api.example.com/v1/documents/7", "public"),
+        ("OPTIONS", "https://app.example.com/account", "authenticated"),
+        ("GET", "https://app.example.com/metrics", "deny"),
+        ("GET", "https://api.example.com/internal/x", "deny"),
+        (
+            "GET",
+            "https://app.example.com/admin",
+            "require role=admin,owner and group=ops",
+        ),
+        (
+            "GET",
+            "https://api.example.com/v1/documents",
+            "require scope=documents.read",
+        ),
+        ("PUT", "https://eu.api.example.com/v2/documents/7/", write),
+        (
+            "GET",
+            "https://app.example.com/workspaces/research/",
+            "require workspace=research",
+        ),
+    ] {
+        let asked = super::super::Asked::read(Some(method), None, Some(url.as_bytes())).unwrap();
+        let ruling = policy.rule_for(&asked).unwrap();
+        assert_eq!(ruling.access.to_string(), access, "{method} {url}");
+    }
+}
+
+#[test]
+fn the_policies_in_the_documents_are_good() {
+    let text = of_the_project("docs/FORWARD_AUTH.md");
+    let blocks: Vec<_> = text
+        .split("```toml\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
+    assert!(!blocks.is_empty());
+    for block in blocks {
+        let policy = policy(block);
+        assert_eq!(
+            ruled(&policy, "GET", "a.example.com", "/admin/"),
+            (2, "require role=admin,owner and group=ops".into())
+        );
     }
 }

@@ -35,7 +35,12 @@ fn the_guides_sample_keys_are_the_only_faults_and_are_listed_at_once() {
     let faults = faults(&Source::from_dotenv(SAMPLE));
     assert_eq!(
         names(&faults),
-        ["JWT_SECRET_KEY", "SECRET_KEY", "SESSION_ENCRYPTION_KEY"]
+        [
+            "IDENTITY_SIGNING_KEY",
+            "JWT_SECRET_KEY",
+            "SECRET_KEY",
+            "SESSION_ENCRYPTION_KEY"
+        ]
     );
     for fault in faults.iter() {
         assert!(fault.problem.contains("the guide's sample, not a key"), "{fault}");
@@ -90,6 +95,7 @@ fn what_keygen_prints_is_accepted() {
     load(&Source::from_dotenv(&format!(
         "{}\nJWT_ALGORITHM=HS512\n",
         file.replace("# JWT_SECRET", "JWT_SECRET")
+            .replace("# IDENTITY", "IDENTITY")
     )));
     let json: BTreeMap<String, String> =
         serde_json::from_str(&crate::cli::keygen::keygen(true).unwrap()).unwrap();
