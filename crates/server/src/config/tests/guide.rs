@@ -35,12 +35,7 @@ fn the_guides_sample_keys_are_the_only_faults_and_are_listed_at_once() {
     let faults = faults(&Source::from_dotenv(SAMPLE));
     assert_eq!(
         names(&faults),
-        [
-            "IDENTITY_SIGNING_KEY",
-            "JWT_SECRET_KEY",
-            "SECRET_KEY",
-            "SESSION_ENCRYPTION_KEY"
-        ]
+        ["JWT_SECRET_KEY", "SECRET_KEY", "SESSION_ENCRYPTION_KEY"]
     );
     for fault in faults.iter() {
         assert!(fault.problem.contains("the guide's sample, not a key"), "{fault}");
@@ -101,7 +96,12 @@ fn what_keygen_prints_is_accepted() {
         serde_json::from_str(&crate::cli::keygen::keygen(true).unwrap()).unwrap();
     assert_eq!(
         json.keys().collect::<Vec<_>>(),
-        ["JWT_SECRET_KEY", "SECRET_KEY", "SESSION_ENCRYPTION_KEY"]
+        [
+            "IDENTITY_SIGNING_KEY",
+            "JWT_SECRET_KEY",
+            "SECRET_KEY",
+            "SESSION_ENCRYPTION_KEY"
+        ]
     );
     assert!(
         !printed.contains(&json["SECRET_KEY"]),
