@@ -200,7 +200,7 @@ mod tests {
             file.look_again();
             file.look_again();
         };
-        for junk in ["[[rule]]\n", "\u{0}", &"# ".repeat(600_000)] {
+        for junk in ["", "[[rule]]\n", "\u{0}", &"# ".repeat(600_000)] {
             std::fs::write(&file.path, junk).unwrap();
             twice();
             assert!(closed(&file));

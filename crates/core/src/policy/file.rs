@@ -59,6 +59,11 @@ impl Reading<'_> {
         if !syntax.is_empty() {
             return policy;
         }
+        if table.get_ref().is_empty() {
+            // A file whose writer was stopped after it had emptied it.
+            let remedy = "write default = \"authenticated\" if that is all it is to say";
+            self.fault(Some(0..0), "the file says nothing", remedy);
+        }
         for (key, value) in table.get_ref() {
             match key.get_ref().as_ref() {
                 "default" => {

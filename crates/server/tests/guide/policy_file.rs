@@ -21,6 +21,13 @@ fn counted(world: &World, line: &str) -> bool {
         .any(|found| found == line)
 }
 
+/// Writes it as the documents advise: under another name, then renamed.
+fn replace(path: &Path, text: &str) {
+    let draft = path.with_extension("draft");
+    std::fs::write(&draft, text).unwrap();
+    std::fs::rename(&draft, path).unwrap();
+}
+
 async fn opened(world: &World) -> u16 {
     anonymously(world, "GET", "a.example", "/open")
         .await
@@ -70,17 +77,17 @@ async fn a_changed_policy_counts_whole_and_a_broken_one_not_at_all() {
         "default = \"deny\"\n[[rule]]\npath = \"/op",
         "[[rule]]\naccess = \"public\"\n",
     ] {
-        std::fs::write(&path, broken).unwrap();
+        replace(&path, broken);
         eventually("the broken file is told of", async || {
             counted(&world, "policy_stale 1")
         })
         .await;
         more(asked.load(Ordering::Relaxed)).await;
         assert_eq!(opened(&world).await, 200, "the policy that was there holds");
-        std::fs::write(&path, FIRST).unwrap();
+        replace(&path, FIRST);
         eventually("it is mended", async || counted(&world, "policy_stale 0")).await;
     }
-    std::fs::write(&path, "default = \"deny\"\n").unwrap();
+    replace(&path, "default = \"deny\"\n");
     eventually("the door is shut", async || opened(&world).await == 403).await;
     shut.store(true, Ordering::SeqCst);
     more(asked.load(Ordering::Relaxed)).await;

@@ -4,13 +4,14 @@ use super::super::{Access, Policy};
 use super::{admin, policy, ruled};
 
 #[test]
-fn an_empty_file_asks_for_a_credential_everywhere() {
-    for text in ["", "# nothing\n", "default = \"authenticated\"\n"] {
-        assert!(
-            matches!(policy(text).default_access(), Access::Authenticated),
-            "{text}"
-        );
+fn without_a_rule_the_default_holds_everywhere_and_an_empty_file_is_an_accident() {
+    for text in ["", "# nothing\n"] {
+        assert!(Policy::parse(text, &admin()).is_err(), "{text}");
     }
+    assert!(matches!(
+        policy("default = \"authenticated\"").default_access(),
+        Access::Authenticated
+    ));
     assert!(matches!(
         policy("default = \"deny\"").default_access(),
         Access::Deny
