@@ -8,11 +8,12 @@ use std::time::Duration;
 use maxlab_auth_core::engine::Engine;
 use maxlab_auth_core::session::SessionStore;
 use maxlab_auth_core::unavailable::Unavailable;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::instance::Claim;
+use crate::policy::PolicyFile;
 use crate::upstream::{OutboxWorker, PublishedKeys};
 
 /// The outbox is looked at so often.
@@ -21,6 +22,8 @@ const OUTBOX: Duration = Duration::from_millis(500);
 const RECONCILE: Duration = Duration::from_secs(1);
 /// Keys that grow old are looked for so often.
 const KEYS: Duration = Duration::from_secs(5);
+/// The policy file is looked at so often; a change counts at the second look that finds it.
+const POLICY: Duration = Duration::from_millis(500);
 /// What has expired is cleaned away so often.
 const PURGE: Duration = Duration::from_secs(300);
 /// What has expired is forgotten in memory so often, so many entries at a time.
@@ -42,6 +45,8 @@ pub struct Background {
     pub sessions: Arc<dyn SessionStore>,
     /// `DATA_DIR`.
     pub data_dir: PathBuf,
+    /// The policy, to be looked at again.
+    pub policy: Option<Arc<PolicyFile>>,
 }
 
 impl std::fmt::Debug for Background {
@@ -71,6 +76,18 @@ impl Background {
         }));
         if self.engine.parts().revocations.policy().from_memory {
             self.spawn_replica(stop, &mut tasks);
+        }
+        if let Some(policy) = &self.policy {
+            let policy = Arc::clone(policy);
+            tasks.spawn(every(POLICY, "policy", stop.clone(), move || {
+                let policy = Arc::clone(&policy);
+                async move {
+                    let looked = spawn_blocking(move || policy.look_again()).await;
+                    looked.map_err(|fault| {
+                        Unavailable::store(format!("the policy file was not looked at: {fault}"))
+                    })
+                }
+            }));
         }
         if let Some(keys) = &self.keys {
             let (keys, engine) = (Arc::clone(keys), self.engine.clone());

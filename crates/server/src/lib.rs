@@ -7,6 +7,7 @@ pub mod config;
 pub mod http;
 pub mod metrics;
 pub mod observed;
+pub mod policy;
 pub mod telemetry;
 pub mod upstream;
 pub mod verifiers;

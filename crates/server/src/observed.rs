@@ -31,6 +31,21 @@ pub fn refused(fault: &AuthFault) {
     counter!(metrics::REFUSALS, "reason" => reason).increment(1);
 }
 
+/// A request was refused by the policy, or because it could not be put to it.
+pub fn refused_by_policy(reason: &'static str) {
+    counter!(metrics::REFUSALS, "reason" => reason).increment(1);
+}
+
+/// A changed policy file was looked at.
+pub fn policy_reloaded(outcome: &'static str) {
+    counter!(metrics::POLICY_RELOADS, "outcome" => outcome).increment(1);
+}
+
+/// Whether the policy file is another than the one in force.
+pub fn policy_is_stale(stale: bool) {
+    gauge!(metrics::POLICY_STALE).set(f64::from(u8::from(stale)));
+}
+
 /// A component did not answer.
 pub fn unavailable(fault: &Unavailable) {
     if fault.component() != Component::Upstream {

@@ -98,6 +98,11 @@ impl Requirements {
         Ok(Self { all_of, admin })
     }
 
+    /// Whether there is none, so that whoever is authenticated meets them.
+    pub fn is_empty(&self) -> bool {
+        self.all_of.is_empty()
+    }
+
     /// Whether the workspaces of the identity matter.
     pub fn ask_for_workspaces(&self) -> bool {
         self.all_of
@@ -118,18 +123,24 @@ impl Requirements {
     }
 }
 
+impl std::fmt::Display for Requirements {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let words: Vec<_> = self
+            .all_of
+            .iter()
+            .map(|r| format!("{}={}", r.quality.as_str(), r.any_of.join(",")))
+            .collect();
+        f.write_str(&words.join(" and "))
+    }
+}
+
 impl Guard for Requirements {
     fn admits(&self, identity: &Identity) -> bool {
         self.unmet(identity).is_none()
     }
 
     fn wanting(&self) -> String {
-        let words: Vec<_> = self
-            .all_of
-            .iter()
-            .map(|r| format!("{}={}", r.quality.as_str(), r.any_of.join(",")))
-            .collect();
-        format!("Permission required: {}", words.join(" and "))
+        format!("Permission required: {self}")
     }
 }
 

@@ -407,11 +407,9 @@ impl Revocations {
 
     fn remembered(&self, revoked: &[RevocationKey], spared: &[RevocationKey], now: Timestamp) -> Findings {
         let replica = &self.replica;
+        let names: Vec<_> = revoked.iter().map(|key| replica.fingerprint(key)).collect();
         Findings {
-            revoked: revoked
-                .iter()
-                .map(|key| replica.revoked(replica.fingerprint(key), now))
-                .collect(),
+            revoked: replica.revoked_all(&names, now).collect(),
             spared: spared
                 .iter()
                 .map(|key| replica.spared(replica.fingerprint(key), now))

@@ -1,5 +1,6 @@
 //! Wiring: where concrete types are named (`check` names the stores too, to ask each by itself).
 
+mod door;
 pub(crate) mod instance;
 mod stores;
 
@@ -11,7 +12,6 @@ use axum::http::HeaderValue;
 use maxlab_auth_core::audit::AuditLog;
 use maxlab_auth_core::clock::{Clock, SystemClock, SystemTicks};
 use maxlab_auth_core::engine::{Engine, Parts};
-use maxlab_auth_core::guard::Admin;
 use maxlab_auth_core::identity::VerificationSource;
 use maxlab_auth_core::outbox::Outbox;
 use maxlab_auth_core::revocation::{GateParts, IssuedTokens, Journal, RevocationPolicy, Revocations};
@@ -27,6 +27,7 @@ use self::stores::{DatabasePing, Stores, open_database, open_store};
 use crate::background::Background;
 use crate::config::{Environment, JwtKeys, RevocationReads, Settings, WorkspaceSource};
 use crate::http::cookies::CookiePolicy;
+use crate::http::forward_auth::Door;
 use crate::http::gateway::{Component, Gateway, LoginRules, Shared};
 use crate::http::layers::{self, LayerConfig};
 use crate::http::oauth::RefreshFlights;
@@ -54,8 +55,22 @@ impl App {
     /// Opens the stores and wires everything together.
     ///
     /// # Errors
-    /// A store cannot be opened, or is one that would lose what it must keep.
+    /// A store cannot be opened, or is one that would lose what it must keep; or the policy file is faulty.
     pub async fn open(settings: Settings) -> anyhow::Result<Self> {
+        let door = door::open(&settings)?;
+        Self::assemble(settings, door).await
+    }
+
+    /// The same for a command that works beside a running gateway and answers no request: a faulty policy does not keep an
+    /// operator from revoking.
+    ///
+    /// # Errors
+    /// A store cannot be opened, or is one that would lose what it must keep.
+    pub async fn beside(settings: Settings) -> anyhow::Result<Self> {
+        Self::assemble(settings, Door::default()).await
+    }
+
+    async fn assemble(settings: Settings, door: Door) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         std::fs::create_dir_all(&settings.app.data_dir)
             .with_context(|| format!("DATA_DIR {} cannot be made", settings.app.data_dir.display()))?;
@@ -88,9 +103,10 @@ impl App {
             worker: Arc::new(worker),
             sessions: stores.sessions,
             data_dir: settings.app.data_dir.clone(),
+            policy: door.policy.clone(),
         };
         let metrics = Metrics::install().context("the metrics could not be set up")?;
-        let gateway = Arc::new(shared(&settings, engine, server, components, metrics));
+        let gateway = Arc::new(shared(&settings, engine, server, components, metrics, door));
         Ok(Self {
             settings,
             gateway,
@@ -127,6 +143,8 @@ impl App {
         }
     }
 }
+
+pub(crate) use self::door::admin;
 
 /// How these settings reach the authorization server.
 pub(crate) fn upstream_config(settings: &Settings) -> UpstreamConfig {
@@ -244,6 +262,7 @@ fn shared(
     server: Arc<AuthServer>,
     components: Vec<Component>,
     metrics: Metrics,
+    forward_auth: Door,
 ) -> Shared {
     Shared {
         engine,
@@ -257,13 +276,12 @@ fn shared(
             redirect_uris: settings.upstream.allowed_redirect_uris.clone(),
             url: settings.app.login_url.clone(),
         },
-        admin: Admin {
-            roles: settings.verify.admin_roles.clone(),
-        },
+        admin: door::admin(settings),
         introspection_clients: settings.upstream.introspection_clients.clone(),
         trusted_origins: settings.app.cors_origins.clone(),
         trusted_proxies: settings.app.trusted_proxies.clone(),
         shows_assurance: settings.app.environment == Environment::Development,
+        forward_auth,
         flights: RefreshFlights::default(),
         components,
         metrics,

@@ -1,5 +1,9 @@
 //! What the command line says: subcommands, their flags, and a `--help` that teaches.
 
+mod check;
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -7,6 +11,8 @@ use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use maxlab_auth_core::audit::AuditKind;
 use maxlab_auth_core::revocation::{Reason, RevocationKey, TokenKey};
 use secrecy::SecretString;
+
+pub use check::CheckArgs;
 
 /// The command line as a whole.
 #[derive(Debug, Parser)]
@@ -51,9 +57,10 @@ pub enum Command {
     /// Check the settings and every component, and show them as a table
     #[command(
         after_help = "Examples:\n  maxlab-auth check\n  maxlab-auth check --json | jq '.settings[] | select(.source != \"default\")'\n\n\
+                            maxlab-auth check --policy-for GET https://app.example.com/admin/\n\n\
                             Secrets are never shown. It ends with status 1 when something is wrong."
     )]
-    Check(Json),
+    Check(CheckArgs),
     /// Make new keys, ready for .env
     #[command(
         after_help = "Examples:\n  maxlab-auth keygen >> .env\n  maxlab-auth keygen --json | jq -r .SECRET_KEY\n\n\
@@ -344,6 +351,3 @@ fn audit_kind(word: &str) -> Result<AuditKind, String> {
         format!("no kind of event; choose from {}", words.join(", "))
     })
 }
-
-#[cfg(test)]
-mod tests;

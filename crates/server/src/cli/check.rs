@@ -1,5 +1,6 @@
 //! `check`: every setting, every component, and what is promised with them.
 
+mod explain;
 mod probe;
 
 use std::process::ExitCode;
@@ -7,6 +8,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::args::CheckArgs;
 use super::guarantee::Guarantee;
 use super::output::{self, Fit, Table, harmless};
 use super::{Stop, USAGE};
@@ -54,6 +56,7 @@ impl Finding {
         match self.component {
             "store" => "REDIS_URL and DATA_DIR",
             "database" => "DATABASE_URL and DATA_DIR",
+            "policy" => "POLICY_FILE",
             "key_set" => "JWKS_URL and EXTERNAL_AUTH_URL",
             _ => "EXTERNAL_AUTH_URL",
         }
@@ -69,7 +72,8 @@ struct Report {
 }
 
 /// Checks everything; fails when a component does.
-pub(super) async fn check(json: bool) -> Result<(), Stop> {
+pub(super) async fn check(args: &CheckArgs) -> Result<(), Stop> {
+    let json = args.output.json;
     let (settings, mut warnings) = match Settings::load(&Source::from_environment()) {
         Ok(loaded) => loaded,
         Err(faults) if json => {
@@ -78,6 +82,9 @@ pub(super) async fn check(json: bool) -> Result<(), Stop> {
         }
         Err(faults) => return Err(faults.into()),
     };
+    if let Some([method, url]) = args.policy_for.as_deref() {
+        return explain::explain(&settings, method, url, json);
+    }
     telemetry::init(LogFormat::Readable, "warn").map_err(anyhow::Error::from)?;
     let findings = Box::pin(probe::everything(&settings)).await;
     if let Some(message) = Guarantee::of(&settings.stores).warning() {

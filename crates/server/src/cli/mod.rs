@@ -60,7 +60,7 @@ pub async fn run(command: Command) -> ExitCode {
     let ended = match command {
         Command::Serve => Box::pin(serve::serve()).await,
         Command::Dev(args) => Box::pin(dev::dev(&args)).await,
-        Command::Check(format) => Box::pin(check::check(format.json)).await,
+        Command::Check(args) => Box::pin(check::check(&args)).await,
         Command::Keygen(format) => keygen::keygen(format.json)
             .and_then(|keys| output::print(&keys))
             .map_err(Stop::from),
@@ -89,7 +89,7 @@ async fn open() -> Result<App, Stop> {
     let (settings, _) = Settings::load(&Source::from_environment())?;
     telemetry::init(LogFormat::Readable, "warn").map_err(anyhow::Error::from)?;
     refuse_strange_folder(&settings)?;
-    Ok(Box::pin(App::open(settings)).await?)
+    Ok(Box::pin(App::beside(settings)).await?)
 }
 
 /// What was never there is not made by asking for it: a revocation in a new and empty file would reach nobody.

@@ -2,16 +2,19 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE;
+use maxlab_auth_core::identity_token::SigningKeys;
 use maxlab_auth_core::random;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
 /// The file below `DATA_DIR`.
 const FILE: &str = "secrets.json";
+/// The file of the key that signs identities.
+const SIGNING_KEY: &str = "identity-key";
 
 /// What was made. It is written to one file, once.
 #[derive(Debug, Clone)]
@@ -46,12 +49,25 @@ impl GeneratedSecrets {
 /// # Errors
 /// The folder or the file cannot be written or read, or the file holds something else.
 pub fn generated_secrets(data_dir: &Path) -> io::Result<GeneratedSecrets> {
-    let path = data_dir.join(FILE);
-    if !path.try_exists()? {
-        create_folder(data_dir)?;
-        write_once(data_dir, &path)?;
-    }
-    read(&path)
+    read(&kept(data_dir, FILE, || {
+        let written = Written {
+            secret_key: random_text::<32>()?,
+            session_encryption_key: random_text::<32>()?,
+        };
+        Ok(serde_json::to_vec_pretty(&written)?)
+    })?)
+}
+
+/// The key in `data_dir` that signs identities, made there if there is none.
+///
+/// # Errors
+/// The folder or the file cannot be written or read, or the operating system gave no random bytes.
+pub fn generated_signing_key(data_dir: &Path) -> io::Result<SecretString> {
+    let path = kept(data_dir, SIGNING_KEY, || {
+        let key = SigningKeys::generate().map_err(io::Error::other)?;
+        Ok(format!("{}\n", key.expose_secret()).into_bytes())
+    })?;
+    std::fs::read_to_string(path).map(SecretString::from)
 }
 
 /// `N` new random bytes in url-safe base64; 32 make a Fernet key. It is a secret.
@@ -77,19 +93,25 @@ fn read(path: &Path) -> io::Result<GeneratedSecrets> {
     })
 }
 
+/// The path of a file in `data_dir`, which is made if it is not there.
+fn kept(data_dir: &Path, name: &str, make: impl FnOnce() -> io::Result<Vec<u8>>) -> io::Result<PathBuf> {
+    let path = data_dir.join(name);
+    if !path.try_exists()? {
+        create_folder(data_dir)?;
+        write_once(data_dir, name, &make()?)?;
+    }
+    Ok(path)
+}
+
 /// Writes a whole file under another name, then links it to its own: a link is made once, and never half.
-fn write_once(data_dir: &Path, path: &Path) -> io::Result<()> {
-    let written = Written {
-        secret_key: random_text::<32>()?,
-        session_encryption_key: random_text::<32>()?,
-    };
-    let draft = data_dir.join(format!(".{FILE}.{}", uuid::Uuid::new_v4()));
+fn write_once(data_dir: &Path, name: &str, content: &[u8]) -> io::Result<()> {
+    let draft = data_dir.join(format!(".{name}.{}", uuid::Uuid::new_v4()));
     let outcome = private_file(&draft)
         .and_then(|mut file| {
-            file.write_all(&serde_json::to_vec_pretty(&written)?)?;
+            file.write_all(content)?;
             file.sync_all()
         })
-        .and_then(|()| std::fs::hard_link(&draft, path));
+        .and_then(|()| std::fs::hard_link(&draft, data_dir.join(name)));
     std::fs::remove_file(&draft).or_else(absent_is_fine)?;
     match outcome {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),

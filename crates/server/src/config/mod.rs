@@ -8,6 +8,7 @@ mod app;
 mod dev;
 mod dotenv;
 mod fault;
+mod forward_auth;
 mod generated;
 mod jwt_keys;
 mod parse;
@@ -27,7 +28,8 @@ mod verify;
 pub use app::{AppSettings, Environment};
 pub use dev::{DEV_CLIENT_ID, dev_defaults};
 pub use fault::{Fault, Faults, Warning};
-pub use generated::{GeneratedSecrets, generated_secrets, random_text};
+pub use forward_auth::{ForwardAuthSettings, IdentitySettings};
+pub use generated::{GeneratedSecrets, generated_secrets, generated_signing_key, random_text};
 pub use jwt_keys::JwtKeys;
 pub use reader::SettingRow;
 pub use reference::{DefaultValue, Exposure, SettingDoc, reference};
@@ -57,6 +59,8 @@ pub struct Settings {
     pub revocation: RevocationSettings,
     /// Sessions and their keys.
     pub session: SessionSettings,
+    /// What front proxies are told.
+    pub forward_auth: ForwardAuthSettings,
     rows: Vec<SettingRow>,
 }
 
@@ -113,6 +117,7 @@ fn parse(source: &Source, generated: Option<&GeneratedSecrets>) -> Result<Outcom
     let verify = verify::read(&mut reader, wire);
     let revocation = revocation::read(&mut reader);
     let session = session::read(&mut reader, environment);
+    let forward_auth = forward_auth::read(&mut reader, environment, app.as_ref());
     reader.sort();
     let Reader {
         faults,
@@ -124,8 +129,16 @@ fn parse(source: &Source, generated: Option<&GeneratedSecrets>) -> Result<Outcom
     if !faults.is_empty() {
         return Err(Faults::from(faults));
     }
-    match (app, stores, upstream, verify, revocation, session) {
-        (Some(app), Some(stores), Some(upstream), Some(verify), Some(revocation), Some(session)) => {
+    match (app, stores, upstream, verify, revocation, session, forward_auth) {
+        (
+            Some(app),
+            Some(stores),
+            Some(upstream),
+            Some(verify),
+            Some(revocation),
+            Some(session),
+            Some(forward_auth),
+        ) => {
             let settings = Settings {
                 app,
                 stores,
@@ -133,6 +146,7 @@ fn parse(source: &Source, generated: Option<&GeneratedSecrets>) -> Result<Outcom
                 verify,
                 revocation,
                 session,
+                forward_auth,
                 rows,
             };
             Ok(Outcome::Complete(Box::new(settings), warnings))

@@ -208,8 +208,9 @@ impl<'a> Reader<'a> {
 
     /// Puts everything into the order of the reference.
     pub(super) fn sort(&mut self) {
-        self.faults
-            .sort_by_key(|fault| position(fault.name.strip_suffix("_FILE").unwrap_or(&fault.name)));
+        self.faults.sort_by_key(|Fault { name, .. }| {
+            position(name).or_else(|| position(name.strip_suffix("_FILE")?))
+        });
         self.rows.sort_by_key(|row| position(row.name));
     }
 

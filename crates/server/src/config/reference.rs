@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde::Serialize;
 
-use super::{app, revocation, session, stores, upstream, verify};
+use super::{app, forward_auth, revocation, session, stores, upstream, verify};
 
 /// What a setting is when nobody set it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -92,6 +92,7 @@ static REFERENCE: LazyLock<Vec<SettingDoc>> = LazyLock::new(|| {
         verify::DOCS,
         revocation::DOCS,
         session::DOCS,
+        forward_auth::DOCS,
     ]
     .concat()
 });

@@ -126,7 +126,7 @@ impl Source {
         let mut ours = BTreeMap::new();
         for (name, value) in vars {
             let Ok(name) = name.into_string() else { continue };
-            if find(name.strip_suffix("_FILE").unwrap_or(&name)).is_none() {
+            if !is_known(&name) {
                 continue;
             }
             match value.into_string() {

@@ -7,7 +7,7 @@ pub(super) fn nearest(name: &str) -> Option<&'static str> {
     let stem = name.strip_suffix("_FILE").unwrap_or(name);
     reference()
         .iter()
-        .map(|doc| (distance(stem, doc.name), doc.name))
+        .map(|doc| (distance(stem, doc.name).min(distance(name, doc.name)), doc.name))
         .filter(|&(off, known)| off > 0 && off <= if known.len() <= 6 { 1 } else { 2 })
         .min()
         .map(|(_, known)| known)

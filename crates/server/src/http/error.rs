@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use maxlab_auth_core::engine::{AuthFault, EndFault, LoginFault, RefreshFault};
 use maxlab_auth_core::guard::Denied;
+use maxlab_auth_core::policy::AskedFault;
 use maxlab_auth_core::session::SessionFault;
 use maxlab_auth_core::unavailable::{Component, Unavailable};
 use maxlab_auth_core::verify::Rejection;
@@ -22,6 +23,10 @@ pub enum Failure {
     Auth(AuthFault),
     /// It may not; names what is wanting.
     Denied(Denied),
+    /// The policy lets nobody through.
+    PolicyDenied,
+    /// The request that a proxy asks about can be read in more ways than one.
+    Ambiguous(AskedFault),
     /// It acts with a cookie, and nothing shows that it comes from one of our own pages.
     CrossSite,
     /// It is not a request that can be understood; says what is wrong and how to mend it.
@@ -134,6 +139,18 @@ impl Failure {
                 "access_denied",
                 &denied.wanting,
             ),
+            Self::PolicyDenied => said(
+                StatusCode::FORBIDDEN,
+                "policy_denied",
+                "access_denied",
+                "The policy lets nobody do this",
+            ),
+            Self::Ambiguous(fault) => said(
+                StatusCode::BAD_REQUEST,
+                "ambiguous_request",
+                "invalid_request",
+                &format!("The original request can be read in more than one way: {fault}"),
+            ),
             Self::CrossSite => said(
                 StatusCode::FORBIDDEN,
                 "cross_site_request",
@@ -204,6 +221,8 @@ impl Failure {
             Self::Upstream(fault) => {
                 tracing::warn!(%fault, "the authorization server failed a request passed on");
             }
+            Self::PolicyDenied => observed::refused_by_policy("policy_denied"),
+            Self::Ambiguous(_) => observed::refused_by_policy("ambiguous_request"),
             Self::Auth(fault) => {
                 observed::refused(fault);
                 tracing::debug!(%fault, "refused");

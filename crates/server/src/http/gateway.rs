@@ -9,6 +9,7 @@ use maxlab_auth_core::guard::Admin;
 use maxlab_auth_core::unavailable::Unavailable;
 
 use super::cookies::CookiePolicy;
+use super::forward_auth::Door;
 use super::oauth::RefreshFlights;
 use crate::config::IntrospectionClient;
 use crate::metrics::Metrics;
@@ -70,6 +71,8 @@ pub struct Shared {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether answers say on what grounds a credential was accepted: in development only.
     pub shows_assurance: bool,
+    /// What forward-auth goes by beside the engine.
+    pub forward_auth: Door,
     /// Refreshes under way.
     pub flights: RefreshFlights,
     /// What `/health/ready` asks.

@@ -28,6 +28,7 @@ pub fn routes(gateway: Gateway, metrics: bool) -> Router {
             get(account::in_workspace),
         )
         .route("/auth/verify", any(forward_auth::verify))
+        .route("/.well-known/jwks.json", get(forward_auth::jwks))
         .route("/api/v1/admin/denylist", get(admin::denylist))
         .route("/api/v1/admin/audit", get(admin::audit))
         .route("/api/v1/admin/users/{user_id}/logout", post(admin::logout_all))

@@ -37,6 +37,10 @@ pub const UPSTREAM_DURATION: &str = "upstream_duration_seconds";
 pub const OUTBOX_BACKLOG: &str = "outbox_backlog";
 /// Calls of a store that failed, by `component`.
 pub const STORE_ERRORS: &str = "store_errors_total";
+/// Changed policy files looked at, by `outcome` (`applied`, `refused`).
+pub const POLICY_RELOADS: &str = "policy_reloads_total";
+/// 1 while the policy file cannot be used and an earlier one is in force.
+pub const POLICY_STALE: &str = "policy_stale";
 /// Always 1; its label `version` says what is running.
 pub const BUILD_INFO: &str = "maxlab_auth_build_info";
 /// Seconds since the process began to keep metrics.
@@ -174,6 +178,11 @@ fn describe() {
         "Messages that the authorization server has not been told yet."
     );
     describe_counter!(STORE_ERRORS, "Calls of a store that failed, by component.");
+    describe_counter!(POLICY_RELOADS, "Changed policy files looked at, by outcome.");
+    describe_gauge!(
+        POLICY_STALE,
+        "1 while the policy file cannot be used and an earlier one is in force."
+    );
     describe_gauge!(BUILD_INFO, "Always 1; the label says which version is running.");
     describe_gauge!(
         UPTIME,
@@ -200,11 +209,13 @@ mod tests {
             SESSIONS_ENDED,
             UPSTREAM_REQUESTS,
             STORE_ERRORS,
+            POLICY_RELOADS,
         ];
         let gauges = [
             HTTP_REQUESTS_IN_FLIGHT,
             HTTP_CONNECTIONS,
             OUTBOX_BACKLOG,
+            POLICY_STALE,
             BUILD_INFO,
             UPTIME,
         ];

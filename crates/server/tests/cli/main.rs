@@ -5,6 +5,7 @@ mod beside;
 mod check;
 mod dev;
 mod help;
+mod policy;
 mod revoke;
 mod serve;
 mod tool;

@@ -75,7 +75,7 @@ impl Gateway {
     /// Starts one with these settings, on a port of its own.
     pub(crate) async fn start(settings: &BTreeMap<String, String>) -> Self {
         let (settings, _) = Settings::load(&Source::from_map(settings.clone())).expect("good settings");
-        let app = App::open(settings).await.expect("the gateway opens");
+        let app = Box::pin(App::open(settings)).await.expect("the gateway opens");
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();

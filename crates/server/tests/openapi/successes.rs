@@ -16,7 +16,14 @@ async fn every_success_is_as_described() {
     succeed_with_an_account(&mut world).await;
     succeed_as_administrator(&mut world).await;
     succeed_at_the_proxys_door(&mut world).await;
-    for path in ["/health", "/health/ready", "/openapi.json", "/docs", "/metrics"] {
+    for path in [
+        "/.well-known/jwks.json",
+        "/health",
+        "/health/ready",
+        "/openapi.json",
+        "/docs",
+        "/metrics",
+    ] {
         world.ask(&format!("GET {path}"), path, |r| r).await.expect(200);
     }
     for operation in world.document["paths"]

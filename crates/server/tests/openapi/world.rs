@@ -38,6 +38,7 @@ impl World {
                 format!("{}:{}", CLIENT.0, CLIENT.1),
             ),
             ("LOGIN_URL".to_owned(), "https://login.example/".to_owned()),
+            ("IDENTITY_TOKEN".to_owned(), "on".to_owned()),
         ]);
         let (settings, _) = Settings::load(&Source::from_map(settings)).unwrap();
         Metrics::install().unwrap();

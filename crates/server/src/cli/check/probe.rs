@@ -1,6 +1,7 @@
 //! Asks each component for a sign of life, all at once; one that is down hides no other.
 
 use std::fmt::Display;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +16,9 @@ use tokio::time::{Instant, timeout};
 
 use super::super::serve;
 use super::{Finding, Health};
-use crate::app::upstream_config;
+use crate::app::{admin, upstream_config};
 use crate::config::{DatabaseUrl, Environment, JwtKeys, Settings, StoreUrl};
+use crate::policy::PolicyFile;
 use crate::upstream::{AuthServer, Endpoint, PublishedKeys, UpstreamConfig};
 
 /// No component is waited for longer than this.
@@ -42,6 +44,9 @@ pub(super) async fn everything(settings: &Settings) -> Vec<Finding> {
     );
     let mut findings = vec![store, database];
     findings.append(&mut server);
+    if let Some(path) = &settings.forward_auth.policy_file {
+        findings.push(timed("policy", path.display().to_string(), policy(settings, path)).await);
+    }
     findings
 }
 
@@ -125,6 +130,17 @@ async fn database(settings: &Settings) -> Found {
     let database: Result<_, Unavailable> = opened;
     database.map_err(told)?.ping().await.map_err(told)?;
     healthy(detail)
+}
+
+async fn policy(settings: &Settings, path: &Path) -> Found {
+    let policy = PolicyFile::open(path, admin(settings))
+        .map_err(|fault| told(fault).replace('\n', "; "))?
+        .current();
+    healthy(format!(
+        "{} rules; what none matches: {}",
+        policy.rules().len(),
+        policy.default_access()
+    ))
 }
 
 fn upstream(settings: &Settings) -> UpstreamConfig {

@@ -90,12 +90,18 @@ fn what_keygen_prints_is_accepted() {
     load(&Source::from_dotenv(&format!(
         "{}\nJWT_ALGORITHM=HS512\n",
         file.replace("# JWT_SECRET", "JWT_SECRET")
+            .replace("# IDENTITY", "IDENTITY")
     )));
     let json: BTreeMap<String, String> =
         serde_json::from_str(&crate::cli::keygen::keygen(true).unwrap()).unwrap();
     assert_eq!(
         json.keys().collect::<Vec<_>>(),
-        ["JWT_SECRET_KEY", "SECRET_KEY", "SESSION_ENCRYPTION_KEY"]
+        [
+            "IDENTITY_SIGNING_KEY",
+            "JWT_SECRET_KEY",
+            "SECRET_KEY",
+            "SESSION_ENCRYPTION_KEY"
+        ]
     );
     assert!(
         !printed.contains(&json["SECRET_KEY"]),

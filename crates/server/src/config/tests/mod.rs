@@ -2,6 +2,7 @@
 
 mod canary;
 mod faults;
+mod forward_auth;
 mod guide;
 mod production;
 

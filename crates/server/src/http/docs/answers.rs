@@ -1,5 +1,6 @@
 //! Answers that many operations share, and the headers that answers bear. What each failure says is `http/error.rs`'s.
 
+mod forward_auth;
 mod headers;
 mod oauth;
 
@@ -51,6 +52,7 @@ pub(super) fn responses() -> Value {
     let all = [
         of_any_route(),
         of_accounts(),
+        forward_auth::own(),
         oauth::own(),
         oauth::of_passing_on(),
     ];
@@ -175,13 +177,14 @@ const UNAVAILABLE_EXAMPLES: [Said; 3] = [
     TOO_LONG,
 ];
 
+const CROSS_SITE: Said = (
+    "No proof of the same origin",
+    403,
+    "cross_site_request",
+    "A request that acts with the session cookie must come from the same origin (send Origin or Sec-Fetch-Site)",
+);
+
 fn of_accounts() -> Named {
-    let cross_site = (
-        "No proof of the same origin",
-        403,
-        "cross_site_request",
-        "A request that acts with the session cookie must come from the same origin (send Origin or Sec-Fetch-Site)",
-    );
     let denied = (
         "Not an administrator",
         403,
@@ -224,7 +227,7 @@ fn of_accounts() -> Named {
             problem(
                 "It acts with the session cookie and may come from another site.",
                 &[],
-                &[cross_site],
+                &[CROSS_SITE],
             ),
         ),
         (
@@ -240,7 +243,7 @@ fn of_accounts() -> Named {
             problem(
                 "Whoever asks may not, or a cookie came from another site.",
                 &[],
-                &[denied, cross_site],
+                &[denied, CROSS_SITE],
             ),
         ),
         (

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::operation::{Operation, USER, answer, query};
+use super::operation::{Operation, USER, answer, json_answer, query};
 
 pub(super) const TAG: &str = "Forward-auth";
 
@@ -23,6 +23,7 @@ const IDENTITY: &[&str] = &[
     "Remote-Groups",
     "Remote-Roles",
     "X-Auth-Source",
+    "X-Auth-Identity?",
     "Cache-Control",
 ];
 
@@ -38,7 +39,25 @@ pub(super) fn operations() -> Vec<Operation> {
                 operation
             }
         })
+        .chain([jwks()])
         .collect()
+}
+
+fn jwks() -> Operation {
+    let keys = json!({ "keys": [{
+        "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256",
+        "kid": "vkj2Qq9GbiZJDd2iinydCFnYXE0qyIOHJJc6qWKtYq8",
+        "x": "erTr-VSaPQkXTA6XNvRaw2k_qOcdpyMUgTqynmnNHww",
+        "y": "m8x9np0Js6LvqUpe_8uq5WEDUQPRqF1fGFxhTahLh_4",
+    }] });
+    Operation::new("get", "/.well-known/jwks.json", "jwks", "The keys that check X-Auth-Identity")
+        .tagged(TAG)
+        .described(
+            "A JWK Set (RFC 7517): the first key signs, and the others are published before they sign or after they did. Keep it \
+             for as long as `Cache-Control` says. Where `IDENTITY_TOKEN` is off, this path is not there.",
+        )
+        .answers("200", json_answer("The keys.", &["Cache-Control"], "IdentityKeys", &[("One key", keys)]))
+        .may_fail(&[("404", "NotFound")])
 }
 
 fn verify(method: &'static str, id: &str) -> Operation {
@@ -52,16 +71,18 @@ fn verify(method: &'static str, id: &str) -> Operation {
     };
     // A cookie that acts must prove its origin; reading needs no proof.
     let forbidden = if matches!(method, "get" | "options") {
-        "Denied"
+        "VerifyDenied"
     } else {
-        "DeniedOrCrossSite"
+        "VerifyDeniedOrCrossSite"
     };
     Operation::new(method, "/auth/verify", id, "May this request pass, and as whom?")
         .tagged(TAG)
         .described(
             "For `auth_request` and its like, with any method. A yes carries every identity header, empty where there is no \
              value, so that a client's own copies never survive. `X-Forwarded-*` count only from `TRUSTED_PROXIES`. An unknown \
-             requirement, or one that names nothing, is 400 and never ignored.",
+             requirement, or one that names nothing, is 400 and never ignored.\n\nWith `POLICY_FILE` the policy is asked about the \
+             original method, host and path too. An original request that can be read in more ways than one is 400. What the policy \
+             calls public is answered 200 to anybody, with identity headers that are empty where nobody is known.",
         )
         .secured(USER)
         .taking(requirement("role", "editor,owner"))
@@ -70,7 +91,12 @@ fn verify(method: &'static str, id: &str) -> Operation {
         .taking(requirement("workspace", "ws-1"))
         .taking(requirement("scope", "openid"))
         .answers("200", answer("It may.", IDENTITY, json!(null)))
-        .may_fail(&[("401", "Unauthorized"), ("403", forbidden), ("503", "Unavailable")])
+        .may_fail(&[
+            ("400", "VerifyBadRequest"),
+            ("401", "Unauthorized"),
+            ("403", forbidden),
+            ("503", "Unavailable"),
+        ])
 }
 
 /// Only who goes to a page is sent elsewhere.

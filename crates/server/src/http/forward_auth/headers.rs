@@ -3,24 +3,42 @@
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use maxlab_auth_core::identity::Identity;
 
+/// Their names.
+const NAMES: [HeaderName; 6] = [
+    HeaderName::from_static("remote-user"),
+    HeaderName::from_static("remote-name"),
+    HeaderName::from_static("remote-email"),
+    HeaderName::from_static("remote-groups"),
+    HeaderName::from_static("remote-roles"),
+    HeaderName::from_static("x-auth-source"),
+];
+
 /// The headers that say who it is.
 pub fn identity_headers(identity: &Identity) -> HeaderMap {
     let text = |value: &Option<String>| value.as_deref().map(scalar).unwrap_or_default();
     let all = [
-        ("remote-user", scalar(&identity.user_id)),
-        ("remote-name", text(&identity.name)),
-        ("remote-email", text(&identity.email)),
-        ("remote-groups", list(&identity.groups)),
-        ("remote-roles", list(&identity.roles)),
-        ("x-auth-source", identity.verification_source.as_str().to_owned()),
+        scalar(&identity.user_id),
+        text(&identity.name),
+        text(&identity.email),
+        list(&identity.groups),
+        list(&identity.roles),
+        identity.verification_source.as_str().to_owned(),
     ];
     let mut headers = HeaderMap::new();
-    for (name, value) in all {
+    for (name, value) in NAMES.into_iter().zip(all) {
         // What was encoded here is a header value; one that is not would be empty, never absent.
         let value = HeaderValue::from_bytes(value.as_bytes()).unwrap_or(HeaderValue::from_static(""));
-        headers.insert(HeaderName::from_static(name), value);
+        headers.insert(name, value);
     }
     headers
+}
+
+/// The same headers, of nobody: all of them, and empty.
+pub(super) fn nobody() -> HeaderMap {
+    NAMES
+        .into_iter()
+        .map(|name| (name, HeaderValue::from_static("")))
+        .collect()
 }
 
 /// A list, joined with commas; inside an element commas are encoded, so that one role never reads as two.

@@ -14,6 +14,8 @@ use super::super::peer::{PeerAddr, is_trusted};
 pub struct Original {
     /// Its method.
     pub method: Method,
+    /// Whether a trusted proxy told of the method, or it is that of the question.
+    pub method_is_told: bool,
     /// `http` or `https`.
     pub scheme: Option<String>,
     /// Its host, with its port if it has one.
@@ -33,28 +35,33 @@ impl FromRequestParts<Gateway> for Original {
         if !peer.is_some_and(|peer| is_trusted(peer, &gateway.trusted_proxies)) {
             return Ok(Self {
                 method: parts.method.clone(),
+                method_is_told: false,
                 scheme: None,
                 host: None,
                 uri: None,
             });
         }
         let headers = &parts.headers;
-        let method = match single(headers, &["x-forwarded-method", "x-original-method"])? {
+        let told = single(headers, &["x-forwarded-method", "x-original-method"])?;
+        let method = match &told {
             Some(name) => Method::from_bytes(name.as_bytes())
                 .map_err(|_| Failure::InvalidRequest("The forwarded method is not one".into()))?,
             None => parts.method.clone(),
         };
         Ok(Self {
             method,
+            method_is_told: told.is_some(),
             scheme: single(headers, &["x-forwarded-proto"])?.filter(|s| s == "http" || s == "https"),
-            host: single(headers, &["x-forwarded-host"])?,
+            host: single(headers, &["x-forwarded-host", "x-original-host"])?,
             uri: single(headers, &["x-forwarded-uri", "x-original-uri", "x-original-url"])?,
         })
     }
 }
 
-/// The one value of the first of these header fields that is there.
+/// The one value of those of these header fields that are there. A proxy sets one of them and may pass another on as its
+/// client sent it, so two that differ say nothing.
 fn single(headers: &HeaderMap, names: &[&str]) -> Result<Option<String>, Failure> {
+    let mut found: Option<(&str, String)> = None;
     for name in names {
         let mut values = headers.get_all(*name).iter();
         let Some(value) = values.next() else { continue };
@@ -66,9 +73,17 @@ fn single(headers: &HeaderMap, names: &[&str]) -> Result<Option<String>, Failure
         let text = value.to_str().ok().filter(|text| !text.is_empty());
         let text =
             text.ok_or_else(|| Failure::InvalidRequest(format!("The {name} header cannot be read")))?;
-        return Ok(Some(text.to_owned()));
+        match &found {
+            Some((first, said)) if said != text => {
+                return Err(Failure::InvalidRequest(format!(
+                    "The {first} and {name} headers differ"
+                )));
+            }
+            Some(_) => {}
+            None => found = Some((name, text.to_owned())),
+        }
     }
-    Ok(None)
+    Ok(found.map(|(_, said)| said))
 }
 
 impl Original {

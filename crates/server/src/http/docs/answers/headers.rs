@@ -4,6 +4,15 @@ use serde_json::{Map, Value, json};
 
 use super::super::schemas::HANDLE;
 
+/// Headers that some answers may lack.
+const OPTIONAL: [&str; 5] = [
+    "Retry-After",
+    "Set-Cookie",
+    "WWW-Authenticate",
+    "X-Auth-Identity",
+    "X-Session-ID",
+];
+
 /// The headers of one answer, by name; one with `?` may be absent.
 pub(in super::super) fn headers_of(names: &[&str]) -> Value {
     let headers = std::iter::once(&"X-Request-ID")
@@ -82,6 +91,13 @@ pub(in super::super) fn headers() -> Value {
             text(),
             "oauth_userinfo",
         ),
+        (
+            "X-Auth-Identity",
+            "Where `IDENTITY_TOKEN` is on: the same identity as a JWT, bound to the host and the method of the original request; \
+             empty where there is nobody, or no trusted proxy tells the host.",
+            text(),
+            "eyJhbGciOiJFUzI1NiIsInR5cCI6ImlkZW50aXR5K2p3dCJ9.eyJzdWIiOiJ1c2VyLTcifQ.c2lnbmF0dXJl",
+        ),
         ("Allow", "The methods that this path has.", text(), "GET,HEAD"),
         (
             "Location",
@@ -89,13 +105,21 @@ pub(in super::super) fn headers() -> Value {
             json!({ "type": "string", "format": "uri" }),
             "https://login.example.com/authorize?client_id=web",
         ),
-        ("Cache-Control", "Not to be kept.", text(), "no-store"),
+        (
+            "Cache-Control",
+            "Whether it may be kept, and how long.",
+            text(),
+            "no-store",
+        ),
     ];
     let mut all = Map::new();
     for (name, description, schema, example) in described {
         let header = |required: bool| json!({ "description": description, "required": required, "schema": schema, "example": example });
-        all.insert(name.to_owned(), header(true));
-        if ["Retry-After", "Set-Cookie", "WWW-Authenticate", "X-Session-ID"].contains(&name) {
+        // This one depends on a setting wherever it is.
+        if name != "X-Auth-Identity" {
+            all.insert(name.to_owned(), header(true));
+        }
+        if OPTIONAL.contains(&name) {
             all.insert(format!("{name}-Optional"), header(false));
         }
     }

@@ -69,6 +69,7 @@ pub(super) fn schemas() -> Named {
             "PrometheusText",
             text("Counters, gauges and histograms, in the text format of Prometheus (0.0.4)."),
         ),
+        ("IdentityKeys", identity_keys()),
         ("Page", text("A page of HTML.")),
         (
             "OpenApiDocument",
@@ -147,6 +148,27 @@ fn audit_event() -> Value {
             "result": words("How it ended.", &["success", "denied", "unfinished"]),
             "detail": text_or_null("A word more."),
         }),
+    )
+}
+
+fn identity_keys() -> Value {
+    let key = object(
+        "A public key on P-256 (RFC 7518 §6.2).",
+        &["kty", "crv", "x", "y", "kid", "use", "alg"],
+        json!({
+            "kty": word("EC", "Its kind."),
+            "crv": word("P-256", "Its curve."),
+            "x": text("A coordinate, in base64url."),
+            "y": text("The other one."),
+            "kid": text("Its name: its thumbprint (RFC 7638)."),
+            "use": word("sig", "What it is for."),
+            "alg": word("ES256", "The algorithm."),
+        }),
+    );
+    object(
+        "A JWK Set (RFC 7517 §5).",
+        &["keys"],
+        json!({ "keys": { "type": "array", "items": key, "description": "The keys; the first one signs." } }),
     )
 }
 
