@@ -171,9 +171,15 @@ impl RedisSentinels {
     /// When there is no master, or as [`RedisSentinels::master_other_than`].
     pub async fn failover(&self) -> Result<usize> {
         let old = self.master().await.context("there is no master")?;
-        self.sentinels[0]
-            .command(&["SENTINEL", "FAILOVER", SERVICE])
-            .await?;
+        let order = ["SENTINEL", "FAILOVER", SERVICE];
+        let started = Instant::now();
+        // Refused while an earlier one is not over, and while no replica was heard of lately.
+        while let Err(refusal) = self.sentinels[0].command(&order).await {
+            if started.elapsed() > PATIENCE {
+                return Err(refusal);
+            }
+            tokio::time::sleep(BEAT).await;
+        }
         self.master_other_than(old).await
     }
 

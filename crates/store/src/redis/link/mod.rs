@@ -1,46 +1,66 @@
-//! The connection to Redis: one, shared, renewed when it breaks; and the only place where commands are sent.
+//! The connections to Redis: shared, renewed when they break; and the only place where commands are sent.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `standalone`, `sentinel`, `cluster` | how the masters of one topology are found, and who confirms them |
+//! | `servers` | the masters that are connected at the moment |
+//! | `journey`, `slots` | which command goes to which master |
+//! | `upkeep` | connecting, and what is done that it stays so |
+//! | `walk`, `dedicated` | all masters one after the other; a connection for one caller |
+#![cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "the stream of revocations will use the rest"
+    )
+)]
+
+mod cluster;
+mod dedicated;
+mod dialer;
+mod identity;
+mod journey;
+mod sentinel;
+mod servers;
+mod slots;
+mod standalone;
+mod topology;
+mod trouble;
+mod upkeep;
+mod walk;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use maxlab_auth_core::unavailable::Unavailable;
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, Pipeline, RedisError, ServerError};
-use tokio::time::{Instant, timeout, timeout_at};
+use redis::{Cmd, FromRedisValue, Pipeline, RedisError};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+pub(super) use dedicated::Dedicated;
+pub(super) use identity::ServerIdentity;
+pub(super) use walk::Place;
+
+use super::RedisNodes;
+use cluster::Cluster;
+use journey::{Journey, Order};
+use sentinel::Sentinels;
+use servers::Servers;
+use standalone::Standalone;
+use topology::Topology;
+use trouble::{Trouble, too_late};
+use upkeep::{Inner, PAUSE};
 
 /// How long one trip may take, with the wait for a connection.
 const TRIP_LIMIT: Duration = Duration::from_secs(2);
 
-/// How long connecting may take; less than a trip, so that those who wait behind it learn of its failure.
-const CONNECT_LIMIT: Duration = Duration::from_millis(1_500);
+/// How often one trip may be told that a slot has moved.
+const ROUNDS: usize = 3;
 
-/// After a failed attempt to connect, nobody tries again for so long.
-const PAUSE: Duration = Duration::from_millis(100);
-
-/// A connection that nobody used for so long is asked whether it still stands, since writes are not repeated.
-const DOUBTFUL_AFTER: Duration = Duration::from_secs(1);
-
-const DOUBT_LIMIT: Duration = Duration::from_millis(500);
-
-/// One Redis, standalone. Sentinel and Cluster would differ in how a connection is found, and in nothing above.
+/// Redis, whatever its topology. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Link(Arc<Inner>);
-
-struct Inner {
-    client: Client,
-    config: AsyncConnectionConfig,
-    current: Mutex<Option<Current>>,
-    /// Held while connecting; keeps the last failure.
-    connecting: tokio::sync::Mutex<Option<(Instant, Unavailable)>>,
-}
-
-#[derive(Clone)]
-struct Current {
-    connection: MultiplexedConnection,
-    born: Instant,
-    used: Instant,
-}
 
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -49,23 +69,23 @@ impl fmt::Debug for Link {
 }
 
 impl Link {
+    /// To the one Redis at a `redis://` or `rediss://` URL.
     pub(super) fn new(url: &str) -> Result<Self, Unavailable> {
-        let known = ["redis://", "rediss://"]
-            .iter()
-            .any(|scheme| url.starts_with(scheme));
-        let client = Client::open(url).ok().filter(|_| known);
-        let client =
-            client.ok_or_else(|| Unavailable::store("the URL is not one of redis:// or rediss://"))?;
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_LIMIT))
-            .set_response_timeout(Some(TRIP_LIMIT));
-        let (current, connecting) = (Mutex::default(), tokio::sync::Mutex::default());
-        Ok(Self(Arc::new(Inner {
-            client,
-            config,
-            current,
-            connecting,
-        })))
+        Ok(Self::over(Standalone::new(url)?))
+    }
+
+    /// To the master that the Sentinels at these addresses name.
+    pub(super) fn sentinel(nodes: &RedisNodes) -> Self {
+        Self::over(Sentinels::new(nodes))
+    }
+
+    /// To the Cluster that these addresses belong to.
+    pub(super) fn cluster(nodes: &RedisNodes) -> Self {
+        Self::over(Cluster::new(nodes))
+    }
+
+    fn over(topology: impl Topology + 'static) -> Self {
+        Self(Arc::new(Inner::new(topology)))
     }
 
     /// Sends one command.
@@ -78,120 +98,96 @@ impl Link {
 
     /// Sends several commands at once, which Redis runs in this order; an error of any is an error of all. Nothing is
     /// ever sent twice.
+    ///
+    /// In a Cluster the order costs one round trip for each change of slot (where it does not matter:
+    /// [`gather`](Self::gather)), what follows a failure is not sent, and neither `atomic` nor `ignore` of a pipeline work.
     pub(super) async fn trip<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, Unavailable> {
+        let (answer, _) = self.trip_with_identity(pipeline).await?;
+        Ok(answer)
+    }
+
+    /// As [`trip`](Self::trip), and who answered.
+    pub(super) async fn trip_with_identity<T: FromRedisValue>(
+        &self,
+        pipeline: &Pipeline,
+    ) -> Result<(T, ServerIdentity), Unavailable> {
+        self.send(pipeline, Order::Kept).await
+    }
+
+    /// As [`trip`](Self::trip), but commands whose keys are in different slots run in any order, at the same time.
+    pub(super) async fn gather<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, Unavailable> {
+        let (answer, _) = self.gather_with_identity(pipeline).await?;
+        Ok(answer)
+    }
+
+    /// As [`gather`](Self::gather), and who answered.
+    pub(super) async fn gather_with_identity<T: FromRedisValue>(
+        &self,
+        pipeline: &Pipeline,
+    ) -> Result<(T, ServerIdentity), Unavailable> {
+        self.send(pipeline, Order::Any).await
+    }
+
+    /// Which data set the link talks to at the moment; it connects if it must.
+    pub(super) async fn identity(&self) -> Result<ServerIdentity, Unavailable> {
+        let servers = self.servers_by(Instant::now() + TRIP_LIMIT).await?;
+        Ok(servers.identity().clone())
+    }
+
+    /// As [`identity`](Self::identity), but every master is asked again. If one has become another, or none, all
+    /// connections are made anew.
+    pub(super) async fn refresh(&self) -> Result<ServerIdentity, Unavailable> {
         let deadline = Instant::now() + TRIP_LIMIT;
-        let Ok(found) = timeout_at(deadline, self.connection()).await else {
-            return Err(too_late());
-        };
-        let mut current = found?;
-        match timeout_at(deadline, pipeline.query_async(&mut current.connection)).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => {
-                if is_of_the_connection(&error) {
-                    self.forget(current.born);
-                }
-                Err(unavailable(&error))
-            }
-            Err(_) => {
-                self.forget(current.born);
-                Err(too_late())
-            }
+        let servers = self.servers_by(deadline).await?;
+        let now = self.within(&servers, deadline, servers.identity_now()).await?;
+        if now == *servers.identity() {
+            return Ok(now);
         }
+        self.forget(&servers);
+        let servers = self.servers_by(deadline).await?;
+        Ok(servers.identity().clone())
     }
 
-    async fn connection(&self) -> Result<Current, Unavailable> {
-        if let Some(current) = self.current().await {
-            return Ok(current);
-        }
-        let mut last_failure = self.0.connecting.lock().await;
-        if let Some(current) = self.current().await {
-            return Ok(current);
-        }
-        if let Some((at, failure)) = &*last_failure
-            && at.elapsed() < PAUSE
-        {
-            return Err(failure.clone());
-        }
-        match self
-            .0
-            .client
-            .get_multiplexed_async_connection_with_config(&self.0.config)
-            .await
-        {
-            Ok(connection) => {
-                let born = Instant::now();
-                let current = Current {
-                    connection,
-                    born,
-                    used: born,
-                };
-                *self.lock() = Some(current.clone());
-                *last_failure = None;
-                Ok(current)
-            }
-            Err(error) => {
-                let failure = unavailable(&error);
-                *last_failure = Some((Instant::now(), failure.clone()));
-                Err(failure)
-            }
-        }
+    /// Asks those who know, apart from the servers that the link talks to, whether these are still the masters; who
+    /// was confirmed.
+    ///
+    /// With Sentinel, a majority of all Sentinels of the URL must name this address. In a Cluster, a majority of the
+    /// masters must have the map of slots that the link goes by, and say that the Cluster is well. Of one server alone
+    /// nobody else knows, so that it is always confirmed.
+    pub(super) async fn confirm(&self) -> Result<ServerIdentity, Unavailable> {
+        let deadline = Instant::now() + TRIP_LIMIT;
+        let servers = self.servers_by(deadline).await?;
+        let confirmed = timeout_at(deadline, self.confirmed(&servers)).await;
+        confirmed.map_err(|_| too_late())??;
+        Ok(servers.identity().clone())
     }
 
-    async fn current(&self) -> Option<Current> {
-        let mut current = self.lock().clone()?;
-        if current.used.elapsed() > DOUBTFUL_AFTER {
-            let ping = redis::cmd("PING");
-            let answer = timeout(DOUBT_LIMIT, ping.query_async::<()>(&mut current.connection)).await;
-            if !matches!(answer, Ok(Ok(()))) {
-                self.forget(current.born);
-                return None;
+    async fn send<T: FromRedisValue>(
+        &self,
+        pipeline: &Pipeline,
+        order: Order,
+    ) -> Result<(T, ServerIdentity), Unavailable> {
+        let deadline = Instant::now() + TRIP_LIMIT;
+        let mut journey = Journey::new(pipeline, order);
+        let mut earlier: Option<Arc<Servers>> = None;
+        for _ in 0..ROUNDS {
+            let servers = self.servers_by(deadline).await?;
+            if earlier.is_some_and(|earlier| !servers.include(&earlier)) {
+                return Err(Unavailable::store("the masters changed during a trip"));
             }
+            let passed = journey.pass(&servers, self.0.topology.dialer());
+            if let Some(answers) = self.within(&servers, deadline, passed).await? {
+                let answer = T::from_redis_value(answers);
+                let answer = answer.map_err(|error| Trouble::from(RedisError::from(error)))?;
+                return Ok((answer, servers.identity().clone()));
+            }
+            sleep_until(deadline.min(servers.born + PAUSE)).await;
+            self.forget(&servers);
+            earlier = Some(servers);
         }
-        if let Some(shared) = self.lock().as_mut() {
-            shared.used = Instant::now();
-        }
-        Some(current)
-    }
-
-    fn forget(&self, born: Instant) {
-        let mut current = self.lock();
-        if current.as_ref().is_some_and(|c| c.born == born) {
-            *current = None;
-        }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Current>> {
-        self.0.current.lock().unwrap_or_else(PoisonError::into_inner)
+        Err(Unavailable::store("a slot of the Cluster keeps moving"))
     }
 }
 
-/// What Redis itself refused: the first of a trip.
-fn refusal(error: &RedisError) -> Option<ServerError> {
-    error
-        .clone()
-        .into_server_errors()?
-        .first()
-        .map(|(_, refusal)| refusal.clone())
-}
-
-/// Whether another connection may fare better: the line is broken, or the server behind it is not, or not yet, the
-/// master.
-fn is_of_the_connection(error: &RedisError) -> bool {
-    match refusal(error) {
-        Some(refusal) => matches!(refusal.code(), "READONLY" | "LOADING" | "MASTERDOWN"),
-        None => error.is_io_error() || error.is_timeout() || error.is_unrecoverable_error(),
-    }
-}
-
-fn unavailable(error: &RedisError) -> Unavailable {
-    let cause = match refusal(error) {
-        Some(refusal) => format!("{} {}", refusal.code(), refusal.details().unwrap_or_default()),
-        None => error.to_string(),
-    };
-    // Redis may repeat the beginning of a command in its answer.
-    Unavailable::store(cause.chars().take(160).collect::<String>())
-}
-
-fn too_late() -> Unavailable {
-    Unavailable::store("no answer within the time limit")
-}
+#[cfg(test)]
+mod tests;
