@@ -21,16 +21,11 @@ struct Package {
     present: fn(&Workspace) -> bool,
 }
 
-const PACKAGES: [Package; 5] = [
+const PACKAGES: [Package; 4] = [
     Package {
         name: "redis-server",
-        why: "the shared-store tests start their own on private ports",
+        why: "the shared-store tests start their own on private ports, Sentinels too",
         present: |workspace| workspace.answers("redis-server", &["--version"]),
-    },
-    Package {
-        name: "redis-sentinel",
-        why: "the failover tests start their own on private ports",
-        present: |workspace| workspace.answers("redis-sentinel", &["--version"]),
     },
     Package {
         name: "postgresql",

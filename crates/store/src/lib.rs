@@ -16,5 +16,5 @@ mod redis;
 mod sql;
 
 pub use embedded::EmbeddedStore;
-pub use redis::RedisStore;
+pub use redis::{RedisNodes, RedisStore};
 pub use sql::SqlDatabase;

@@ -135,15 +135,20 @@ async fn a_full_redis_refuses_writes_and_still_answers() {
 }
 
 #[tokio::test]
-async fn a_replica_and_a_master_without_its_replicas_refuse_writes() {
+async fn a_replica_is_refused_and_a_master_without_its_replicas_refuses_writes() {
     let master = RedisServer::start_with(RedisOptions::plain()).await.unwrap();
     let replica = RedisServer::start_with(RedisOptions::plain().replica_of(&master))
         .await
         .unwrap();
-    let store = RedisStore::connect(&replica.url()).await.unwrap();
+    let store = RedisStore::open(&replica.url()).unwrap();
     let fault = revoke(&store, "a").await.unwrap_err();
     assert!(fault.to_string().contains("READONLY"), "{fault}");
+    assert!(
+        revoked(&store, "a").await.is_err(),
+        "a replica may not know yet what was revoked"
+    );
     replica.command(&["REPLICAOF", "NO", "ONE"]).await.unwrap();
+    heals(&store).await;
     revoke(&store, "a").await.unwrap();
     assert!(revoked(&store, "a").await.unwrap());
     replica

@@ -4,7 +4,7 @@
 //!
 //! | module | what a test gets |
 //! |---|---|
-//! | [`servers`] | real Redis and PostgreSQL on private ports |
+//! | [`servers`] | real Redis (alone, under Sentinel, as a Cluster) and PostgreSQL on private ports |
 //! | [`lying`] | an authorization server that can be told to misbehave, endpoint by endpoint |
 //! | [`forge`] | tokens, good ones and forgeries of every known kind |
 //! | [`link`] | a TCP link that can be cut, stalled or slowed |
@@ -37,4 +37,4 @@ pub use lying::{Gate, Lie, LyingAuthServer};
 pub use ports::free_port;
 pub use process::{GatewayOptions, GatewayProcess};
 pub use raw::RawClient;
-pub use servers::{PostgresServer, RedisOptions, RedisServer};
+pub use servers::{PostgresServer, RedisCluster, RedisOptions, RedisSentinels, RedisServer};

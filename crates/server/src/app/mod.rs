@@ -23,6 +23,7 @@ use maxlab_auth_core::workspace::Workspaces;
 use maxlab_auth_store::SqlDatabase;
 use secrecy::ExposeSecret as _;
 
+pub(crate) use self::stores::open_redis;
 use self::stores::{DatabasePing, Stores, open_database, open_store};
 use crate::background::Background;
 use crate::config::{Environment, JwtKeys, RevocationReads, Settings, WorkspaceSource};

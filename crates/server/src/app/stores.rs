@@ -77,8 +77,8 @@ pub(super) async fn open_store(settings: &Settings) -> anyhow::Result<Stores> {
                 ping: Arc::new(EmbeddedPing(store)),
             })
         }
-        StoreUrl::Redis { url, .. } => {
-            let store = Arc::new(RedisStore::open(url.expose_secret())?);
+        url => {
+            let store = Arc::new(open_redis(url)?);
             check_eviction(&store, settings.app.environment).await?;
             Ok(Stores {
                 revocations: Arc::clone(&store) as _,
@@ -87,11 +87,19 @@ pub(super) async fn open_store(settings: &Settings) -> anyhow::Result<Stores> {
                 ping: Arc::new(RedisPing(store)),
             })
         }
-        StoreUrl::Sentinel(_) | StoreUrl::Cluster(_) => {
-            bail!(
-                "REDIS_URL: Sentinel and Cluster are not supported yet; use redis:// or rediss:// with one server"
-            )
-        }
+    }
+}
+
+/// Redis in any of its topologies; it is reached when it is first asked.
+///
+/// # Errors
+/// The URL names no Redis.
+pub(crate) fn open_redis(url: &StoreUrl) -> Result<RedisStore, Unavailable> {
+    match url {
+        StoreUrl::Embedded => Err(Unavailable::store("the embedded store is no Redis")),
+        StoreUrl::Redis { url, .. } => RedisStore::open(url.expose_secret()),
+        StoreUrl::Sentinel(sentinels) => Ok(RedisStore::open_sentinel(sentinels)),
+        StoreUrl::Cluster(servers) => Ok(RedisStore::open_cluster(servers)),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+pub use maxlab_auth_store::RedisNodes;
 use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 use url::Url;
@@ -30,6 +31,13 @@ pub(super) const DOCS: &[SettingDoc] = &[
         "The store that instances share: redis://, rediss:// (TLS), redis+sentinel://host:port,…/service, redis+cluster://host:port,…",
     )
     .address(),
+    SettingDoc::new(
+        "REDIS_SENTINEL_PASSWORD",
+        "secret",
+        Unset("none; Sentinels that want one are given the user and password of REDIS_URL"),
+        "The password of the Sentinels, where it is not that of Redis.",
+    )
+    .secret(),
 ];
 
 /// Where journal, audit, outbox and workspaces are kept.
@@ -59,23 +67,6 @@ pub enum StoreUrl {
     Cluster(RedisNodes),
 }
 
-/// Several Redis addresses in one URL.
-#[derive(Debug, Clone)]
-pub struct RedisNodes {
-    /// Host (IPv6 in brackets) and port of each.
-    pub nodes: Vec<(String, u16)>,
-    /// The name of the master the sentinels watch; empty for a cluster.
-    pub service: String,
-    /// The database number; always 0 for a cluster.
-    pub database: u16,
-    /// The ACL user, if one is named.
-    pub username: Option<String>,
-    /// The password, if there is one.
-    pub password: Option<SecretString>,
-    /// Whether connections are TLS (`rediss+…`).
-    pub tls: bool,
-}
-
 /// The settings of the stores.
 #[derive(Debug, Clone)]
 pub struct StoreSettings {
@@ -87,7 +78,11 @@ pub struct StoreSettings {
 
 pub(super) fn read(reader: &mut Reader<'_>, wire: Wire, data_dir: Option<&Path>) -> Option<StoreSettings> {
     let database = reader.take("DATABASE_URL", database_url);
-    let store = reader.take("REDIS_URL", store_url);
+    let mut store = reader.take("REDIS_URL", store_url);
+    let sentinel_password = reader.take("REDIS_SENTINEL_PASSWORD", |text| Ok(SecretString::from(text)));
+    if let (Ok(Some((StoreUrl::Sentinel(nodes), _))), Ok(password)) = (&mut store, sentinel_password) {
+        nodes.sentinel_password = password;
+    }
     if let Ok(Some((store, hosts))) = &store {
         let (encrypted, scheme) = match store {
             StoreUrl::Embedded => (true, ""),
@@ -252,6 +247,7 @@ fn nodes(text: &str, tls: bool, default_port: u16) -> Result<RedisNodes, Wrong> 
         password: Some(decoded(password)?)
             .filter(|word| !word.is_empty())
             .map(SecretString::from),
+        sentinel_password: None,
         tls,
     })
 }

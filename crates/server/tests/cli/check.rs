@@ -1,6 +1,8 @@
 //! `check`: one component that is down hides no other, and no password is shown.
 
-use maxlab_auth_testkit::{LyingAuthServer, RedisOptions, RedisServer, free_port};
+use maxlab_auth_testkit::{
+    LyingAuthServer, RedisCluster, RedisOptions, RedisSentinels, RedisServer, free_port,
+};
 use serde_json::Value;
 
 use crate::tool::Tool;
@@ -112,4 +114,30 @@ async fn a_redis_that_forgets_and_a_journal_of_ones_own_are_told_apart() {
         "unhealthy",
         "production does not start with it: {report}"
     );
+}
+
+#[tokio::test]
+async fn redis_under_sentinel_and_as_a_cluster_is_asked_who_confirms_it() {
+    let server = LyingAuthServer::start().await.unwrap();
+    let (sentinels, cluster) = tokio::join!(RedisSentinels::start(), RedisCluster::start());
+    let (mut sentinels, cluster) = (sentinels.unwrap(), cluster.unwrap());
+    for (url, detail) in [
+        (sentinels.url(), "a majority of 3 Sentinels"),
+        (cluster.url(), "a majority of the masters"),
+    ] {
+        let tool = Tool::new()
+            .env("EXTERNAL_AUTH_URL", server.url())
+            .env("REDIS_URL", url);
+        let report = tool.run(&["check", "--json"]).await.expect(0).json();
+        let store = component(&report, "store");
+        assert_eq!(store["status"], "healthy", "{report}");
+        assert!(store["detail"].as_str().unwrap().contains(detail), "{report}");
+    }
+    sentinels.kill_sentinel(0);
+    sentinels.kill_sentinel(1);
+    let tool = Tool::new()
+        .env("EXTERNAL_AUTH_URL", server.url())
+        .env("REDIS_URL", sentinels.url());
+    let report = tool.run(&["check", "--json"]).await.expect(1).json();
+    assert_eq!(component(&report, "store")["status"], "unhealthy", "{report}");
 }

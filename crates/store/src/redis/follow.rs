@@ -29,7 +29,7 @@ impl Stream {
         let mut connection = link.dedicated().await?;
         let mut last = redis::cmd("XREVRANGE");
         last.arg(NOTICES).arg("+").arg("-").arg("COUNT").arg(1);
-        let last: Vec<(String, Value)> = connection.one(&last, UNDER_WAY).await?;
+        let last: Vec<(String, Value)> = connection.ask(&last, UNDER_WAY).await?;
         let notice = last
             .into_iter()
             .next()
@@ -54,7 +54,7 @@ impl Follow for Stream {
         read.arg("BLOCK").arg(patience.as_millis().max(1).to_string());
         read.arg("STREAMS").arg(STREAM).arg(NOTICES);
         read.arg(format!("{}-0", self.position)).arg(&self.notice);
-        let reply: Option<StreamReadReply> = self.connection.one(&read, patience + UNDER_WAY).await?;
+        let reply: Option<StreamReadReply> = self.connection.ask(&read, patience + UNDER_WAY).await?;
         let mut news = News::default();
         for stream in reply.into_iter().flat_map(|reply| reply.keys) {
             for id in stream.ids {

@@ -63,10 +63,12 @@ impl RevocationLog for RedisStore {
     }
 
     async fn confirm(&self) -> Result<(), Unavailable> {
-        self.link.confirm().await
+        self.link.confirm().await.map(drop)
     }
 
     async fn renew(&self, renewal: Renewal<'_>) -> Result<Position, LogFault> {
+        // Of a Cluster every master counts, and each may have become another one.
+        self.link.refresh().await?;
         let Some((holder, applied)) = renewal.holder else {
             return self.position(renewal.epoch).await;
         };

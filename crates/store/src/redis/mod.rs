@@ -25,6 +25,7 @@
 //! `gateway:{revocations}:…` are written, so that a cluster keeps them in the slot of the key they belong to. Names are percent-escaped. Times to
 //! live are reckoned from the caller's `now`, so that Redis' own clock plays no part.
 
+mod address;
 mod entry;
 mod follow;
 mod link;
@@ -36,6 +37,7 @@ mod sessions;
 
 use maxlab_auth_core::unavailable::Unavailable;
 
+pub use address::RedisNodes;
 use link::Link;
 
 /// How many commands go into one trip, at most.
@@ -61,6 +63,21 @@ impl RedisStore {
         })
     }
 
+    /// A store under Sentinel (`redis+sentinel://…`): at the master that a majority of these Sentinels names. When they
+    /// name another, it is followed.
+    pub fn open_sentinel(sentinels: &RedisNodes) -> Self {
+        Self {
+            link: Link::sentinel(sentinels),
+        }
+    }
+
+    /// A store in the Redis Cluster (`redis+cluster://…`) that these servers belong to.
+    pub fn open_cluster(servers: &RedisNodes) -> Self {
+        Self {
+            link: Link::cluster(servers),
+        }
+    }
+
     /// As [`open`](Self::open), and asks whether it answers.
     ///
     /// # Errors
@@ -71,24 +88,40 @@ impl RedisStore {
         Ok(store)
     }
 
-    /// Asks whether it answers.
+    /// Asks whether it answers; of a Cluster, all masters.
     ///
     /// # Errors
     /// It does not.
     pub async fn ping(&self) -> Result<(), Unavailable> {
-        self.link.one(&redis::cmd("PING")).await
+        self.link.everywhere::<()>(&redis::cmd("PING")).await.map(drop)
     }
 
-    /// Its `maxmemory-policy`: anything but `noeviction` throws revocations away when memory runs out. `None` if it
-    /// does not say.
+    /// Asks those who know, apart from the server itself, whether it is still the master: a majority of the Sentinels, or
+    /// of the masters of the Cluster. Of one Redis alone nobody else knows.
+    ///
+    /// # Errors
+    /// It is not, or too few answer.
+    pub async fn confirm(&self) -> Result<(), Unavailable> {
+        self.link.confirm().await.map(drop)
+    }
+
+    /// Its `maxmemory-policy`: anything but `noeviction` throws revocations away when memory runs out; of a Cluster, the
+    /// worst of all masters. `None` if one does not say.
     ///
     /// # Errors
     /// It does not answer.
     pub async fn eviction_policy(&self) -> Result<Option<String>, Unavailable> {
-        let info: String = self.link.one(redis::cmd("INFO").arg("memory")).await?;
-        let policy = info
-            .lines()
-            .find_map(|line| line.strip_prefix("maxmemory_policy:"));
-        Ok(policy.map(|word| word.trim().to_owned()))
+        let infos: Vec<String> = self.link.everywhere(redis::cmd("INFO").arg("memory")).await?;
+        let policies = infos.iter().map(|info| {
+            let policy = info
+                .lines()
+                .find_map(|line| line.strip_prefix("maxmemory_policy:"));
+            policy.map(|word| word.trim().to_owned())
+        });
+        let policies: Option<Vec<_>> = policies.collect();
+        Ok(policies.and_then(|all| {
+            all.into_iter()
+                .reduce(|worst, next| if worst == "noeviction" { next } else { worst })
+        }))
     }
 }

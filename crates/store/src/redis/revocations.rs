@@ -8,6 +8,7 @@ use maxlab_auth_core::revocation::{
 use maxlab_auth_core::unavailable::Unavailable;
 use redis::{Cmd, FromRedisValue, Pipeline, Value};
 
+use super::link::Place;
 use super::log::GENERATION;
 use super::script::{DROP_ENDLESS, NOTE_USER_TOKEN, RECORD_LATEST, REVOKE_TOKEN, eval};
 use super::{BATCH, RedisStore, entry};
@@ -35,7 +36,7 @@ impl RevocationStore for RedisStore {
     }
 
     /// The generation is read last. Redis answers in order, so if the data was lost before any of the other answers,
-    /// this one shows it.
+    /// this one shows it. Of a Cluster it shows the loss of one master's data only; that of others shows in their identity.
     async fn find(
         &self,
         revoked: &[RevocationKey],
@@ -56,7 +57,7 @@ impl RevocationStore for RedisStore {
             pipeline.cmd("HGET").arg(spared_key(key)).arg("at_ms");
         }
         pipeline.cmd("GET").arg(GENERATION);
-        let (answers, server) = self.link.trip_with_identity::<Vec<Value>>(&pipeline).await?;
+        let (answers, server) = self.link.gather_with_identity::<Vec<Value>>(&pipeline).await?;
         let mut answers = answers.into_iter();
         let mut next = || answers.next().ok_or_else(unreadable);
         Ok(Findings {
@@ -78,8 +79,8 @@ impl RevocationStore for RedisStore {
             .map_err(|_| Unavailable::store("its clock shows no time"))
     }
 
-    /// Walks the keyspace. A place to go on is the walk's cursor, or cursor and the last name answered where a step
-    /// found more than were asked for.
+    /// Walks the keyspace. A place to go on is the walk's own, or that and the last name answered where a step found
+    /// more than were asked for.
     async fn list(
         &self,
         user_id: Option<&str>,
@@ -88,10 +89,10 @@ impl RevocationStore for RedisStore {
         now: Timestamp,
     ) -> Result<(Vec<Revocation>, Option<String>), Unavailable> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX).max(1);
-        let (mut cursor, mut seen) = place(after.unwrap_or_default());
+        let (mut here, mut seen) = place(after.unwrap_or_default());
         let mut found = Vec::new();
         for _ in 0..LIST_STEPS {
-            let (next, names) = self.step(cursor, "blacklist:*", entry::PREFIX).await?;
+            let (next, names) = self.step(&here, "blacklist:*", entry::PREFIX).await?;
             let names: Vec<_> = names
                 .into_iter()
                 .filter(|name| seen.as_ref().is_none_or(|s| name > s))
@@ -104,26 +105,26 @@ impl RevocationStore for RedisStore {
                 }
                 if found.len() == limit {
                     let last = found.last().map(|order: &Revocation| order.key.name());
-                    return Ok((found, last.map(|name| format!("{cursor}:{name}"))));
+                    return Ok((found, last.map(|name| format!("{here}:{name}"))));
                 }
                 found.push(order);
             }
-            (cursor, seen) = (next, None);
-            if cursor == 0 {
+            let Some(next) = next else {
                 return Ok((found, None));
-            }
+            };
+            (here, seen) = (next, None);
             if found.len() == limit {
                 break;
             }
         }
-        Ok((found, Some(cursor.to_string())))
+        Ok((found, Some(here.to_string())))
     }
 
     /// What has an end, Redis removes by itself; this removes entries without one, as the guide's clean-up does.
     async fn purge(&self, _now: Timestamp) -> Result<u64, Unavailable> {
-        let (mut cursor, mut removed) = (0, 0);
-        loop {
-            let (next, names) = self.step(cursor, "blacklist:*", "").await?;
+        let (mut place, mut removed) = (Some(Place::default()), 0);
+        while let Some(here) = place {
+            let (next, names) = self.step(&here, "blacklist:*", "").await?;
             for batch in names.chunks(BATCH) {
                 let mut pipeline = Pipeline::with_capacity(batch.len());
                 for key in batch {
@@ -131,16 +132,14 @@ impl RevocationStore for RedisStore {
                 }
                 removed += self
                     .link
-                    .trip::<Vec<u64>>(&pipeline)
+                    .gather::<Vec<u64>>(&pipeline)
                     .await?
                     .into_iter()
                     .sum::<u64>();
             }
-            cursor = next;
-            if cursor == 0 {
-                return Ok(removed);
-            }
+            place = next;
         }
+        Ok(removed)
     }
 
     async fn note_user_token(
@@ -193,9 +192,11 @@ impl RedisStore {
             JournalEntry::Revoked(order) => revoke(order, now),
             JournalEntry::Spared(_) => None,
         });
-        self.send_all(spares.chain(orders)).await
+        self.send_all(spares).await?;
+        self.send_all(orders).await
     }
 
+    /// Sends commands of which none depends on another.
     async fn send_all(&self, commands: impl Iterator<Item = Cmd> + Send) -> Result<(), Unavailable> {
         let commands: Vec<_> = commands.collect();
         for batch in commands.chunks(BATCH) {
@@ -203,25 +204,19 @@ impl RedisStore {
             for command in batch {
                 pipeline.add_command(command.clone());
             }
-            self.link.trip::<Vec<Value>>(&pipeline).await?;
+            self.link.gather::<Vec<Value>>(&pipeline).await?;
         }
         Ok(())
     }
 
-    /// One step of a walk over the keys: the next cursor, and the names behind the prefix, sorted.
+    /// One step of a walk over the keys: where to go on, if there is more, and the names behind the prefix, sorted.
     pub(super) async fn step(
         &self,
-        cursor: u64,
+        place: &Place,
         pattern: &str,
         prefix: &str,
-    ) -> Result<(u64, Vec<String>), Unavailable> {
-        let mut scan = redis::cmd("SCAN");
-        scan.arg(cursor)
-            .arg("MATCH")
-            .arg(pattern)
-            .arg("COUNT")
-            .arg(SCAN_COUNT);
-        let (next, keys): (u64, Vec<Vec<u8>>) = self.link.one(&scan).await?;
+    ) -> Result<(Option<Place>, Vec<String>), Unavailable> {
+        let (next, keys) = self.link.scan(place, pattern, SCAN_COUNT).await?;
         let mut names: Vec<String> = keys
             .iter()
             .filter_map(|key| Some(std::str::from_utf8(key).ok()?.strip_prefix(prefix)?.to_owned()))
@@ -238,16 +233,19 @@ impl RedisStore {
                 .iter()
                 .map(|name| format!("{}{name}", entry::PREFIX))
                 .collect();
-            let mut pipeline = Pipeline::with_capacity(1 + keys.len());
-            pipeline.cmd("MGET").arg(&keys);
+            let mut pipeline = Pipeline::with_capacity(2 * keys.len());
             for key in &keys {
+                // Unlike GET, this takes a key of another type for one that is not there.
+                pipeline.cmd("MGET").arg(key);
                 pipeline.cmd("PTTL").arg(key);
             }
-            let mut answers = self.link.trip::<Vec<Value>>(&pipeline).await?.into_iter();
-            let values: Vec<Option<Vec<u8>>> = typed(answers.next().ok_or_else(unreadable)?)?;
-            for ((name, value), left) in batch.iter().zip(values).zip(answers) {
+            let mut answers = self.link.gather::<Vec<Value>>(&pipeline).await?.into_iter();
+            let mut next = || answers.next().ok_or_else(unreadable);
+            for name in batch {
+                let (value,): (Option<Vec<u8>>,) = typed(next()?)?;
+                let left = typed(next()?)?;
                 if let Some(value) = value {
-                    found.push(entry::read(name, &value, typed(left)?, now));
+                    found.push(entry::read(name, &value, left, now));
                 }
             }
         }
@@ -329,10 +327,10 @@ pub(super) fn left_ms(expires_at: Timestamp, now: Timestamp) -> Option<i64> {
     (left > 0).then_some(left)
 }
 
-fn place(text: &str) -> (u64, Option<String>) {
+fn place(text: &str) -> (Place, Option<String>) {
     match text.split_once(':') {
-        Some((cursor, name)) => (cursor.parse().unwrap_or(0), Some(name.to_owned())),
-        None => (text.parse().unwrap_or(0), None),
+        Some((walk, name)) => (Place::parse(walk), Some(name.to_owned())),
+        None => (Place::parse(text), None),
     }
 }
 

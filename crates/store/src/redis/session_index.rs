@@ -6,6 +6,7 @@ use maxlab_auth_core::session::IndexedSession;
 use maxlab_auth_core::unavailable::Unavailable;
 use redis::{Cmd, Pipeline};
 
+use super::link::Place;
 use super::script::{INDEX_DROP, INDEX_PUT, eval};
 use super::sessions::Names;
 use super::{BATCH, RedisStore};
@@ -39,17 +40,15 @@ impl RedisStore {
     }
 
     pub(super) async fn prune_every_index(&self) -> Result<u64, Unavailable> {
-        let (mut cursor, mut dropped) = (0, 0);
-        loop {
-            let (next, keys) = self.step(cursor, "user_sessions:*", "").await?;
+        let (mut place, mut dropped) = (Some(Place::default()), 0);
+        while let Some(here) = place {
+            let (next, keys) = self.step(&here, "user_sessions:*", "").await?;
             for key in keys {
                 dropped += self.pruned(&key).await?.1;
             }
-            cursor = next;
-            if cursor == 0 {
-                return Ok(dropped);
-            }
+            place = next;
         }
+        Ok(dropped)
     }
 
     async fn pruned(&self, index: &str) -> Result<(Vec<IndexedSession>, u64), Unavailable> {
@@ -64,7 +63,7 @@ impl RedisStore {
             for line in batch {
                 pipeline.cmd("EXISTS").arg(Names::of(&line.key).session);
             }
-            let exist: Vec<bool> = self.link.trip(&pipeline).await?;
+            let exist: Vec<bool> = self.link.gather(&pipeline).await?;
             for (line, exists) in batch.iter().zip(exist) {
                 if exists {
                     there.push(line.clone());

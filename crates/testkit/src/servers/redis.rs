@@ -46,6 +46,10 @@ impl RedisOptions {
         self
     }
 
+    pub(super) fn its_password(&self) -> Option<&str> {
+        self.password.as_deref()
+    }
+
     /// One more line of redis.conf, such as `("maxmemory-policy", "allkeys-lru")`.
     #[must_use]
     pub fn setting(mut self, name: &str, value: &str) -> Self {
@@ -120,6 +124,10 @@ impl RedisServer {
         self.port
     }
 
+    pub(super) fn password(&self) -> Option<&str> {
+        self.options.its_password()
+    }
+
     /// The process id, while it runs.
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(Spawned::pid)
@@ -175,12 +183,7 @@ impl RedisServer {
     /// # Errors
     /// When Redis can't be reached or answers with an error.
     pub async fn command(&self, parts: &[&str]) -> Result<RedisReply> {
-        let mut commands = Vec::new();
-        if let Some(password) = &self.options.password {
-            commands.push(vec![b"AUTH".to_vec(), password.clone().into_bytes()]);
-        }
-        commands.push(parts.iter().map(|part| part.as_bytes().to_vec()).collect());
-        resp::ask(self.addr(), &commands).await
+        resp::ask_as(self.addr(), self.password(), parts).await
     }
 
     async fn launch(&mut self) -> Result<()> {

@@ -36,11 +36,20 @@ impl RedisReply {
     }
 }
 
-/// Sends `commands` on one new connection; the answer to the last.
+/// Sends one command on one new connection, after the password if there is one.
 ///
 /// # Errors
 /// When Redis can't be reached, says nothing within five seconds, or answers with an error.
-pub(super) async fn ask(server: SocketAddr, commands: &[Vec<Vec<u8>>]) -> Result<RedisReply> {
+pub(super) async fn ask_as(server: SocketAddr, password: Option<&str>, parts: &[&str]) -> Result<RedisReply> {
+    let mut commands = Vec::new();
+    if let Some(password) = password {
+        commands.push(vec![b"AUTH".to_vec(), password.as_bytes().to_vec()]);
+    }
+    commands.push(parts.iter().map(|part| part.as_bytes().to_vec()).collect());
+    ask(server, &commands).await
+}
+
+async fn ask(server: SocketAddr, commands: &[Vec<Vec<u8>>]) -> Result<RedisReply> {
     tokio::time::timeout(PATIENCE, converse(server, commands))
         .await
         .context("Redis said nothing in time")?

@@ -9,14 +9,14 @@ use maxlab_auth_core::clock::{Clock as _, SystemClock};
 use maxlab_auth_core::identity::VerificationSource;
 use maxlab_auth_core::unavailable::Unavailable;
 use maxlab_auth_core::verify::KeySource as _;
-use maxlab_auth_store::{EmbeddedStore, RedisStore, SqlDatabase};
+use maxlab_auth_store::{EmbeddedStore, SqlDatabase};
 use reqwest::Method;
 use secrecy::ExposeSecret as _;
 use tokio::time::{Instant, timeout};
 
 use super::super::serve;
 use super::{Finding, Health};
-use crate::app::{admin, upstream_config};
+use crate::app::{admin, open_redis, upstream_config};
 use crate::config::{DatabaseUrl, Environment, JwtKeys, Settings, StoreUrl};
 use crate::policy::PolicyFile;
 use crate::upstream::{AuthServer, Endpoint, PublishedKeys, UpstreamConfig};
@@ -85,16 +85,26 @@ async fn store(settings: &Settings) -> Found {
             store.map_err(told)?.ping().await.map_err(told)?;
             healthy("revocations and sessions of one gateway process")
         }
-        StoreUrl::Redis { url, .. } => {
-            let store = RedisStore::open(url.expose_secret()).map_err(told)?;
+        url => {
+            let store = open_redis(url).map_err(told)?;
             store.ping().await.map_err(told)?;
             let policy = store.eviction_policy().await.map_err(told)?;
-            evicting(policy.as_deref(), settings.app.environment)
+            let (health, detail) = evicting(policy.as_deref(), settings.app.environment)?;
+            store.confirm().await.map_err(told)?;
+            Ok((health, format!("{detail}{}", confirmed_by(url))))
         }
-        StoreUrl::Sentinel(_) | StoreUrl::Cluster(_) => Err(
-            "Sentinel and Cluster are not supported yet; use redis:// or rediss:// with one server"
-                .to_owned(),
+    }
+}
+
+/// Who says, apart from the server itself, that it is the master.
+fn confirmed_by(url: &StoreUrl) -> String {
+    match url {
+        StoreUrl::Embedded | StoreUrl::Redis { .. } => String::new(),
+        StoreUrl::Sentinel(sentinels) => format!(
+            "; the master that a majority of {} Sentinels names",
+            sentinels.nodes.len()
         ),
+        StoreUrl::Cluster(_) => "; a majority of the masters agree who has which slot".to_owned(),
     }
 }
 

@@ -13,6 +13,7 @@ fn with_canaries() -> Vec<(&'static str, String)> {
             format!("postgresql://user:{CANARY}@db/maxlab?password={CANARY}"),
         ),
         ("REDIS_URL", format!("redis+sentinel://user:{CANARY}@a,b/main")),
+        ("REDIS_SENTINEL_PASSWORD", CANARY.to_owned()),
         ("OAUTH_CLIENT_ID", "gateway".to_owned()),
         ("OAUTH_CLIENT_SECRET", CANARY.to_owned()),
         ("INTROSPECTION_CLIENTS", format!("a:{CANARY},b:{CANARY}")),

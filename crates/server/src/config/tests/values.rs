@@ -218,6 +218,7 @@ fn redis_addresses_are_taken_apart() {
         database,
         username,
         password,
+        sentinel_password: None,
         tls,
     }) = store("rediss+sentinel://user:p%40ss@a:1,[::1]:2,c/main/3")
     else {
@@ -236,6 +237,19 @@ fn redis_addresses_are_taken_apart() {
         ("main", 3, Some("user"), true)
     );
     assert_eq!(password.unwrap().expose_secret(), "p@ss");
+    let with_password = settings(&[
+        ("REDIS_URL", "redis+sentinel://a,b/main"),
+        ("REDIS_SENTINEL_PASSWORD", "other"),
+    ]);
+    let StoreUrl::Sentinel(RedisNodes {
+        password: None,
+        sentinel_password: Some(other),
+        ..
+    }) = with_password.stores.store
+    else {
+        panic!("no password of the Sentinels");
+    };
+    assert_eq!(other.expose_secret(), "other");
     let StoreUrl::Cluster(cluster) = store("redis+cluster://a,b:7001/") else {
         panic!("no cluster")
     };

@@ -1,0 +1,273 @@
+//! The Redis store under real Sentinels: its contract, and failovers.
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+use std::time::{Duration, Instant};
+
+use maxlab_auth_core::revocation::{RevocationKey, RevocationStore, TokenKey};
+use maxlab_auth_core::unavailable::Unavailable;
+use maxlab_auth_store::{RedisNodes, RedisStore, contract};
+use maxlab_auth_testkit::servers::RedisReply;
+use maxlab_auth_testkit::{RedisOptions, RedisSentinels};
+
+/// How long a failover may take on a busy machine: half a second to notice, an election or two, and following it.
+const FAILOVER: Duration = Duration::from_secs(15);
+
+/// How soon a master that the Sentinels agree about is used.
+const FOLLOWED: Duration = Duration::from_secs(3);
+
+fn nodes(deployment: &RedisSentinels) -> RedisNodes {
+    RedisNodes {
+        nodes: deployment.nodes(),
+        service: deployment.service().to_owned(),
+        database: 0,
+        username: None,
+        password: None,
+        sentinel_password: None,
+        tls: false,
+    }
+}
+
+async fn started() -> (RedisSentinels, RedisStore) {
+    let deployment = RedisSentinels::start().await.unwrap();
+    let store = RedisStore::open_sentinel(&nodes(&deployment));
+    store.ping().await.unwrap();
+    (deployment, store)
+}
+
+/// A store on emptied servers.
+async fn emptied(deployment: &RedisSentinels) -> RedisStore {
+    let master = deployment.master().await.unwrap();
+    deployment.server(master).flush_all().await.unwrap();
+    RedisStore::open_sentinel(&nodes(deployment))
+}
+
+async fn revoke(store: &RedisStore, jti: &str) -> Result<(), Unavailable> {
+    store
+        .apply(&[contract::revoked_token(jti, 600)], contract::now())
+        .await
+}
+
+async fn revoked(store: &RedisStore, jti: &str) -> Result<bool, Unavailable> {
+    let key = RevocationKey::Token(TokenKey::from_jti(jti));
+    Ok(store.find(&[key], &[], contract::now()).await?.revoked[0].is_some())
+}
+
+async fn has(deployment: &RedisSentinels, server: usize, jti: &str) -> bool {
+    let exists = ["EXISTS", &format!("blacklist:{jti}")];
+    deployment.server(server).command(&exists).await.unwrap() == RedisReply::Integer(1)
+}
+
+/// Waits until a server has an entry.
+async fn replicated(deployment: &RedisSentinels, server: usize, jti: &str) {
+    let started = Instant::now();
+    while !has(deployment, server, jti).await {
+        assert!(started.elapsed() < FAILOVER, "{jti} does not come to {server}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Revokes until it is acknowledged; how long that took.
+async fn revoked_at_last(store: &RedisStore, jti: &str, limit: Duration) -> Duration {
+    let started = Instant::now();
+    while let Err(fault) = revoke(store, jti).await {
+        assert!(
+            started.elapsed() < limit,
+            "after {:?}: {fault}",
+            started.elapsed()
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    started.elapsed()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn revocations_keep_their_contract() {
+    let (deployment, _) = started().await;
+    contract::revocations(async || emptied(&deployment).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_keep_their_contract() {
+    let (deployment, _) = started().await;
+    contract::sessions(async || emptied(&deployment).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_master_is_replaced() {
+    let (mut deployment, store) = started().await;
+    let old = deployment.master().await.unwrap();
+    revoke(&store, "a").await.unwrap();
+    for server in 0..3 {
+        replicated(&deployment, server, "a").await;
+    }
+    deployment.server_mut(old).kill();
+    let killed = Instant::now();
+    assert!(revoke(&store, "b").await.is_err(), "nobody is the master yet");
+    let agreed = async {
+        let new = deployment.master_other_than(old).await.unwrap();
+        (new, killed.elapsed())
+    };
+    let followed = async {
+        revoked_at_last(&store, "b", FAILOVER).await;
+        killed.elapsed()
+    };
+    let ((new, agreed), followed) = tokio::join!(agreed, followed);
+    eprintln!("the Sentinels agreed after {agreed:?}, a revocation was acknowledged after {followed:?}");
+    assert!(followed < agreed + FOLLOWED, "{agreed:?}, {followed:?}");
+    assert!(has(&deployment, new, "b").await);
+    assert!(revoked(&store, "a").await.unwrap(), "it was replicated before");
+    store.confirm().await.unwrap();
+    // The old one comes back as a master, as it was when it ended, and empty.
+    deployment.server_mut(old).restart().await.unwrap();
+    for n in 0..50 {
+        assert!(revoked(&store, "b").await.unwrap(), "look {n}");
+    }
+    replicated(&deployment, old, "b").await;
+    assert!(revoked(&store, "b").await.unwrap());
+}
+
+/// Many write all the time, while the master freezes, is replaced, and wakes believing that it still is the master.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_master_that_wakes_up_after_its_replacement_gets_nothing() {
+    let (deployment, store) = started().await;
+    let old = deployment.master().await.unwrap();
+    deployment.server(old).pause();
+    let new = deployment.master_other_than(old).await.unwrap();
+    let took = revoked_at_last(&store, "first", FOLLOWED).await;
+    eprintln!("followed {took:?} after the Sentinels had agreed");
+    let writers: Vec<_> = (0..4)
+        .map(|writer| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let mut acknowledged = Vec::new();
+                for n in 0..250 {
+                    let jti = format!("{writer}-{n}");
+                    if revoke(&store, &jti).await.is_ok() {
+                        acknowledged.push(jti);
+                    }
+                }
+                acknowledged
+            })
+        })
+        .collect();
+    deployment.server(old).resume();
+    let mut acknowledged = vec!["first".to_owned()];
+    for writer in writers {
+        acknowledged.extend(writer.await.unwrap());
+    }
+    assert_eq!(acknowledged.len(), 1_001, "nothing was refused meanwhile");
+    for jti in &acknowledged {
+        assert!(
+            has(&deployment, new, jti).await,
+            "{jti} was acknowledged and is lost"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_slept_through_a_failover_is_not_believed() {
+    let (deployment, store) = started().await;
+    let old = deployment.master().await.unwrap();
+    revoke(&store, "a").await.unwrap();
+    let asleep = Instant::now();
+    deployment.server(old).pause();
+    let new = deployment.master_other_than(old).await.unwrap();
+    let long_enough = Duration::from_millis(1_100).saturating_sub(asleep.elapsed());
+    tokio::time::sleep(long_enough).await;
+    deployment.server(old).resume();
+    revoke(&store, "b").await.unwrap();
+    assert!(has(&deployment, new, "b").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ordered_failover_is_followed_although_the_old_master_answers() {
+    let (deployment, store) = started().await;
+    for round in 0..2 {
+        let new = deployment.failover().await.unwrap();
+        let agreed = Instant::now();
+        // Until the Sentinels have told the old one, it takes what it is given.
+        for n in 0.. {
+            let jti = format!("{round}-{n}");
+            if revoke(&store, &jti).await.is_ok() && has(&deployment, new, &jti).await {
+                break;
+            }
+            assert!(agreed.elapsed() < FOLLOWED, "the new master gets nothing");
+        }
+        eprintln!("followed {:?} after the Sentinels had agreed", agreed.elapsed());
+        store.confirm().await.unwrap();
+        let jti = format!("round{round}");
+        revoke(&store, &jti).await.unwrap();
+        for server in 0..3 {
+            replicated(&deployment, server, &jti).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_majority_of_the_sentinels_nobody_is_connected_to() {
+    let (mut deployment, store) = started().await;
+    deployment.pause_sentinel(0);
+    RedisStore::open_sentinel(&nodes(&deployment))
+        .ping()
+        .await
+        .unwrap();
+    deployment.kill_sentinel(1);
+    let fault = RedisStore::open_sentinel(&nodes(&deployment))
+        .ping()
+        .await
+        .unwrap_err();
+    assert!(fault.to_string().contains("no majority"), "{fault}");
+    assert!(store.confirm().await.is_err(), "nobody can confirm it");
+    revoke(&store, "a").await.unwrap();
+    assert!(revoked(&store, "a").await.unwrap(), "what stands goes on");
+    deployment.resume_sentinel(0);
+    RedisStore::open_sentinel(&nodes(&deployment))
+        .ping()
+        .await
+        .unwrap();
+    store.confirm().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_service_is_told() {
+    let (deployment, _) = started().await;
+    let other = RedisNodes {
+        service: "other".to_owned(),
+        ..nodes(&deployment)
+    };
+    let fault = RedisStore::open_sentinel(&other).ping().await.unwrap_err();
+    assert!(
+        fault.to_string().contains("know no master named other"),
+        "{fault}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_wants_a_password_and_the_sentinels_may() {
+    for (wanted, given) in [
+        (None, None),
+        (Some("canary-password"), None),
+        (Some("canary-other"), Some("canary-other".into())),
+    ] {
+        let options = RedisOptions::plain().password("canary-password");
+        let deployment = RedisSentinels::start_with(options, wanted).await.unwrap();
+        let right = RedisNodes {
+            password: Some("canary-password".into()),
+            sentinel_password: given,
+            database: 3,
+            ..nodes(&deployment)
+        };
+        let store = RedisStore::open_sentinel(&right);
+        revoke(&store, "a").await.unwrap();
+        store.confirm().await.unwrap();
+        for password in [None, Some("canary-wrong".into())] {
+            let store = RedisStore::open_sentinel(&RedisNodes {
+                password,
+                ..right.clone()
+            });
+            let fault = store.ping().await.unwrap_err();
+            let shown = format!("{fault} {fault:?} {store:?} {right:?}");
+            assert!(!shown.contains("canary"), "{shown}");
+        }
+    }
+}
