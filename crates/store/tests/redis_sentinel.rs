@@ -9,7 +9,7 @@ use maxlab_auth_store::{RedisNodes, RedisStore, contract};
 use maxlab_auth_testkit::servers::RedisReply;
 use maxlab_auth_testkit::{RedisOptions, RedisSentinels};
 
-/// How long a failover may take on a busy machine: half a second to notice, an election or two, and following it.
+/// How long a failover may take on a busy machine: a second to notice, an election or two, and following it.
 const FAILOVER: Duration = Duration::from_secs(15);
 
 /// How soon a master that the Sentinels agree about is used.
@@ -182,24 +182,21 @@ async fn a_connection_that_slept_through_a_failover_is_not_believed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_ordered_failover_is_followed_although_the_old_master_answers() {
     let (deployment, store) = started().await;
-    for round in 0..2 {
-        let new = deployment.failover().await.unwrap();
-        let agreed = Instant::now();
-        // Until the Sentinels have told the old one, it takes what it is given.
-        for n in 0.. {
-            let jti = format!("{round}-{n}");
-            if revoke(&store, &jti).await.is_ok() && has(&deployment, new, &jti).await {
-                break;
-            }
-            assert!(agreed.elapsed() < FOLLOWED, "the new master gets nothing");
+    let new = deployment.failover().await.unwrap();
+    let agreed = Instant::now();
+    // Until the Sentinels have told the old one, it takes what it is given.
+    for n in 0.. {
+        let jti = n.to_string();
+        if revoke(&store, &jti).await.is_ok() && has(&deployment, new, &jti).await {
+            break;
         }
-        eprintln!("followed {:?} after the Sentinels had agreed", agreed.elapsed());
-        store.confirm().await.unwrap();
-        let jti = format!("round{round}");
-        revoke(&store, &jti).await.unwrap();
-        for server in 0..3 {
-            replicated(&deployment, server, &jti).await;
-        }
+        assert!(agreed.elapsed() < FOLLOWED, "the new master gets nothing");
+    }
+    eprintln!("followed {:?} after the Sentinels had agreed", agreed.elapsed());
+    store.confirm().await.unwrap();
+    revoke(&store, "after").await.unwrap();
+    for server in 0..3 {
+        replicated(&deployment, server, "after").await;
     }
 }
 
