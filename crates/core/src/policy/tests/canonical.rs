@@ -282,7 +282,7 @@ proptest! {
     #[test]
     fn reading_a_canonical_host_again_changes_nothing(raw in "[aA0:.\\[\\]x,@_-]{0,12}") {
         if let Ok(host) = CanonicalHost::parse(&raw) {
-            prop_assert_eq!(CanonicalHost::parse(host.as_str()), Ok(host.clone()));
+            prop_assert_eq!(CanonicalHost::parse(host.as_str()), Ok(host));
         }
     }
 }
