@@ -59,7 +59,7 @@ impl App {
     /// A store cannot be opened, or is one that would lose what it must keep; or the policy file is faulty.
     pub async fn open(settings: Settings) -> anyhow::Result<Self> {
         let door = door::open(&settings)?;
-        Self::assemble(settings, door).await
+        Box::pin(Self::assemble(settings, door)).await
     }
 
     /// The same for a command that works beside a running gateway and answers no request: a faulty policy does not keep an
@@ -68,7 +68,7 @@ impl App {
     /// # Errors
     /// A store cannot be opened, or is one that would lose what it must keep.
     pub async fn beside(settings: Settings) -> anyhow::Result<Self> {
-        Self::assemble(settings, Door::default()).await
+        Box::pin(Self::assemble(settings, Door::default())).await
     }
 
     async fn assemble(settings: Settings, door: Door) -> anyhow::Result<Self> {
