@@ -66,6 +66,7 @@ async fn revoked(store: &RedisStore, jti: &str) -> Result<bool, Unavailable> {
 async fn revocations_keep_their_contract() {
     let (cluster, _) = started().await;
     contract::revocations(async || emptied(&cluster).await).await;
+    contract::revocation_log(async || emptied(&cluster).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
