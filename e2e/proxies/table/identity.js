@@ -6,7 +6,7 @@ import { it } from 'node:test';
 
 import { IDENTITY } from '../application.js';
 import { sendBytes } from '../client.js';
-import { passed, refusedSomehow } from './expect.js';
+import { passed, refused, refusedSomehow } from './expect.js';
 
 /** A client's attempts to say who it is. */
 const SPOOFS = {
@@ -67,15 +67,15 @@ export function identity(site) {
     it(`is never the client's own: ${how}`, async () => {
       const named = await site.ask('/page', { as: site.people.member, headers });
       if (named.status === 200) assert.deepEqual(passed(named).identity, MEMBER);
-      else refusedSomehow(named);
+      else refused(named, 400);
       const cookie = await site.ask('/page', { cookie: site.people.member.cookie, headers });
       if (cookie.status === 200) assert.deepEqual({ ...passed(cookie).identity, 'x-auth-source': MEMBER['x-auth-source'] }, MEMBER);
-      else refusedSomehow(cookie);
+      else refused(cookie, 400);
       refusedSomehow(await site.ask('/page', { headers }));
       refusedSomehow(await site.ask('/admin/', { as: site.people.member, headers }));
       const open = await site.ask('/public/page', { headers });
       if (open.status === 200) isNobody(passed(open));
-      else refusedSomehow(open);
+      else refused(open, 400);
     });
   }
 

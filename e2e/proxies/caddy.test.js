@@ -1,0 +1,10 @@
+// Caddy with deploy/caddy/Caddyfile.
+
+import { filledIn, program } from './site.js';
+import { runTable } from './table.js';
+
+runTable({
+  name: 'Caddy',
+  needs: 'caddy',
+  prepare: (folder, ports) => [program('caddy'), 'run', '--adapter', 'caddyfile', '--config', filledIn('caddy/Caddyfile', folder, ports)],
+});
