@@ -79,7 +79,7 @@ export function paths(site) {
   });
 
   it('ordinary paths arrive as they were sent', async () => {
-    for (const path of ['/', '/page', '/page?a=1&b=2', '/a%20b', '/%EA%B9%80%EB%AF%BC%EC%A4%80', '/a.b/c..d/...e', '/page?next=%2Fadmin%2F..', '/page?a=//b\\c;d']) {
+    for (const path of ['/', '/page', '/page?a=1&b=2', '/a%20b', '/%EA%B9%80%EB%AF%BC%EC%A4%80', '/a.b/c..d/...e', '/page?next=%2Fadmin%2F..', '/page?a=//b\\c']) {
       const answer = await site.ask(path, { as: site.people.member });
       assert.equal(answer.status, 200, `${path}: ${answer.status}`);
       assert.equal(canonical(answer.reached[0].url), canonical(path));
