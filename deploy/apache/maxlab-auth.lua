@@ -13,10 +13,12 @@ local ASKED_WITH = {
 }
 -- As whom.
 local IDENTITY = { "Remote-User", "Remote-Name", "Remote-Email", "Remote-Groups", "Remote-Roles", "X-Auth-Source" }
+-- The same, signed, where the gateway is set to sign it.
+local SIGNED = "X-Auth-Identity"
 -- What of a refusal goes to the client.
 local REFUSED_WITH = { "WWW-Authenticate", "Location", "Retry-After", "Cache-Control", "Set-Cookie" }
 
-local SAID_BY_GATEWAY_ONLY = {}
+local SAID_BY_GATEWAY_ONLY = { [SIGNED:lower()] = true }
 for _, name in ipairs(IDENTITY) do
     SAID_BY_GATEWAY_ONLY[name:lower()] = true
 end
@@ -78,6 +80,7 @@ function maxlab_auth(r)
         for _, name in ipairs(IDENTITY) do
             r.headers_in[name] = answer[name:lower()] or ""
         end
+        r.headers_in[SIGNED] = answer[SIGNED:lower()]
         -- A session cookie that the gateway renews with its yes.
         r.err_headers_out["Set-Cookie"] = answer["set-cookie"]
         -- The application does not need the token. Take this out if it calls others with it.

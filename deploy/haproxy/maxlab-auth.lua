@@ -7,6 +7,8 @@ local ASKED_WITH = {
 }
 -- As whom.
 local IDENTITY = { "remote-user", "remote-name", "remote-email", "remote-groups", "remote-roles", "x-auth-source" }
+-- The same, signed, where the gateway is set to sign it.
+local SIGNED = "x-auth-identity"
 -- What of a refusal goes to the client.
 local REFUSED_WITH = { "content-type", "www-authenticate", "location", "retry-after", "cache-control", "set-cookie" }
 -- HAProxy 2.6 tries four times, so that a client waits four times as long; from 2.8 on `httpclient.retries 0` in `global` ends that.
@@ -44,6 +46,10 @@ end
 local function pass(txn, answer)
     for _, name in ipairs(IDENTITY) do
         txn.http:req_set_header(name, values(answer.headers, name)[1] or "")
+    end
+    local signed = values(answer.headers, SIGNED)[1]
+    if signed then
+        txn.http:req_set_header(SIGNED, signed)
     end
     local cookie = values(answer.headers, "set-cookie")[1]
     if cookie then

@@ -24,7 +24,7 @@ Include ${site}
 
 runTable({
   name: 'Apache',
-  needs: 'apache2',
+  needs: ['apache2', '/usr/share/lua/5.3/socket/http.lua'],
   // It asks on a connection of its own each time, and hears that a client left only when it writes.
   asksOnNewConnections: true,
   noticesLate: true,

@@ -7,17 +7,21 @@ import { createServer } from 'node:http';
 /** The headers by which an application behind knows who it is. */
 export const IDENTITY = ['remote-user', 'remote-name', 'remote-email', 'remote-groups', 'remote-roles', 'x-auth-source'];
 
+/** The same, signed, for applications that check it. Unlike the others it is not always there. */
+const SIGNED = 'x-auth-identity';
+
 /** As CGI, WSGI and Rack name a header (RFC 3875 §4.1.18), and as the most careless of them do: nothing but letters and digits differs. */
 const variable = (name) => name.toLowerCase().replaceAll(/[^a-z0-9]/g, '-');
 
-/** Every value that an application could read as one of the identity headers: `{ 'remote-user': ['…'], … }`, decoded as UTF-8. */
+/** Every value that an application could read as one of the identity headers: `{ 'remote-user': ['…'], … }`, as UTF-8. */
 function identities(rawHeaders) {
-  const found = Object.fromEntries(IDENTITY.map((name) => [name, []]));
+  const found = Object.fromEntries([...IDENTITY, SIGNED].map((name) => [name, []]));
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = variable(rawHeaders[i]);
     if (name in found) found[name].push(Buffer.from(rawHeaders[i + 1], 'latin1').toString('utf8'));
   }
-  return found;
+  const { [SIGNED]: signed, ...identity } = found;
+  return { identity, signed: signed.filter((value) => value !== '') };
 }
 
 const accept = (key) => createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
@@ -33,7 +37,7 @@ export async function startApplication() {
   const requests = [];
   let [left, held] = [0, 0];
   const note = (req, body = '') => {
-    requests.push({ method: req.method, url: req.url, headers: req.headers, identity: identities(req.rawHeaders), body });
+    requests.push({ method: req.method, url: req.url, headers: req.headers, ...identities(req.rawHeaders), body });
   };
   const server = createServer({ maxHeaderSize: 128 * 1024 }, async (req, res) => {
     if (req.url === '/hold') {

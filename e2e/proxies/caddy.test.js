@@ -5,6 +5,7 @@ import { runTable } from './table.js';
 
 runTable({
   name: 'Caddy',
-  needs: 'caddy',
+  needs: ['caddy'],
+  answers: { gone: 502, hanging: 504 },
   prepare: (folder, ports) => [program('caddy'), 'run', '--adapter', 'caddyfile', '--config', filledIn('caddy/Caddyfile', folder, ports)],
 });

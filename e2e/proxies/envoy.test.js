@@ -5,6 +5,6 @@ import { runTable } from './table.js';
 
 runTable({
   name: 'Envoy',
-  needs: 'envoy',
+  needs: ['envoy'],
   prepare: (folder, ports) => [program('envoy'), '--disable-hot-restart', '--concurrency', '1', '--log-level', 'warn', '-c', filledIn('envoy/envoy.yaml', folder, ports)],
 });

@@ -21,7 +21,7 @@ http {
 
 runTable({
   name: 'nginx',
-  needs: 'nginx',
+  needs: ['nginx'],
   prepare(folder, ports) {
     const site = filledIn('nginx/forward-auth.conf', folder, ports);
     const main = join(folder, 'nginx.conf');

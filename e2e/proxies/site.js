@@ -1,9 +1,9 @@
 // A site: a front proxy with the configuration of `deploy/`, the gateway that it asks, and the application behind it.
 
+import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
-import { once } from 'node:events';
-import { delimiter, join } from 'node:path';
+import { delimiter, isAbsolute, join } from 'node:path';
 
 import { loggedIn } from '../harness/person.js';
 import { end, eventually, freePort, start } from '../harness/process.js';
@@ -18,8 +18,9 @@ const VENV = join(import.meta.dirname, '../.venv/bin');
 /** Debian puts servers where a user's search path does not lead. */
 const SEARCHED = [VENV, ...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'];
 
-/** Where a program lies, or undefined. */
+/** Where a program lies, or undefined. A whole path is that file, if it is there. */
 export function program(name) {
+  if (isAbsolute(name)) return existsSync(name) ? name : undefined;
   return SEARCHED.map((folder) => join(folder, name)).find((path) => existsSync(path));
 }
 

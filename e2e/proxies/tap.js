@@ -1,4 +1,5 @@
-// Between the front proxy and the gateway: hears every question, passes it on unchanged, and can fail as a gateway can.
+// Between the front proxy and the gateway: hears every question, passes it on unchanged, can add header fields to a yes, and can
+// fail as a gateway can.
 
 import { once } from 'node:events';
 import { Agent, createServer, request } from 'node:http';
@@ -11,14 +12,13 @@ export async function startTap(origin) {
   const { hostname, port: gateway } = new URL(origin);
   const agent = new Agent({ keepAlive: true });
   const questions = [];
-  const tap = { questions, connections: 0, hangs: false, drops: false, cookie: undefined };
+  const tap = { questions, connections: 0, hangs: false, drops: false, adds: [] };
 
   const passOn = (req, res) => {
     const out = request({ host: hostname, port: gateway, method: req.method, path: req.url, headers: req.rawHeaders, agent });
     out.on('error', () => req.socket.destroy());
     out.on('response', (answer) => {
-      const cookie = tap.cookie && answer.statusCode === 200 ? ['Set-Cookie', tap.cookie] : [];
-      res.writeHead(answer.statusCode, [...answer.rawHeaders, ...cookie]);
+      res.writeHead(answer.statusCode, [...answer.rawHeaders, ...(answer.statusCode === 200 ? tap.adds : [])]);
       answer.pipe(res);
     });
     if (fields(req.rawHeaders, 'content-length')[0] > 0 || fields(req.rawHeaders, 'transfer-encoding').length > 0) req.pipe(out);

@@ -109,13 +109,14 @@ export function credentials(site) {
   });
 
   it('a cookie that the gateway sets with its yes reaches the browser', async () => {
-    site.tap.cookie = 'maxlab_session=renewed; Path=/; HttpOnly';
+    const cookie = 'maxlab_session=renewed; Path=/; HttpOnly';
+    site.tap.adds = ['Set-Cookie', cookie];
     try {
       const answer = await site.ask('/page', { cookie: site.people.member.cookie });
       passed(answer);
-      assert.deepEqual(answer.cookies, [site.tap.cookie]);
+      assert.deepEqual(answer.cookies, [cookie]);
     } finally {
-      site.tap.cookie = undefined;
+      site.tap.adds = [];
     }
     assert.deepEqual((await site.ask('/page', { cookie: site.people.member.cookie })).cookies, []);
   });

@@ -22,9 +22,10 @@ export function refusedSomehow(answer) {
   assert.deepEqual(answer.reached, []);
 }
 
-/** Nobody knows: 5xx, never a yes, never a logout. */
-export function unknown(answer) {
-  assert.ok(answer.status >= 500, `${answer.status}: ${answer.body.slice(0, 400)}`);
+/** Nobody knows: a 5xx of the proxy's, never a yes, never a logout. */
+export function unknown(answer, status) {
+  assert.ok(status >= 500);
+  assert.equal(answer.status, status, `${answer.status}: ${answer.body.slice(0, 400)}`);
   assert.deepEqual(answer.reached, []);
   assert.deepEqual(answer.cookies, []);
 }

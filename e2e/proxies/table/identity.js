@@ -26,6 +26,7 @@ const SPOOFS = {
   'named in Connection, and said': [['Connection', 'Remote-User, remote-email'], ['Remote-User', 'administrator'], ['Remote-Email', 'x@example.test']],
   'named in Connection, for the question': [['Connection', 'close, X-Forwarded-Uri, X-Forwarded-Method, X-Forwarded-Host']],
   'named in two Connection headers': [['Connection', 'close'], ['Connection', 'Remote-Groups'], ['Remote-Groups', 'operators']],
+  'the signed one': [['X-Auth-Identity', 'a.b.c'], ['X_Auth_Identity', 'a.b.c'], ['x-auth-identity', '']],
   'all of them': IDENTITY.map((name) => [name, 'spoof']),
 };
 
@@ -43,6 +44,7 @@ const NOBODY = Object.fromEntries(IDENTITY.map((name) => [name, []]));
 function isNobody(seen) {
   const said = Object.fromEntries(Object.entries(seen.identity).map(([name, values]) => [name, values.filter((value) => value !== '')]));
   assert.deepEqual(said, NOBODY);
+  assert.deepEqual(seen.signed, []);
 }
 
 export function identity(site) {
@@ -63,10 +65,20 @@ export function identity(site) {
     assert.deepEqual(seen['remote-roles'], ['연구원']);
   });
 
+  it('is signed where the gateway signs it', async () => {
+    site.tap.adds = ['X-Auth-Identity', 'header.claims.signature'];
+    try {
+      const seen = passed(await site.ask('/page', { as: site.people.member, headers: [['X-Auth-Identity', 'a.b.c']] }));
+      assert.deepEqual(seen.signed, ['header.claims.signature']);
+    } finally {
+      site.tap.adds = [];
+    }
+  });
+
   for (const [how, headers] of Object.entries(SPOOFS)) {
     it(`is never the client's own: ${how}`, async () => {
       const named = await site.ask('/page', { as: site.people.member, headers });
-      if (named.status === 200) assert.deepEqual(passed(named).identity, MEMBER);
+      if (named.status === 200) assert.deepEqual([passed(named).identity, named.reached[0].signed], [MEMBER, []]);
       else refused(named, 400);
       const cookie = await site.ask('/page', { cookie: site.people.member.cookie, headers });
       if (cookie.status === 200) assert.deepEqual({ ...passed(cookie).identity, 'x-auth-source': MEMBER['x-auth-source'] }, MEMBER);
