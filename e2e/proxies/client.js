@@ -9,8 +9,9 @@ import { connect } from 'node:net';
  * One request on a connection of its own. `headers` is a list of pairs, so that a name may come twice.
  * @returns {Promise<{ status: number, headers: object, cookies: string[], body: string }>}
  */
-export async function send(port, { method = 'GET', path = '/', headers = [], body, agent = false } = {}) {
-  const length = body === undefined ? [] : [['Content-Length', String(Buffer.byteLength(body))]];
+export async function send(port, { method = 'GET', path = '/', headers = [], body, chunked = false, agent = false } = {}) {
+  const framing = chunked ? ['Transfer-Encoding', 'chunked'] : ['Content-Length', String(Buffer.byteLength(body ?? ''))];
+  const length = body === undefined ? [] : [framing];
   const flat = [['Host', `127.0.0.1:${port}`], ...length, ...headers].flat();
   const out = request({ host: '127.0.0.1', port, method, path, headers: flat, agent });
   out.end(body);
@@ -25,7 +26,7 @@ export async function sendBytes(port, text) {
   const socket = connect(port, '127.0.0.1');
   let heard = '';
   socket.setEncoding('latin1').on('data', (data) => (heard += data)).on('error', () => {});
-  socket.setTimeout(10_000, () => socket.destroy());
+  socket.setTimeout(1_000, () => socket.destroy());
   socket.write(text, 'latin1');
   await once(socket, 'close');
   return Number(/^HTTP\/1\.[01] (\d{3})/.exec(heard)?.[1] ?? 0);

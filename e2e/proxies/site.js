@@ -73,7 +73,8 @@ const PEOPLE = ['administrator', 'member', 'plain', 'minjun', 'crowded', 'packed
 
 /** Starts everything. `stop` ends it. */
 export async function startSite(proxy) {
-  const settings = { TRUSTED_PROXIES: '127.0.0.1', LOGIN_URL: '/public/login', VERIFY_CACHE_SECONDS: '0' };
+  const patience = { REVOCATION_LEASE_SECONDS: '5', UPSTREAM_TIMEOUT_SECONDS: '10' };
+  const settings = { TRUSTED_PROXIES: '127.0.0.1', LOGIN_URL: '/public/login', VERIFY_CACHE_SECONDS: '0', ...patience };
   const stack = await startStack({ tokens: 'jwt', settings });
   const running = [stack];
   const stop = async () => {

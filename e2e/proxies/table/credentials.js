@@ -20,6 +20,12 @@ export function credentials(site) {
     assert.deepEqual(seen.identity['remote-user'], ['member']);
   });
 
+  it('a session cookie passes beside one that is not ASCII', async () => {
+    const name = Buffer.from('name=김민준').toString('latin1');
+    const seen = passed(await site.ask('/page', { headers: [['Cookie', `${name}; maxlab_session=${site.people.member.cookie}`]] }));
+    assert.deepEqual(seen.identity['remote-user'], ['member']);
+  });
+
   it('no credential and bad ones are 401', async () => {
     const { access_token: token } = site.people.member.tokens;
     refused(await site.ask('/page'), 401);

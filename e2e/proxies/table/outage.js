@@ -50,7 +50,7 @@ export function outage(site) {
         const { status } = await site.ask('/page', { as: site.people.member });
         assert.notEqual(status, 401);
         return status !== 200;
-      });
+      }, 20_000);
     },
     () => site.redis.start(),
   ));

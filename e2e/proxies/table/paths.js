@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 
+import { sendBytes } from '../client.js';
 import { canonical, isPublic, mayBeAdmin } from '../meaning.js';
 
 const UP = ['..', '%2e%2e', '.%2e', '%2E.', '..;', '..;x=1', '%252e%252e', '..%00', '..%20', '%c0%ae%c0%ae', '..%09'];
@@ -75,6 +76,32 @@ export function paths(site) {
         assert.deepEqual(question.all('x-forwarded-proto'), ['http']);
         for (const other of ['x-original-uri', 'x-original-url', 'x-original-method']) assert.deepEqual(question.all(other), [], other);
       }
+    }
+  });
+
+  it('a request that is hidden in the body of another is judged for itself', async () => {
+    const hidden = `GET /admin/users HTTP/1.1\r\nHost: 127.0.0.1:${site.port}\r\n\r\n`;
+    const chunks = `0\r\n\r\n${hidden}`;
+    const [length, all] = [chunks.length, `${chunks.length.toString(16)}\r\n${chunks}\r\n0\r\n\r\n`];
+    const ambiguous = [
+      [`Content-Length: ${length}\r\nTransfer-Encoding: chunked`, chunks],
+      [`Transfer-Encoding: chunked\r\nContent-Length: ${length}`, chunks],
+      [`Content-Length: ${length}\r\nTransfer-Encoding: xchunked`, chunks],
+      [`Content-Length: ${length}\r\nTransfer-Encoding: identity, chunked`, chunks],
+      [`Content-Length: ${length}\r\nTransfer-Encoding : chunked`, chunks],
+      [`Content-Length: ${length}\r\nTransfer_Encoding: chunked`, chunks],
+      [`Content-Length: ${length}\r\nTransfer-Encoding:\x0bchunked`, chunks],
+      [`Content-Length: 0\r\nContent-Length: ${hidden.length}`, hidden],
+      [`Content-Length: ${hidden.length}\r\nContent-Length: 0`, hidden],
+      [`Content-Length: +0\r\nX-Pad: 1`, hidden],
+      [`Connection: Content-Length\r\nContent-Length: ${hidden.length}`, hidden],
+      [`Connection: Transfer-Encoding\r\nTransfer-Encoding: chunked`, all],
+    ];
+    for (const [framing, body] of ambiguous) {
+      site.application.requests.length = 0;
+      const head = `POST /public/form HTTP/1.1\r\nHost: 127.0.0.1:${site.port}\r\n${framing}\r\n\r\n`;
+      await sendBytes(site.port, `${head}${body}GET /public/end HTTP/1.1\r\nHost: 127.0.0.1:${site.port}\r\nConnection: close\r\n\r\n`);
+      for (const seen of site.application.requests) assert.ok(isPublic(seen.url), `${framing}: the application got ${seen.url}`);
     }
   });
 
