@@ -1,8 +1,6 @@
 // A site: a front proxy with the configuration of `deploy/`, the gateway that it asks, and the application behind it.
 
-import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createConnection } from 'node:net';
 import { delimiter, isAbsolute, join } from 'node:path';
 
 import { loggedIn } from '../harness/person.js';
@@ -43,23 +41,17 @@ export function filledIn(name, folder, { gateway, application, site, ...paths })
   return path;
 }
 
-async function listens(port) {
-  const socket = createConnection(port, '127.0.0.1');
-  await once(socket, 'connect');
-  socket.destroy();
-  return true;
-}
-
 /** Starts a front proxy: `prepare` writes its files and tells the command. Gives back how to end it. */
 async function startProxy({ name, prepare }, folder, ports) {
   const log = join(folder, `${name}.log`);
   const [command, ...args] = prepare(folder, ports);
   const child = start(command, args, { cwd: folder, log, env: { PATH: SEARCHED.join(delimiter), HOME: folder, XDG_CONFIG_HOME: folder, XDG_DATA_HOME: folder } });
   try {
-    await eventually(`${name} listens`, () => {
+    // Some listen before they know where to pass a request on to.
+    await eventually(`${name} passes a request on`, async () => {
       if (child.exitCode !== null) return true;
-      return listens(ports.site);
-    }, 15_000);
+      return (await send(ports.site, { path: '/public/' })).status === 200;
+    }, 30_000);
     if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}`);
   } catch (error) {
     await end(child, 'SIGKILL');
