@@ -9,6 +9,8 @@ import { join } from 'node:path';
 import { startPostgres } from './harness/servers.js';
 import { STORES } from './harness/stack.js';
 
+/** How many files run at once. More than there are cores where the tests mostly wait. */
+const CONCURRENCY = process.env.E2E_CONCURRENCY ?? '2';
 const all = () => readdirSync(join(import.meta.dirname, 'tests')).filter((name) => name.endsWith('.test.js')).map((name) => `tests/${name}`);
 const files = process.argv.length > 2 ? process.argv.slice(2) : all();
 
@@ -17,7 +19,7 @@ chmodSync(folder, 0o755);
 const postgres = STORES === 'shared' ? await startPostgres(folder) : undefined;
 const child = spawn(
   process.execPath,
-  ['--test', '--test-reporter=spec', '--test-concurrency=2', '--test-timeout=120000', ...files],
+  ['--test', '--test-reporter=spec', `--test-concurrency=${CONCURRENCY}`, '--test-timeout=120000', ...files],
   { cwd: import.meta.dirname, env: { ...process.env, ...(postgres ? { E2E_POSTGRES: postgres.url } : {}) }, stdio: ['ignore', 'inherit', 'inherit'] },
 );
 const [code] = await once(child, 'exit');

@@ -25,7 +25,25 @@ const people = {
     groups: [],
     workspaces: [],
   },
+  // What lies outside ASCII.
+  minjun: {
+    name: '김민준',
+    email: 'minjun@example.test',
+    roles: ['연구원'],
+    permissions: [],
+    groups: ['연구팀', '서울, 강남'],
+    workspaces: [],
+  },
+  // JWTs of about 8 KiB and just under 16 KiB.
+  crowded: memberOfMany(118),
+  packed: memberOfMany(244),
 };
+
+/** Somebody in so many groups that the token is as long as that. */
+function memberOfMany(count) {
+  const groups = Array.from({ length: count }, (_, i) => `group-${String(i).padStart(4, '0')}-${'of-an-organisation-with-long-names'.slice(0, 38)}`);
+  return { name: 'Member of Many', email: 'many@example.test', roles: ['member'], permissions: [], groups, workspaces: [] };
+}
 
 /** The claims of one person, or undefined. */
 export function person(sub) {

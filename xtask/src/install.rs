@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::proxies;
 use crate::report::Ended;
 use crate::shell::{self, Workspace};
 use crate::{Suite, TestArguments};
@@ -56,6 +57,9 @@ pub(crate) fn missing(workspace: &mut Workspace, arguments: &TestArguments) -> R
         workspace.prefer_installed_tools();
         node_modules(workspace)?;
     }
+    if arguments.wants(Suite::Proxies) {
+        proxies::install(workspace)?;
+    }
     Ok(Ended::Passed)
 }
 
@@ -72,6 +76,14 @@ fn debian_packages(workspace: &Workspace) -> Result<()> {
         println!("installing {} (apt): {}", package.name, package.why);
     }
     let names = missing.iter().map(|package| package.name).collect::<Vec<_>>();
+    apt_install(workspace, &names)
+}
+
+/// Installs Debian packages.
+///
+/// # Errors
+/// They can't be installed; it then says what to install by hand.
+pub(crate) fn apt_install(workspace: &Workspace, names: &[&str]) -> Result<()> {
     let by_hand = format!("install by hand: apt-get install {}", names.join(" "));
     if !workspace.answers("apt-get", &["--version"]) {
         bail!("this machine has no apt-get; {by_hand}");
@@ -134,14 +146,14 @@ fn python_environment(workspace: &Workspace) -> Result<()> {
 }
 
 fn pip_install(workspace: &Workspace, requirements: &str) -> Result<()> {
-    let pip = workspace.at("e2e/.venv/bin/pip");
-    shell::run(workspace.command(pip, "e2e").args([
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--requirement",
-        requirements,
-    ]))
+    shell::run(pip(workspace).args(["--requirement", requirements]))
+}
+
+/// `pip install` in `e2e/.venv`.
+pub(crate) fn pip(workspace: &Workspace) -> Command {
+    let mut pip = workspace.command(workspace.at("e2e/.venv/bin/pip"), "e2e");
+    pip.args(["install", "--quiet", "--disable-pip-version-check"]);
+    pip
 }
 
 /// A Node.js that is new enough. Where Debian's is too old, PyPI carries the real program in a wheel.

@@ -3,6 +3,7 @@
 mod bench;
 mod checks;
 mod install;
+mod proxies;
 mod report;
 mod shell;
 mod suites;
@@ -25,7 +26,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Chore {
-    /// Run every test: Rust, end to end on both kinds of storage, and the API's description against its answers.
+    /// Run every test: Rust, end to end on both kinds of storage, behind every front proxy, and the API's description against its
+    /// answers.
     Test(TestArguments),
     /// Run what continuous integration runs: formatting, lints, dependency rules, docs, then every test.
     Ci,
@@ -54,6 +56,8 @@ enum Suite {
     Rust,
     /// A real OpenID provider and a real client around the gateway.
     E2e,
+    /// nginx, Caddy, Traefik, Envoy, HAProxy and Apache, each with its configuration of `deploy/`, before the gateway.
+    Proxies,
     /// Requests generated from `/openapi.json`.
     Schemathesis,
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 
+use crate::proxies;
 use crate::report::{Ended, Report};
 use crate::shell::{self, Workspace};
 use crate::{Suite, TestArguments};
@@ -14,7 +15,10 @@ pub(crate) fn run(workspace: &Workspace, arguments: &TestArguments, report: &mut
     if arguments.wants(Suite::Rust) {
         rust(workspace, report);
     }
-    if !arguments.wants(Suite::E2e) && !arguments.wants(Suite::Schemathesis) {
+    if ![Suite::E2e, Suite::Proxies, Suite::Schemathesis]
+        .iter()
+        .any(|suite| arguments.wants(*suite))
+    {
         return;
     }
     // Built with the whole workspace's features, so that nothing the Rust tests built is built again.
@@ -34,6 +38,16 @@ pub(crate) fn run(workspace: &Workspace, arguments: &TestArguments, report: &mut
         });
         report.step("e2e, Redis+PostgreSQL", || {
             against_gateway(&mut e2e(workspace, "shared"))
+        });
+    }
+    if arguments.wants(Suite::Proxies) {
+        report.step("front proxies", || {
+            against_gateway(
+                workspace
+                    .command("npm", "e2e")
+                    .args(["run", "proxies", "--silent"]),
+            )?;
+            proxies::ended(workspace)
         });
     }
     if arguments.wants(Suite::Schemathesis) {

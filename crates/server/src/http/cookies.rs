@@ -33,18 +33,17 @@ impl CookiePolicy {
     /// The session that a request presents.
     ///
     /// # Errors
-    /// There is more than one cookie of that name, or the header is not text.
+    /// There is more than one cookie of that name. What other cookies hold is none of our business: a browser sends the bytes
+    /// that an application's script gave it, which need not be ASCII.
     pub fn read(&self, headers: &HeaderMap) -> Result<Option<Presented>, Failure> {
         let mut found = None;
         for value in headers.get_all(header::COOKIE) {
-            let text = value.to_str().map_err(|_| {
-                Failure::InvalidRequest("The Cookie header holds bytes that are not ASCII".into())
-            })?;
-            for pair in text.split(';') {
-                let Some((name, value)) = pair.trim_matches([' ', '\t']).split_once('=') else {
+            for pair in value.as_bytes().split(|byte| *byte == b';') {
+                let mut parts = pair.trim_ascii().splitn(2, |byte| *byte == b'=');
+                let (Some(name), Some(value)) = (parts.next(), parts.next()) else {
                     continue;
                 };
-                if name != self.name() {
+                if name != self.name().as_bytes() {
                     continue;
                 }
                 if found.is_some() {
@@ -53,7 +52,8 @@ impl CookiePolicy {
                         self.name()
                     )));
                 }
-                found = Some(SessionId::parse(value).map_or(Presented::Broken, Presented::Session));
+                let id = std::str::from_utf8(value).ok().and_then(SessionId::parse);
+                found = Some(id.map_or(Presented::Broken, Presented::Session));
             }
         }
         Ok(found)
@@ -156,6 +156,30 @@ mod tests {
                 .unwrap()
                 .is_none()
         );
+    }
+
+    #[test]
+    fn another_cookie_in_another_alphabet_does_no_harm() {
+        let id = SessionId::generate().unwrap();
+        let pair = format!("__Host-maxlab_session={}", id.expose().as_str());
+        for header in [
+            format!("name=김민준; {pair}"),
+            format!("{pair}; \u{fffd}; name=김"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.append(
+                header::COOKIE,
+                HeaderValue::from_bytes(header.as_bytes()).unwrap(),
+            );
+            assert!(
+                matches!(POLICY.read(&headers), Ok(Some(Presented::Session(found))) if found == id),
+                "{header}"
+            );
+        }
+        let mut headers = HeaderMap::new();
+        let ours = HeaderValue::from_bytes(b"__Host-maxlab_session=\xff").unwrap();
+        headers.append(header::COOKIE, ours);
+        assert!(matches!(POLICY.read(&headers), Ok(Some(Presented::Broken))));
     }
 
     #[test]
