@@ -253,7 +253,10 @@ mod tests {
     fn what_was_applied_while_a_renewal_was_under_way_is_no_loss() {
         let mut member = joined();
         member.applied(6);
-        assert!(member.renewed(1, 1_000, Some(5), 5), "the store answered before 6 was published");
+        assert!(
+            member.renewed(1, 1_000, Some(5), 5),
+            "the store answered before 6 was published"
+        );
         assert!(member.may_answer(1_001));
     }
 
