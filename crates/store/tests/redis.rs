@@ -239,6 +239,7 @@ async fn everything_but_the_generation_has_an_end() {
         epoch: &epoch,
         holder: Some((&instance, 0)),
         lease: 1_000_000,
+        number: 1,
     };
     store.renew(renewal).await.unwrap();
     let entry = JournalEntry::Revoked(contract::revoked_token("c", 60));

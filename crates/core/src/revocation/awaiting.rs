@@ -86,7 +86,7 @@ mod tests {
             instance: Instance::new(name),
             applied,
             lease: 1_000_000,
-            renewals: 1,
+            renewal: 1,
         }
     }
 

@@ -16,6 +16,8 @@ use crate::unavailable::Unavailable;
 
 /// A quiet stream is looked up from so often, to see whether the term is still the same.
 const QUIET: Duration = Duration::from_millis(200);
+/// So many times the stream may be quiet while the store tells of entries that did not come.
+const QUIET_BEHIND: u32 = 5;
 /// After a broken stream the next attempt waits this long, doubled each time.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -100,6 +102,7 @@ impl Follower {
             epoch: &adopted.term.epoch,
             holder: None,
             lease: 0,
+            number: 0,
         };
         let position = self.log.renew(renewal).await?;
         let stream = self.log.follow(&adopted.term.epoch, position).await?;
@@ -129,12 +132,22 @@ impl Follower {
         adopted: &Adopted,
         pause: &mut Duration,
     ) -> Result<Infallible, Broken> {
+        let mut behind = 0;
         loop {
             let news = match stream.next(QUIET).await {
                 Ok(news) => news,
                 Err(fault) => return Err(self.broken(fault, adopted).await),
             };
             *pause = SHORTEST_PAUSE;
+            // The last entries may have been trimmed before they came, and then no later one shows the gap.
+            let (position, seen) = self.membership.positions();
+            behind = match position {
+                Some(position) if news.entries.is_empty() && position < seen => behind + 1,
+                _ => 0,
+            };
+            if behind > QUIET_BEHIND {
+                return Err(Broken::Gap);
+            }
             self.take(news, adopted).await?;
         }
     }
@@ -154,7 +167,9 @@ impl Follower {
         let mut news_for_others = false;
         for delivered in news.entries {
             let taken = self.membership.with(|member| {
-                (member.term() == Some(number)).then(|| member.take(delivered.before, delivered.position))
+                member
+                    .follows(number)
+                    .then(|| member.take(delivered.before, delivered.position))
             });
             match taken {
                 None => return Err(Broken::TermIsOver),
@@ -172,7 +187,7 @@ impl Follower {
             self.tell(adopted).await?;
         }
         self.publisher.board.post(news.applied);
-        if self.membership.with(|member| member.term()) == Some(number) {
+        if self.membership.with(|member| member.follows(number)) {
             Ok(())
         } else {
             Err(Broken::TermIsOver)

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::assurance::{Assurance, GateStatus};
-use super::facts::{Issued, Live};
+use super::facts::{Facts, Issued, Live};
 use super::follower::Follower;
 use super::key::{Party, RevocationKey};
 use super::log::RevocationLog;
@@ -17,7 +17,7 @@ use super::membership::Membership;
 use super::publisher::Publisher;
 use super::record::{JournalEntry, Reason, Revocation, Spare};
 use super::replica::Replica;
-use super::store::{Findings, Journal, RevocationStore};
+use super::store::{Findings, Found, Journal, RevocationStore};
 use crate::audit::AuditEvent;
 use crate::clock::{self, Clock, Ticks};
 use crate::random;
@@ -28,8 +28,8 @@ use crate::verify::Verified;
 const BATCH: u32 = 1_000;
 /// How often the store is asked again when its data set changes meanwhile.
 const TRIES: usize = 3;
-/// A refusal that the store gave is kept in memory for so long at least: the stream brings its own expiry meanwhile.
-const KEPT_REFUSAL: Duration = Duration::from_secs(600);
+/// The refusal of a credential that tells no expiry is kept in memory for so long: what it was refused for is there by then.
+const KEPT_REFUSAL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long revocations are kept and how far clocks may differ.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +61,7 @@ pub enum Refusal {
 /// Why a revocation is not acknowledged. It may take effect later, or not at all.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum RevokeFault {
-    /// It was not recorded: nothing will happen.
+    /// It was not recorded, or nobody can say that it was.
     #[error("the revocation was not recorded: {0}")]
     NotRecorded(Unavailable),
     /// It is in the journal, and the reconciler will finish it.
@@ -226,10 +226,13 @@ impl Revocations {
     /// It is revoked, or nobody knows whether it is.
     pub async fn admit(&self, verified: Verified, now: Timestamp) -> Result<Live, Refusal> {
         let facts = verified.into_facts();
-        let assurance = self
-            .check(&facts.names, &facts.parties, facts.issued, now)
-            .await?;
-        Ok(Live::new(facts, assurance))
+        match self.check(&facts.names, &facts.parties, facts.issued, now).await {
+            Ok(assurance) => Ok(Live::new(facts, assurance)),
+            Err(refusal) => {
+                self.keep_refusal(&refusal, &facts, now);
+                Err(refusal)
+            }
+        }
     }
 
     /// The same question, of something that is not a verified credential: a refresh token, or the names that an
@@ -397,8 +400,7 @@ impl Revocations {
         for _ in 0..TRIES {
             let findings = self.store.find(revoked, spared, now).await?;
             if findings.epoch.as_ref() == Some(&adopted.term.epoch) {
-                self.keep_refusals(revoked, &findings, now);
-                return Ok(findings);
+                return Ok(self.with_remembered(findings, revoked, spared, now));
             }
             adopted = self.membership.adopt_anew(&adopted.term, now).await?;
         }
@@ -418,25 +420,52 @@ impl Revocations {
         }
     }
 
-    /// What was refused once from the store is refused from memory too, even if the stream brings it only later (I6).
-    fn keep_refusals(&self, revoked: &[RevocationKey], findings: &Findings, now: Timestamp) {
+    /// What the store says, and what this instance knows beside it: it has seen entries that a store behind a failover
+    /// has lost, and what it refused once it refuses for good (I6).
+    fn with_remembered(
+        &self,
+        mut findings: Findings,
+        revoked: &[RevocationKey],
+        spared: &[RevocationKey],
+        now: Timestamp,
+    ) -> Findings {
         if !self.policy.from_memory {
+            return findings;
+        }
+        let known = self.remembered(revoked, spared, now);
+        for (found, known) in findings.revoked.iter_mut().zip(known.revoked) {
+            let later = |known: &Found| found.as_ref().is_none_or(|found| known.cutoff > found.cutoff);
+            if known.as_ref().is_some_and(later) {
+                *found = known;
+            }
+        }
+        for (found, known) in findings.spared.iter_mut().zip(known.spared) {
+            *found = known.max(*found);
+        }
+        findings
+    }
+
+    /// A credential that was refused is refused from memory too, under its own name, even where the stream brings what it
+    /// was refused for only later (I6).
+    fn keep_refusal(&self, refusal: &Refusal, facts: &Facts, now: Timestamp) {
+        let (Refusal::TokenRevoked(reason) | Refusal::SessionRevoked(reason)) = refusal else {
             return;
-        }
-        for (key, found) in revoked.iter().zip(&findings.revoked) {
-            let Some(found) = found.as_ref().filter(|found| found.cutoff.is_none()) else {
-                continue;
-            };
-            self.replica.apply(&JournalEntry::Revoked(Revocation {
-                key: key.clone(),
-                cutoff: None,
-                reason: found.reason,
-                revoked_at: now,
-                expires_at: clock::after(now, KEPT_REFUSAL),
-                token_expires_at: None,
-                user_id: None,
-            }));
-        }
+        };
+        let (true, Some(own)) = (self.policy.from_memory, facts.names.first()) else {
+            return;
+        };
+        self.replica.apply(&JournalEntry::Revoked(Revocation {
+            key: own.clone(),
+            cutoff: None,
+            reason: *reason,
+            revoked_at: now,
+            expires_at: self.keep_until(
+                Some(facts.expires_at.unwrap_or(clock::after(now, KEPT_REFUSAL))),
+                now,
+            ),
+            token_expires_at: None,
+            user_id: None,
+        }));
     }
 
     fn assurance(&self, from_memory: bool) -> Assurance {

@@ -42,8 +42,8 @@ pub struct Holder {
     pub applied: Position,
     /// How long its leases last by its own clock, in microseconds.
     pub lease: Tick,
-    /// How often it has renewed: tells whether it did since.
-    pub renewals: u64,
+    /// The holder's own number of its latest renewal, which it never uses twice: tells whether it has renewed since.
+    pub renewal: u64,
 }
 
 /// What a store shows to an instance that comes to it.
@@ -66,11 +66,15 @@ pub struct Renewal<'r> {
     pub holder: Option<(&'r Instance, Position)>,
     /// How long it is to last, in microseconds.
     pub lease: Tick,
+    /// The holder's own number of it, which it never uses twice.
+    pub number: u64,
 }
 
 /// What was published, and who must have applied it before it is acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
+    /// The place before the first entry of the last step: what lies between came in that one step.
+    pub before: Position,
     /// The place of the last entry.
     pub position: Position,
     /// The leases at that very moment.

@@ -66,17 +66,18 @@ impl Member {
         *self = Self::new(self.lease);
     }
 
-    /// Begins to join at a position that was read before the snapshot is, unless another term was adopted meanwhile. A
-    /// lease of the same term holds for as long as it was granted, since whoever revokes waits for it; none is renewed
-    /// until the join is through.
+    /// Begins to join at a position that was read before the snapshot is, unless another term was adopted meanwhile. The
+    /// lease is gone until the join is through: a snapshot may bring a cut-off before what is exempt from it.
     pub fn begin(&mut self, term: u64, position: Position) {
         if self.term == Some(term) {
             self.leave();
+            self.lease_until = 0;
             self.applied = Some(position);
         }
     }
 
-    /// Leaves the stream: what is in memory may lack what is published from now on.
+    /// Leaves the stream: what is in memory may lack what is published from now on. A lease holds for as long as it was
+    /// granted, since whoever revokes waits for it.
     pub fn leave(&mut self) {
         self.applied = None;
         self.loaded = false;
@@ -160,6 +161,11 @@ impl Member {
     /// The number of the term that was adopted.
     pub fn term(&self) -> Option<u64> {
         self.term
+    }
+
+    /// Whether it follows the stream of this term.
+    pub fn follows(&self, term: u64) -> bool {
+        self.term == Some(term) && self.applied.is_some()
     }
 
     /// Up to where the stream is applied, which is what others may be told; `None` while the replica is not complete:

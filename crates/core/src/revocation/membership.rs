@@ -45,6 +45,9 @@ pub(super) struct Membership {
     member: Mutex<Member>,
     adopted: RwLock<Option<Arc<Adopted>>>,
     establishing: tokio::sync::Mutex<()>,
+    /// A term whose data set was seen to have lost something, until a later one is adopted.
+    rolled_back: Mutex<Option<Term>>,
+    renewals: AtomicU64,
     lease_until: AtomicU64,
     confirmed_until: AtomicU64,
     /// The stream's last position, as the store last said.
@@ -69,6 +72,8 @@ impl Membership {
             member: Mutex::new(Member::new(lease)),
             adopted: RwLock::default(),
             establishing: tokio::sync::Mutex::default(),
+            rolled_back: Mutex::default(),
+            renewals: AtomicU64::new(0),
             lease_until: AtomicU64::new(0),
             confirmed_until: AtomicU64::new(0),
             seen: AtomicU64::new(0),
@@ -173,14 +178,15 @@ impl Membership {
         for _ in 0..TRIES {
             let adopted = match self.adopted() {
                 Some(adopted) => adopted,
-                None => self.adopt(None, now).await?,
+                None => self.adopt(now).await?,
             };
             match self.renew_under(&adopted).await? {
                 Standing::Renewed => return Ok(adopted),
                 Standing::Over => self.void(),
                 Standing::RolledBack => {
+                    *self.rolled_back.lock().unwrap_or_else(PoisonError::into_inner) =
+                        Some(adopted.term.clone());
                     self.void();
-                    self.adopt(Some(&adopted.term), now).await?;
                 }
             }
         }
@@ -188,7 +194,8 @@ impl Membership {
     }
 
     async fn renew_under(&self, adopted: &Adopted) -> Result<Standing, Unavailable> {
-        let position = self.with(|member| member.position());
+        let number = adopted.term.number;
+        let position = self.with(|member| member.position().filter(|_| member.term() == Some(number)));
         // Before anything is sent: what the lease counts from (I1).
         let sent_at = self.ticks.micros();
         let (renewed, standing) = tokio::join!(self.ask(adopted, position), self.journal.term());
@@ -220,6 +227,7 @@ impl Membership {
             epoch: &adopted.term.epoch,
             holder,
             lease: self.lease,
+            number: self.renewals.fetch_add(1, Ordering::Relaxed),
         };
         if let Some(position) = position {
             match self.log.renew(renewal(Some((&adopted.holder, position)))).await {
@@ -235,11 +243,11 @@ impl Membership {
 
     /// Adopts the store's data set: registers it with the journal if it is another one than before, or one that was
     /// rolled back, and makes sure that it holds all that the journal does.
-    async fn adopt(&self, rolled_back: Option<&Term>, now: Timestamp) -> Result<Arc<Adopted>, Unavailable> {
+    async fn adopt(&self, now: Timestamp) -> Result<Arc<Adopted>, Unavailable> {
         let journal = self.journal.id().await?;
         for _ in 0..TRIES {
             let view = self.log.look(&journal).await?;
-            let Some(term) = self.registered(&view.epoch, rolled_back).await? else {
+            let Some(term) = self.registered(&view.epoch).await? else {
                 continue;
             };
             let mark = term.mark();
@@ -255,6 +263,7 @@ impl Membership {
             self.with(|member| member.adopt(adopted.term.number));
             tracing::info!(term = %adopted.term, settled, "the store's data set is adopted");
             *self.adopted.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&adopted));
+            *self.rolled_back.lock().unwrap_or_else(PoisonError::into_inner) = None;
             return Ok(adopted);
         }
         Err(Unavailable::store(
@@ -263,13 +272,14 @@ impl Membership {
     }
 
     /// The term of this data set in the journal's register; `None` if another instance was faster.
-    async fn registered(
-        &self,
-        epoch: &Epoch,
-        rolled_back: Option<&Term>,
-    ) -> Result<Option<Term>, Unavailable> {
+    async fn registered(&self, epoch: &Epoch) -> Result<Option<Term>, Unavailable> {
+        let rolled_back = self
+            .rolled_back
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         match self.journal.term().await? {
-            Some(term) if term.epoch == *epoch && rolled_back != Some(&term) => Ok(Some(term)),
+            Some(term) if term.epoch == *epoch && rolled_back.as_ref() != Some(&term) => Ok(Some(term)),
             standing => {
                 // Whoever moves the register on must know that its store is the one that counts.
                 self.log.confirm().await?;

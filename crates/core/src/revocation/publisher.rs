@@ -221,14 +221,17 @@ impl Publisher {
             for entry in &entries {
                 self.replica.apply(entry);
             }
-            self.note_own(&adopted, published.position, entries.len());
-            self.mark(lines);
+            self.note_own(&adopted, &published, entries.len());
             // The register is read after the lines were committed: if the term stands, any later one is filled with
             // them, and whoever answers under this one is among the holders.
-            let (current, ()) = tokio::join!(
-                self.membership.is_current(&adopted.term),
-                self.wait(published, &adopted, answered_at)
-            );
+            let register = async {
+                let current = self.membership.is_current(&adopted.term).await;
+                if let Ok(true) = current {
+                    self.mark(lines);
+                }
+                current
+            };
+            let (current, ()) = tokio::join!(register, self.wait(published, &adopted, answered_at));
             if current? {
                 return self.membership.settled(&adopted).await;
             }
@@ -238,10 +241,14 @@ impl Publisher {
     }
 
     /// What this instance published right behind what it had applied need not come back to it over the stream.
-    fn note_own(&self, adopted: &Adopted, position: Position, entries: usize) {
-        let before = position.saturating_sub(entries as Position);
+    /// (In more steps than one, another instance's entries may lie between.)
+    fn note_own(&self, adopted: &Adopted, published: &Published, entries: usize) {
+        let Published { before, position, .. } = *published;
+        if position.saturating_sub(before) != entries as Position {
+            return;
+        }
         self.membership.with(|member| {
-            if member.term() == Some(adopted.term.number) {
+            if member.follows(adopted.term.number) {
                 member.published(before, position);
             }
         });
@@ -260,7 +267,7 @@ impl Publisher {
             let news = self.board.news.notified();
             self.board.tell(&mut awaiting);
             for lapsed in awaiting.lapse(self.membership.now()) {
-                self.evict(&holders, &lapsed).await;
+                self.evict(&holders, &lapsed);
             }
             if awaiting.is_over() {
                 return;
@@ -278,13 +285,17 @@ impl Publisher {
     }
 
     /// An instance that was lost is not waited for a second time.
-    async fn evict(&self, holders: &[Holder], lapsed: &Instance) {
+    fn evict(&self, holders: &[Holder], lapsed: &Instance) {
         tracing::warn!(instance = %lapsed, "an instance did not confirm a revocation before its lease ran out");
-        if let Some(holder) = holders.iter().find(|holder| holder.instance == *lapsed)
-            && let Err(fault) = self.log.evict(holder).await
-        {
-            tracing::debug!(%fault, "the lapsed lease stays on the list");
-        }
+        let Some(holder) = holders.iter().find(|holder| holder.instance == *lapsed).cloned() else {
+            return;
+        };
+        let log = Arc::clone(&self.log);
+        tokio::spawn(async move {
+            if let Err(fault) = log.evict(&holder).await {
+                tracing::debug!(%fault, "the lapsed lease stays on the list");
+            }
+        });
     }
 
     /// Notes in the journal that lines have reached the store, many at a time. If that is lost they are published a

@@ -44,11 +44,18 @@ async fn publish(log: &impl RevocationLog, epoch: &Epoch, entries: &[JournalEntr
     log.publish(epoch, entries, now()).await.unwrap().position
 }
 
-async fn renew(log: &impl RevocationLog, epoch: &Epoch, who: &Instance, applied: Position) -> Position {
+async fn renew(
+    log: &impl RevocationLog,
+    epoch: &Epoch,
+    who: &Instance,
+    applied: Position,
+    number: u64,
+) -> Position {
     let renewal = Renewal {
         epoch,
         holder: Some((who, applied)),
         lease: LEASE,
+        number,
     };
     log.renew(renewal).await.unwrap()
 }
@@ -147,19 +154,19 @@ async fn positions_have_no_gap_whoever_publishes(log: Arc<impl RevocationLog + R
 async fn a_position_and_the_leases_are_read_in_one_step(log: Arc<impl RevocationLog + RevocationStore>) {
     let epoch = epoch(log.as_ref()).await;
     let (a, b) = (Instance::new("a.1"), Instance::new("b.1"));
-    assert_eq!(renew(log.as_ref(), &epoch, &a, 0).await, 0);
+    assert_eq!(renew(log.as_ref(), &epoch, &a, 0, 1).await, 0);
     let entries = [order("x", 60), order("y", 60)];
     let published = log.publish(&epoch, &entries, now()).await.unwrap();
-    assert_eq!(published.position, 2);
-    let held = |instance: &Instance, applied, renewals| Holder {
+    assert_eq!((published.before, published.position), (0, 2));
+    let held = |instance: &Instance, applied, renewal| Holder {
         instance: instance.clone(),
         applied,
         lease: LEASE,
-        renewals,
+        renewal,
     };
     assert_eq!(published.holders, [held(&a, 0, 1)]);
-    assert_eq!(renew(log.as_ref(), &epoch, &b, 2).await, 2);
-    assert_eq!(renew(log.as_ref(), &epoch, &a, 1).await, 2);
+    assert_eq!(renew(log.as_ref(), &epoch, &b, 2, 1).await, 2);
+    assert_eq!(renew(log.as_ref(), &epoch, &a, 1, 2).await, 2);
     let mut holders = log.holders().await.unwrap();
     holders.sort_by(|one, other| one.instance.cmp(&other.instance));
     assert_eq!(holders, [held(&a, 1, 2), held(&b, 2, 1)]);
@@ -167,6 +174,7 @@ async fn a_position_and_the_leases_are_read_in_one_step(log: Arc<impl Revocation
         epoch: &epoch,
         holder: None,
         lease: 0,
+        number: 0,
     };
     assert_eq!(log.renew(asks_only).await.unwrap(), 2);
     log.release(&a).await.unwrap();
@@ -176,9 +184,9 @@ async fn a_position_and_the_leases_are_read_in_one_step(log: Arc<impl Revocation
 async fn a_lease_that_was_not_renewed_since_is_evicted(log: Arc<impl RevocationLog + RevocationStore>) {
     let epoch = epoch(log.as_ref()).await;
     let a = Instance::new("a.1");
-    renew(log.as_ref(), &epoch, &a, 0).await;
+    renew(log.as_ref(), &epoch, &a, 0, 1).await;
     let seen = log.holders().await.unwrap();
-    renew(log.as_ref(), &epoch, &a, 0).await;
+    renew(log.as_ref(), &epoch, &a, 0, 2).await;
     log.evict(&seen[0]).await.unwrap();
     let stands = log.holders().await.unwrap();
     assert_eq!(stands.len(), 1, "it renewed meanwhile");
@@ -189,7 +197,7 @@ async fn a_lease_that_was_not_renewed_since_is_evicted(log: Arc<impl RevocationL
 async fn notices_of_what_was_applied_arrive(log: Arc<impl RevocationLog + RevocationStore>) {
     let epoch = epoch(log.as_ref()).await;
     let (a, unknown) = (Instance::new("a.1"), Instance::new("nobody.1"));
-    renew(log.as_ref(), &epoch, &a, 0).await;
+    renew(log.as_ref(), &epoch, &a, 0, 1).await;
     log.applied(&a, 3).await.unwrap();
     log.applied(&a, 2).await.unwrap();
     log.applied(&unknown, 9).await.unwrap();
@@ -214,6 +222,7 @@ async fn another_data_set_takes_nothing(log: Arc<impl RevocationLog + Revocation
         epoch: &other,
         holder,
         lease: LEASE,
+        number: 1,
     };
     let answers = [
         log.renew(renewal(None)).await.map(drop),

@@ -61,10 +61,15 @@ impl RevocationLog for EmbeddedStore {
         let mut held = self.database.begin().await?;
         in_epoch(&mut held, renewal.epoch).await?;
         held.execute(
-            "INSERT INTO leases (holder, renewals, applied, lease_us) VALUES ($1, 1, $2, $3)
+            "INSERT INTO leases (holder, renewal, applied, lease_us) VALUES ($1, $2, $3, $4)
              ON CONFLICT (holder) DO UPDATE SET
-                 renewals = renewals + 1, applied = excluded.applied, lease_us = excluded.lease_us",
-            &values![holder.as_str(), signed(applied), signed(renewal.lease)],
+                 renewal = excluded.renewal, applied = excluded.applied, lease_us = excluded.lease_us",
+            &values![
+                holder.as_str(),
+                signed(renewal.number),
+                signed(applied),
+                signed(renewal.lease)
+            ],
         )
         .await?;
         let position = last(&mut held).await?;
@@ -85,8 +90,8 @@ impl RevocationLog for EmbeddedStore {
     async fn evict(&self, holder: &Holder) -> Result<(), Unavailable> {
         let mut held = self.database.writer().await?;
         held.execute(
-            "DELETE FROM leases WHERE holder = $1 AND renewals = $2",
-            &values![holder.instance.as_str(), signed(holder.renewals)],
+            "DELETE FROM leases WHERE holder = $1 AND renewal = $2",
+            &values![holder.instance.as_str(), signed(holder.renewal)],
         )
         .await
         .map(drop)
@@ -100,6 +105,7 @@ impl RevocationLog for EmbeddedStore {
     ) -> Result<Published, LogFault> {
         let mut held = self.database.begin().await?;
         in_epoch(&mut held, epoch).await?;
+        let before = last(&mut held).await?;
         // Spares first: a cut-off that arrives before its exemptions would refuse a login for a moment (I6).
         let (spares, orders): (Vec<_>, Vec<_>) = entries
             .iter()
@@ -123,7 +129,11 @@ impl RevocationLog for EmbeddedStore {
         .await?;
         let holders = holders(&mut held).await?;
         held.commit().await?;
-        Ok(Published { position, holders })
+        Ok(Published {
+            before,
+            position,
+            holders,
+        })
     }
 
     async fn holders(&self) -> Result<Vec<Holder>, Unavailable> {
@@ -339,13 +349,13 @@ async fn last(held: &mut Held) -> Result<Position, Unavailable> {
 
 async fn holders(held: &mut Held) -> Result<Vec<Holder>, Unavailable> {
     let rows = held
-        .rows("SELECT holder, renewals, applied, lease_us FROM leases", &[])
+        .rows("SELECT holder, renewal, applied, lease_us FROM leases", &[])
         .await?;
     rows.iter()
         .map(|row| {
             Ok(Holder {
                 instance: Instance::new(row.text(0)?),
-                renewals: unsigned(row, 1)?,
+                renewal: unsigned(row, 1)?,
                 applied: unsigned(row, 2)?,
                 lease: unsigned(row, 3)?,
             })

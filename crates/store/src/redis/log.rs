@@ -76,6 +76,7 @@ impl RevocationLog for RedisStore {
         renew
             .arg(generation(renewal.epoch))
             .arg(holder.as_str())
+            .arg(renewal.number)
             .arg(applied)
             .arg(renewal.lease);
         self.in_epoch::<Position>(renewal.epoch, &renew).await
@@ -89,7 +90,7 @@ impl RevocationLog for RedisStore {
 
     async fn evict(&self, holder: &Holder) -> Result<(), Unavailable> {
         let mut evict = eval(LOG_EVICT, &[LEASES]);
-        evict.arg(holder.instance.as_str()).arg(holder.renewals);
+        evict.arg(holder.instance.as_str()).arg(holder.renewal);
         self.link.one(&evict).await
     }
 
@@ -105,13 +106,13 @@ impl RevocationLog for RedisStore {
             .iter()
             .partition(|entry| matches!(entry, JournalEntry::Spared(_)));
         let ordered: Vec<_> = spares.into_iter().chain(orders).collect();
+        type Answer = (Position, Position, Vec<(String, String)>);
         let mut published = None;
         for group in ordered.chunks(GROUP) {
             let command = publish(epoch, group, now);
-            let (position, leases) = self
-                .in_epoch::<(Position, Vec<(String, String)>)>(epoch, &command)
-                .await?;
+            let (before, position, leases) = self.in_epoch::<Answer>(epoch, &command).await?;
             published = Some(Published {
+                before,
                 position,
                 holders: leases.iter().filter_map(holder).collect(),
             });
@@ -270,7 +271,7 @@ fn holder((name, lease): &(String, String)) -> Option<Holder> {
     let mut fields = lease.split(':');
     Some(Holder {
         instance: Instance::new(name),
-        renewals: fields.next()?.parse().ok()?,
+        renewal: fields.next()?.parse().ok()?,
         applied: fields.next()?.parse().ok()?,
         lease: fields.next()?.parse().ok()?,
     })

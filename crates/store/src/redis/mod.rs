@@ -9,7 +9,7 @@
 //! | `revocations` | stream: each entry under its number | the latest hundred thousand |
 //! | `gateway:{revocations}:generation` | the name of this data set | for ever; gone if the data is lost |
 //! | `gateway:{revocations}:position` | the number of the latest entry | for ever |
-//! | `gateway:{revocations}:leases` | hash: holder → `renewals:applied:lease_us` | until given back or run out |
+//! | `gateway:{revocations}:leases` | hash: holder → `renewal:applied:lease_us` | until given back or run out |
 //! | `gateway:{revocations}:notices` | stream: who has applied up to where | the latest thousand |
 //! | `gateway:{revocations}:{filled,settled}` | hash: journal → term | for ever, one field a journal |
 //! | `gateway:{revocations}:filling:{journal}` | who writes the journal into the store | 10 s |

@@ -7,7 +7,7 @@ CREATE TABLE log (
 
 CREATE TABLE leases (
     holder    TEXT PRIMARY KEY NOT NULL,
-    renewals  INTEGER NOT NULL,
+    renewal   INTEGER NOT NULL,
     applied   INTEGER NOT NULL,
     lease_us  INTEGER NOT NULL
 ) STRICT;

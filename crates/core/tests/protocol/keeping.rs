@@ -1,0 +1,260 @@
+//! Renewing the lease and adopting a data set, in the order of `revocation/membership.rs`.
+
+use maxlab_auth_core::revocation::at_most;
+
+use crate::facts::Credential;
+use crate::setup::{Bug, Setup};
+use crate::store::{Epoch, Store, Term};
+use crate::world::{Adopted, Answer, Keeper, LEASE, World};
+
+impl Setup {
+    /// A renewal is sent, and at the same time the register is read: as early as that can be.
+    pub(crate) fn ask(&self, world: &World, i: usize) -> Option<World> {
+        let node = &world.nodes[i];
+        let adopted = node
+            .adopted
+            .filter(|_| node.up && node.keeper == Keeper::Idle && node.renewals > 0)?;
+        let mut next = world.clone();
+        let sent_at = world.clock(i);
+        let node = &mut next.nodes[i];
+        node.renewals -= 1;
+        node.keeper = Keeper::Renewing {
+            term: adopted.term,
+            sent_at,
+            told: node.member.position(),
+            register: (self.without_journal != Some(i)).then_some(world.register),
+            answer: None,
+        };
+        Some(next)
+    }
+
+    /// The store executes the renewal.
+    pub(crate) fn grant(&self, world: &World, i: usize) -> Option<World> {
+        let Keeper::Renewing {
+            term,
+            told,
+            register,
+            answer: None,
+            ..
+        } = world.nodes[i].keeper
+        else {
+            return None;
+        };
+        let store = world.reached(i)?;
+        let is_unconfirmed = register.is_none() && world.master != world.nodes[i].link;
+        let got = match self.is_there(store, term.epoch) {
+            false => Answer::AnotherEpoch,
+            true if is_unconfirmed => Answer::Unconfirmed,
+            true => Answer::At(store.last()),
+        };
+        let mut next = world.clone();
+        if let (true, Some(told)) = (self.is_there(store, term.epoch), told) {
+            let name = world.holder(i, term);
+            next.store_of(i).renew(&name, told, LEASE, self.counted());
+        }
+        let Keeper::Renewing { answer, .. } = &mut next.nodes[i].keeper else {
+            return None;
+        };
+        *answer = Some(got);
+        Some(next)
+    }
+
+    /// The answer comes.
+    pub(crate) fn finish(&self, world: &World, i: usize) -> Option<World> {
+        let Keeper::Renewing {
+            term,
+            mut sent_at,
+            mut told,
+            register,
+            answer: Some(answer),
+        } = world.nodes[i].keeper
+        else {
+            return None;
+        };
+        let mut next = world.clone();
+        let clock = world.clock(i);
+        let node = &mut next.nodes[i];
+        node.keeper = Keeper::Idle;
+        let is_over = register.is_some_and(|standing| standing != term) && !self.has(Bug::NoGenerationCheck);
+        let Answer::At(mut position) = answer else {
+            if answer == Answer::AnotherEpoch {
+                next.give_up(i);
+            }
+            return Some(next);
+        };
+        if is_over {
+            next.give_up(i);
+            return Some(next);
+        }
+        if self.has(Bug::LeaseFromReply) {
+            sent_at = clock;
+        }
+        if self.has(Bug::LeaseBeforeApplied) {
+            position = told.map_or(position, |told| position.min(told));
+        }
+        if self.has(Bug::LateAnswerIsLoss) {
+            told = told.and(node.member.position());
+        }
+        if !node.member.renewed(term.number.into(), sent_at, told, position) {
+            next.seen.false_alarm |= !world.is_lost;
+            next.give_up(i);
+            next.nodes[i].rolled_back = Some(term);
+        }
+        Some(next)
+    }
+
+    /// Whoever waits for an answer gives up: the line is cut, or the request that renewed is dropped.
+    pub(crate) fn drop_request(&self, world: &World, i: usize) -> Option<World> {
+        let node = &world.nodes[i];
+        let is_cancelled = !node.is_cut && world.left.cancels > 0;
+        if node.keeper == Keeper::Idle || !(node.is_cut || is_cancelled) {
+            return None;
+        }
+        let mut next = world.clone();
+        next.left.cancels -= u8::from(is_cancelled);
+        next.nodes[i].keeper = Keeper::Idle;
+        Some(next)
+    }
+
+    /// Looks at the store, which founds a generation if it has none.
+    pub(crate) fn look(&self, world: &World, i: usize) -> Option<World> {
+        let node = &world.nodes[i];
+        let store = world.reached(i)?;
+        if node.adopted.is_some() || node.keeper != Keeper::Idle || self.without_journal == Some(i) {
+            return None;
+        }
+        let mut next = world.clone();
+        if store.epoch.generation == 0 {
+            next.generations += 1;
+            let generation = next.generations;
+            next.store_of(i).epoch.generation = generation;
+        }
+        let shown = next.store_of(i).clone();
+        next.nodes[i].keeper = Keeper::Looked {
+            epoch: shown.epoch,
+            filled: shown.filled,
+            settled: shown.settled,
+        };
+        Some(next)
+    }
+
+    /// Reads the register, and moves it on if it names another data set: that takes a store that counts.
+    pub(crate) fn register(&self, world: &World, i: usize) -> Option<World> {
+        let Keeper::Looked {
+            epoch,
+            filled,
+            settled,
+        } = world.nodes[i].keeper
+        else {
+            return None;
+        };
+        let standing = world.register;
+        let is_known = standing.epoch == epoch && world.nodes[i].rolled_back != Some(standing);
+        if !is_known && world.master != world.nodes[i].link {
+            return None;
+        }
+        let mut next = world.clone();
+        if !is_known {
+            next.register = Term {
+                number: standing.number + 1,
+                epoch,
+            };
+        }
+        let term = next.register;
+        let settled = settled == Some(term);
+        if filled == Some(term) {
+            next.adopt(i, term, settled, self);
+        } else {
+            next.nodes[i].keeper = Keeper::Filling {
+                term,
+                settled,
+                lines: 0,
+            };
+        }
+        Some(next)
+    }
+
+    /// Publishes the next lines of the journal, or finds none and marks the data set as filled.
+    pub(crate) fn fill(&self, world: &World, i: usize) -> Option<World> {
+        let Keeper::Filling { term, settled, lines } = world.nodes[i].keeper else {
+            return None;
+        };
+        let store = world.reached(i)?;
+        let mut next = world.clone();
+        if !self.is_there(store, term.epoch) {
+            next.nodes[i].keeper = Keeper::Idle;
+        } else if store.filled == Some(term) {
+            next.adopt(i, term, settled, self);
+        } else if lines < world.journal.len() {
+            next.store_of(i).publish(&world.journal[lines..]);
+            next.nodes[i].keeper = Keeper::Filling {
+                term,
+                settled,
+                lines: world.journal.len(),
+            };
+        } else {
+            next.store_of(i).filled = Some(term);
+            next.adopt(i, term, settled, self);
+        }
+        Some(next)
+    }
+
+    /// A request is refused by the store.
+    pub(crate) fn refuse_directly(&self, world: &World, i: usize) -> Option<World> {
+        let node = &world.nodes[i];
+        if !self.asks_directly || world.remembers(i) {
+            return None;
+        }
+        let reached = world.reached(i)?;
+        let store = world
+            .believed(i, self)
+            .find(|store| store.epoch == reached.epoch)?;
+        let refused = world.refused_by(i, store, self);
+        let mut kept = refused;
+        if self.has(Bug::RefusalNotKept) {
+            kept &= Credential::Named.bit();
+        }
+        if node.refused | refused == node.refused && node.kept | kept == node.kept {
+            return None;
+        }
+        let mut next = world.clone();
+        next.nodes[i].refused |= refused;
+        next.nodes[i].kept |= kept;
+        Some(next)
+    }
+
+    pub(crate) fn is_there(&self, store: &Store, epoch: Epoch) -> bool {
+        store.epoch == epoch || self.has(Bug::NoGenerationCheck)
+    }
+}
+
+impl World {
+    fn adopt(&mut self, i: usize, term: Term, settled: bool, setup: &Setup) {
+        let settled = settled || term.number == 1 || setup.has(Bug::NoSettling);
+        let settles_at = (!settled).then(|| self.clock(i) + at_most(LEASE));
+        let node = &mut self.nodes[i];
+        node.member.adopt(term.number.into());
+        node.adopted = Some(Adopted { term, settles_at });
+        node.rolled_back = None;
+        node.keeper = Keeper::Idle;
+    }
+
+    /// What was believed of the store is wrong.
+    pub(crate) fn give_up(&mut self, i: usize) {
+        let node = &mut self.nodes[i];
+        node.member.void();
+        node.adopted = None;
+    }
+
+    /// The same, on somebody else's word, who must have the lock; `None` if it is taken.
+    pub(crate) fn disprove(&self, i: usize, term: Term) -> Option<World> {
+        if self.nodes[i].keeper != Keeper::Idle {
+            return None;
+        }
+        let mut next = self.clone();
+        if self.is_adopted(i, term) {
+            next.give_up(i);
+        }
+        Some(next)
+    }
+}
