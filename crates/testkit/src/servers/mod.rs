@@ -6,5 +6,5 @@ mod redis;
 mod resp;
 
 pub use postgres::PostgresServer;
-pub use redis::{RedisOptions, RedisServer};
+pub use redis::{RedisOptions, RedisServer, RedisSnapshot};
 pub use resp::RedisReply;

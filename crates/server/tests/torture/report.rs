@@ -1,0 +1,69 @@
+//! What is left of a run: a table, a plot, and the history of every violation.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Mutex;
+
+use crate::check::show;
+use crate::figures::{Row, rows};
+use crate::plan::out;
+use crate::plot::plot;
+use crate::run::Verdict;
+use crate::table::{heading, table};
+
+/// So many violations are printed; all of them are in the file.
+const PRINTED: usize = 8;
+
+/// A finished run, as the report shows it.
+struct Finished {
+    name: &'static str,
+    heading: String,
+    rows: Vec<Row>,
+}
+
+/// The runs of this process that have ended, in the order in which they are shown.
+static FINISHED: Mutex<Vec<Finished>> = Mutex::new(Vec::new());
+
+/// Prints the table and what is wrong; writes the files; fails on a violation.
+///
+/// # Panics
+/// When there is a violation, or a file can't be written.
+pub(crate) fn conclude(verdict: &Verdict) {
+    let rows = rows(verdict);
+    let (heading, table) = (heading(verdict), table(&rows));
+    println!("\n{heading}\n\n{table}");
+    let folder = out();
+    std::fs::create_dir_all(&folder).unwrap();
+    if verdict.plan.is_long() {
+        write_report(verdict.arrangement.name(), heading, rows, &folder);
+    }
+    let count = verdict.violations.len();
+    if count == 0 {
+        return;
+    }
+    let file = folder.join(format!("violations-{}.txt", verdict.arrangement.name()));
+    let shown = verdict.violations.iter().map(|one| show(&verdict.history, one));
+    let shown: Vec<_> = shown.collect();
+    std::fs::write(&file, shown.join("\n\n")).unwrap();
+    let most = shown[..count.min(PRINTED)].join("\n\n");
+    panic!(
+        "{count} violations with seed {}; all are in {}\n\n{most}",
+        verdict.plan.seed,
+        file.display()
+    );
+}
+
+/// `report.md` and `latency.svg`, written anew whenever one more arrangement has finished.
+fn write_report(name: &'static str, heading: String, rows: Vec<Row>, folder: &Path) {
+    let mut finished = FINISHED.lock().unwrap();
+    finished.push(Finished { name, heading, rows });
+    finished.sort_by_key(|one| one.name);
+    let mut report = String::from("# Torture\n");
+    for one in finished.iter() {
+        let _ = write!(report, "\n## {}\n\n{}\n", one.heading, table(&one.rows));
+    }
+    report.push_str("\n![How long a revoke takes under each fault](latency.svg)\n");
+    std::fs::write(folder.join("report.md"), report).unwrap();
+    let panels: Vec<_> = finished.iter().map(|one| (one.name, one.rows.clone())).collect();
+    std::fs::write(folder.join("latency.svg"), plot(&panels)).unwrap();
+}
