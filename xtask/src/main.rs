@@ -1,17 +1,18 @@
-//! The chores of this repository: `cargo xtask test` and `cargo xtask ci`.
+//! The chores of this repository: `cargo xtask test`, `cargo xtask ci` and `cargo xtask torture`.
 
 mod checks;
 mod install;
 mod report;
 mod shell;
 mod suites;
+mod torture;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
 
-use report::Report;
+use report::{Ended, Report};
 use shell::Workspace;
 
 /// Proves that the project works: installs what the tests need, runs them, and tells where the time went.
@@ -28,6 +29,8 @@ enum Chore {
     Test(TestArguments),
     /// Run what continuous integration runs: formatting, lints, dependency rules, docs, then every test.
     Ci,
+    /// Torture real gateways with faults for some minutes, and judge the history of every answer.
+    Torture(torture::TortureArguments),
 }
 
 #[derive(Debug, Default, clap::Args)]
@@ -66,6 +69,12 @@ fn main() -> Result<ExitCode> {
         Chore::Ci => {
             checks::run(&workspace, &mut report);
             run_tests(&mut workspace, &TestArguments::default(), &mut report);
+        }
+        Chore::Torture(arguments) => {
+            report.step("torture", || {
+                torture::run(&workspace, &arguments)?;
+                Ok(Ended::Passed)
+            });
         }
     }
     println!("{report}");

@@ -49,7 +49,7 @@ impl Plan {
                 length: Length::OneRound,
                 seed,
                 faults,
-                hold: Duration::from_millis(700),
+                hold: Duration::from_millis(900),
                 quiet: Duration::from_millis(250),
             },
         }

@@ -1,5 +1,6 @@
 //! What is left of a run: a table, a plot, and the history of every violation.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Mutex;
@@ -35,11 +36,11 @@ pub(crate) fn conclude(verdict: &Verdict) {
     let folder = out();
     std::fs::create_dir_all(&folder).unwrap();
     if verdict.plan.is_long() {
-        write_report(verdict.arrangement.name(), heading, rows, &folder);
+        write_report(verdict.arrangement.name(), heading, &rows, &folder);
     }
     let count = verdict.violations.len();
     if count == 0 {
-        return;
+        return assert_not_empty(&rows);
     }
     let file = folder.join(format!("violations-{}.txt", verdict.arrangement.name()));
     let shown = verdict.violations.iter().map(|one| show(&verdict.history, one));
@@ -47,16 +48,44 @@ pub(crate) fn conclude(verdict: &Verdict) {
     std::fs::write(&file, shown.join("\n\n")).unwrap();
     let most = shown[..count.min(PRINTED)].join("\n\n");
     panic!(
-        "{count} violations with seed {}; all are in {}\n\n{most}",
+        "{count} violations with seed {}; all are in {}\n{}\n{most}",
         verdict.plan.seed,
-        file.display()
+        file.display(),
+        summary(verdict),
+    );
+}
+
+/// How often each thing went wrong under each fault.
+fn summary(verdict: &Verdict) -> String {
+    let mut counts: BTreeMap<_, usize> = BTreeMap::new();
+    for one in &verdict.violations {
+        let under = verdict.history.fault_at(one.at).name();
+        *counts.entry((one.wrong.name(), under)).or_default() += 1;
+    }
+    let lines = counts.iter();
+    lines
+        .map(|((wrong, under), count)| format!("{count:>6} × {wrong} under {under}\n"))
+        .collect()
+}
+
+/// A run in which hardly anything was revoked or accepted proves nothing.
+fn assert_not_empty(rows: &[Row]) {
+    let acknowledged: usize = rows.iter().map(|row| row.acknowledged).sum();
+    let accepts: usize = rows.iter().map(|row| row.accepts).sum();
+    assert!(
+        acknowledged >= 10 && accepts >= 100,
+        "only {acknowledged} revocations were acknowledged and {accepts} accepts checked: this shows nothing"
     );
 }
 
 /// `report.md` and `latency.svg`, written anew whenever one more arrangement has finished.
-fn write_report(name: &'static str, heading: String, rows: Vec<Row>, folder: &Path) {
+fn write_report(name: &'static str, heading: String, rows: &[Row], folder: &Path) {
     let mut finished = FINISHED.lock().unwrap();
-    finished.push(Finished { name, heading, rows });
+    finished.push(Finished {
+        name,
+        heading,
+        rows: rows.to_vec(),
+    });
     finished.sort_by_key(|one| one.name);
     let mut report = String::from("# Torture\n");
     for one in finished.iter() {

@@ -7,6 +7,8 @@ use crate::history::{Answer, At, Covers, History, Token};
 
 /// How many checks of the token are shown before and after the one in question.
 const AROUND: usize = 3;
+/// How many faults before it are shown.
+const FAULTS: usize = 4;
 
 /// A violation with the attempts to revoke its token, the faults, and the answers around it.
 pub(crate) fn show(history: &History, violation: &Violation) -> String {
@@ -90,18 +92,18 @@ fn answers(history: &History, token: Token, violation: &Violation) -> Vec<(At, S
         .collect()
 }
 
-/// The fault in force, or else the one before.
+/// The last faults before it, since what one of them lost may show much later.
 fn faults(history: &History, at: At) -> Vec<(At, String)> {
     let begun = history.disturbances.partition_point(|one| one.span.begun <= at);
-    let Some(fault) = begun.checked_sub(1).map(|last| history.disturbances[last]) else {
-        return vec![];
-    };
-    let what = match fault.instance {
-        Some(instance) => format!("\"{}\" of instance {instance}", fault.kind.name()),
-        None => format!("\"{}\"", fault.kind.name()),
-    };
-    vec![
-        (fault.span.begun, format!("{what} begins")),
-        (fault.span.ended, format!("after {what} everything answers again")),
-    ]
+    let before = &history.disturbances[begun.saturating_sub(FAULTS)..begun];
+    let mut lines = vec![];
+    for fault in before {
+        let what = match fault.instance {
+            Some(instance) => format!("\"{}\" of instance {instance}", fault.kind.name()),
+            None => format!("\"{}\"", fault.kind.name()),
+        };
+        lines.push((fault.span.begun, format!("{what} begins")));
+        lines.push((fault.span.ended, format!("after {what} everything answers again")));
+    }
+    lines
 }
