@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use maxlab_auth_testkit::Direction;
+use maxlab_auth_testkit::{Direction, RedisServer};
 
 use crate::arrangement::Arrangement;
 use crate::dice::Dice;
@@ -177,7 +177,7 @@ async fn inflict_on_all(world: &mut World, kind: FaultKind, hold: Duration) {
             tokio::task::block_in_place(|| redis.resume());
         }
         FaultKind::FlushRedis => {
-            redis.flush_all().await.unwrap();
+            flush(redis).await;
             hold().await;
         }
         FaultKind::ReplaceRedis => {
@@ -192,5 +192,41 @@ async fn inflict_on_all(world: &mut World, kind: FaultKind, hold: Duration) {
             world.snapshot = Some(redis.snapshot().unwrap());
         }
         other => panic!("{other:?} does not hit all"),
+    }
+}
+
+/// Redis may be slow to answer on a busy machine; a second FLUSHALL does no harm.
+async fn flush(redis: &RedisServer) {
+    const TRIES: usize = 10;
+    for _ in 0..TRIES {
+        if redis.flush_all().await.is_ok() {
+            return;
+        }
+    }
+    panic!("Redis does not do as it is told");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_round_has_each_fault_once_and_a_seed_brings_it_back() {
+        let arrangement = Arrangement::RedisPostgres;
+        let least = Duration::from_secs(1);
+        let draw = |seed| round(arrangement, &arrangement.faults(), least, &mut Dice::new(seed));
+        let kinds = |faults: &[Fault]| faults.iter().map(|fault| fault.kind).collect::<Vec<_>>();
+        let faults = draw(1);
+        let all: BTreeSet<_> = arrangement.faults().into_iter().collect();
+        assert_eq!(faults.len(), all.len());
+        assert_eq!(kinds(&faults).into_iter().collect::<BTreeSet<_>>(), all);
+        assert_eq!(kinds(&faults), kinds(&draw(1)));
+        assert_ne!(kinds(&faults), kinds(&draw(2)));
+        for fault in faults {
+            assert!(fault.hold >= least && fault.hold <= least * 2, "{fault:?}");
+            assert!(fault.instance.is_none_or(|instance| instance < 3), "{fault:?}");
+        }
     }
 }

@@ -47,7 +47,7 @@ pub(crate) enum Answer {
     Revoked,
     /// 401 with another code.
     Refused(&'static str),
-    /// 503 or 504.
+    /// 503 or 504; or 408, which a client on a busy machine may deserve.
     Unavailable(u16),
     /// No connection, a broken one, or no answer in time.
     Nothing,
@@ -97,7 +97,7 @@ pub(crate) struct Revocation {
 pub(crate) enum Outcome {
     /// 200 (or exit status 0): it is promised.
     Acknowledged,
-    /// 503, 504, or the command line's failure: it may take effect or not.
+    /// 503, 504, 408, or the command line's failure: it may take effect or not.
     Unacknowledged(u16),
     /// No answer: it may take effect or not.
     Nothing,

@@ -12,8 +12,10 @@ use crate::plot::plot;
 use crate::run::Verdict;
 use crate::table::{heading, table};
 
-/// So many violations are printed; all of them are in the file.
+/// So many violations are printed with their history.
 const PRINTED: usize = 8;
+/// So many are written to the file.
+const WRITTEN: usize = 500;
 
 /// A finished run, as the report shows it.
 struct Finished {
@@ -43,12 +45,12 @@ pub(crate) fn conclude(verdict: &Verdict) {
         return assert_not_empty(&rows);
     }
     let file = folder.join(format!("violations-{}.txt", verdict.arrangement.name()));
-    let shown = verdict.violations.iter().map(|one| show(&verdict.history, one));
-    let shown: Vec<_> = shown.collect();
+    let written = verdict.violations.iter().take(WRITTEN);
+    let shown: Vec<_> = written.map(|one| show(&verdict.history, one)).collect();
     std::fs::write(&file, shown.join("\n\n")).unwrap();
     let most = shown[..count.min(PRINTED)].join("\n\n");
     panic!(
-        "{count} violations with seed {}; all are in {}\n{}\n{most}",
+        "{count} violations with seed {}; more in {}\n{}\n{most}",
         verdict.plan.seed,
         file.display(),
         summary(verdict),

@@ -98,7 +98,7 @@ impl Client {
                 match (response.bytes().await, status) {
                     (Err(_), _) => Outcome::Nothing,
                     (_, 200) => Outcome::Acknowledged,
-                    (_, 503 | 504) => Outcome::Unacknowledged(status),
+                    (_, 408 | 503 | 504) => Outcome::Unacknowledged(status),
                     _ => Outcome::Odd(status),
                 }
             }
@@ -164,7 +164,8 @@ async fn read_check(request: reqwest::RequestBuilder, shown: &Presented, door: D
             Some("token_revoked") => Answer::Revoked,
             other => Answer::Refused(known_code(other)),
         },
-        503 | 504 => Answer::Unavailable(status),
+        // 408 is the gateway's word for a client that was too slow: on a busy machine it may be this one.
+        408 | 503 | 504 => Answer::Unavailable(status),
         other => Answer::Odd(other),
     }
 }
