@@ -37,4 +37,4 @@ pub use lying::{Gate, Lie, LyingAuthServer};
 pub use ports::free_port;
 pub use process::{GatewayOptions, GatewayProcess};
 pub use raw::RawClient;
-pub use servers::{PostgresServer, RedisOptions, RedisServer, RedisSnapshot};
+pub use servers::{PostgresServer, RedisOptions, RedisServer};
