@@ -36,7 +36,7 @@ pub(crate) enum Wrong {
     /// I6: accepted after it had been refused as revoked.
     RefusalTakenBack,
     /// I9: accepted as somebody else.
-    WrongIdentity,
+    AnothersIdentity,
     /// A status that neither says yes, no nor "nobody knows".
     OddAnswer,
     /// A process ended that nobody killed.
@@ -53,7 +53,7 @@ impl Wrong {
             Self::FalseRefusal => "false refusal (I5)",
             Self::RefusalForWantOfAnAnswer => "401 for want of an answer (I11)",
             Self::RefusalTakenBack => "refusal taken back (I6)",
-            Self::WrongIdentity => "another's identity (I9)",
+            Self::AnothersIdentity => "another's identity (I9)",
             Self::OddAnswer => "odd answer",
             Self::Died => "a process died by itself",
             Self::SilentAtTheEnd => "no answer after all was healed",
@@ -150,7 +150,7 @@ fn earliest(known: Option<At>, at: At) -> Option<At> {
 
 fn fault_of_answer(check: &Check) -> Option<(Wrong, String)> {
     match check.answer {
-        Answer::Stranger => Some((Wrong::WrongIdentity, String::new())),
+        Answer::Stranger => Some((Wrong::AnothersIdentity, String::new())),
         Answer::Odd(status) => Some((Wrong::OddAnswer, format!("a check was answered {status}"))),
         Answer::Refused(code) => Some((Wrong::RefusalForWantOfAnAnswer, format!("code {code}"))),
         Answer::Accepted | Answer::Revoked | Answer::Unavailable(_) | Answer::Nothing => None,

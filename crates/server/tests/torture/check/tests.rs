@@ -181,7 +181,7 @@ fn odd_answers_strangers_deaths_and_silence_are_found() {
     let odd_revoke = planted(|history| revoke(history, Covers::Token(0), (300, 310), Outcome::Odd(500)));
     assert_eq!(odd_revoke, [Wrong::OddAnswer]);
     let stranger = planted(|history| check(history, 0, 0, (50, 60), Answer::Stranger));
-    assert_eq!(stranger, [Wrong::WrongIdentity]);
+    assert_eq!(stranger, [Wrong::AnothersIdentity]);
     let death = planted(|history| {
         history.deaths.push(Death {
             at: ms(5),
