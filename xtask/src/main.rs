@@ -1,4 +1,4 @@
-//! The chores of this repository: `cargo xtask test`, `cargo xtask ci` and `cargo xtask bench`.
+//! The chores of this repository: `cargo xtask test`, `ci`, `bench` and `torture`.
 
 mod bench;
 mod checks;
@@ -7,13 +7,14 @@ mod proxies;
 mod report;
 mod shell;
 mod suites;
+mod torture;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
 
-use report::Report;
+use report::{Ended, Report};
 use shell::Workspace;
 
 /// Proves that the project works: installs what the tests need, runs them, and tells where the time went.
@@ -37,6 +38,8 @@ enum Chore {
         #[arg(value_enum)]
         what: bench::Benchmark,
     },
+    /// Torture real gateways with faults for some minutes, and judge the history of every answer.
+    Torture(torture::TortureArguments),
 }
 
 #[derive(Debug, Default, clap::Args)]
@@ -81,6 +84,12 @@ fn main() -> Result<ExitCode> {
         Chore::Ci => {
             checks::run(&workspace, &mut report);
             run_tests(&mut workspace, &TestArguments::default(), &mut report);
+        }
+        Chore::Torture(arguments) => {
+            report.step("torture", || {
+                torture::run(&workspace, &arguments)?;
+                Ok(Ended::Passed)
+            });
         }
     }
     println!("{report}");

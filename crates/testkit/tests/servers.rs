@@ -57,6 +57,31 @@ async fn a_plain_redis_forgets_and_flush_all_empties() {
 }
 
 #[tokio::test]
+async fn a_redis_goes_back_to_an_older_disk_and_is_replaced_by_an_empty_one() {
+    let mut redis = RedisServer::start().await.unwrap();
+    let (port, size) = (redis.port(), ["DBSIZE"]);
+    redis.command(&["SET", "early", "1"]).await.unwrap();
+    let early = redis.snapshot().unwrap();
+    redis.command(&["SET", "late", "1"]).await.unwrap();
+
+    for _ in 0..2 {
+        redis.roll_back(&early).await.unwrap();
+        assert_eq!(redis.command(&size).await.unwrap(), RedisReply::Integer(1));
+        assert_eq!(redis.command(&["GET", "late"]).await.unwrap(), RedisReply::Nil);
+        // What is written after it is kept, and the snapshot stays what it was.
+        redis.command(&["SET", "later", "1"]).await.unwrap();
+        redis.restart().await.unwrap();
+        assert_eq!(redis.command(&size).await.unwrap(), RedisReply::Integer(2));
+    }
+
+    redis.replace().await.unwrap();
+    assert_eq!(redis.command(&size).await.unwrap(), RedisReply::Integer(0));
+    assert_eq!(redis.port(), port);
+    let plain = RedisServer::start_with(RedisOptions::plain()).await.unwrap();
+    assert!(plain.snapshot().is_err(), "it has no disk");
+}
+
+#[tokio::test]
 async fn redis_options_reach_the_server() {
     let options = RedisOptions::durable()
         .password("open-sesame")

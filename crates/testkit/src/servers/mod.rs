@@ -9,6 +9,6 @@ mod sentinel;
 
 pub use cluster::RedisCluster;
 pub use postgres::PostgresServer;
-pub use redis::{RedisOptions, RedisServer};
+pub use redis::{RedisOptions, RedisServer, RedisSnapshot};
 pub use resp::RedisReply;
 pub use sentinel::RedisSentinels;

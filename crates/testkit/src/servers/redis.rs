@@ -1,6 +1,7 @@
 //! A real redis-server that a test can kill, freeze, empty and bring back.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -62,6 +63,12 @@ impl RedisOptions {
     pub fn replica_of(self, master: &RedisServer) -> Self {
         self.setting("replicaof", &format!("127.0.0.1 {}", master.port()))
     }
+}
+
+/// What a durable [`RedisServer`] had on its disk at one moment; see [`RedisServer::snapshot`].
+#[derive(Debug)]
+pub struct RedisSnapshot {
+    folder: TempDir,
 }
 
 /// A running redis-server in its own folder; killed on drop.
@@ -170,6 +177,53 @@ impl RedisServer {
         self.launch().await
     }
 
+    /// A copy of its disk as it is now. The append-only file only grows, so that a copy taken while it is written is
+    /// an older state of it.
+    ///
+    /// # Errors
+    /// When it is not durable, or its files can't be copied.
+    pub fn snapshot(&self) -> Result<RedisSnapshot> {
+        let folder = tempfile::Builder::new()
+            .prefix("maxlab-redis-snapshot-")
+            .tempdir()?;
+        copy_files(&self.disk(), folder.path())?;
+        Ok(RedisSnapshot { folder })
+    }
+
+    /// Kills it, puts an older disk in the place of its own, and starts it again on the same port: an operator who
+    /// restores a backup, a volume that was rolled back.
+    ///
+    /// # Errors
+    /// When the files can't be copied, or as [`RedisServer::start`].
+    pub async fn roll_back(&mut self, snapshot: &RedisSnapshot) -> Result<()> {
+        self.empty_disk()?;
+        copy_files(snapshot.folder.path(), &self.disk())?;
+        self.launch().await
+    }
+
+    /// Kills it and starts an empty one on the same port: a machine that was replaced.
+    ///
+    /// # Errors
+    /// As [`RedisServer::start`].
+    pub async fn replace(&mut self) -> Result<()> {
+        self.empty_disk()?;
+        self.launch().await
+    }
+
+    fn empty_disk(&mut self) -> Result<()> {
+        self.kill();
+        let disk = self.disk();
+        if disk.exists() {
+            std::fs::remove_dir_all(&disk).with_context(|| format!("{} stays", disk.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Where the append-only file lies.
+    fn disk(&self) -> PathBuf {
+        self.folder.path().join("appendonlydir")
+    }
+
     /// Removes every key of every database.
     ///
     /// # Errors
@@ -234,4 +288,16 @@ impl RedisServer {
         );
         lines.join("\n")
     }
+}
+
+/// Copies the files of one folder into another, which is made if need be.
+fn copy_files(from: &Path, to: &Path) -> Result<()> {
+    let files = std::fs::read_dir(from)
+        .with_context(|| format!("{} cannot be read: is the server durable?", from.display()))?;
+    std::fs::create_dir_all(to)?;
+    for file in files {
+        let file = file?;
+        std::fs::copy(file.path(), to.join(file.file_name()))?;
+    }
+    Ok(())
 }
