@@ -33,10 +33,17 @@ enum Arrangement {
     RedisSqlite,
     /// Three instances on one Redis and one PostgreSQL.
     RedisPostgres,
+    /// Three instances on Redis under Sentinel and one PostgreSQL.
+    Sentinel,
 }
 
 impl Arrangement {
-    const ALL: [Self; 3] = [Self::Embedded, Self::RedisSqlite, Self::RedisPostgres];
+    const ALL: [Self; 4] = [
+        Self::Embedded,
+        Self::RedisSqlite,
+        Self::RedisPostgres,
+        Self::Sentinel,
+    ];
 
     /// The name of its test.
     fn test(self) -> &'static str {
@@ -44,6 +51,7 @@ impl Arrangement {
             Self::Embedded => "embedded",
             Self::RedisSqlite => "redis_sqlite",
             Self::RedisPostgres => "redis_postgres",
+            Self::Sentinel => "sentinel_postgres",
         }
     }
 }

@@ -11,6 +11,8 @@ pub(crate) enum Arrangement {
     RedisSqlite,
     /// One Redis and one PostgreSQL.
     RedisPostgres,
+    /// A Redis master and two replicas under three Sentinels, and one PostgreSQL.
+    SentinelPostgres,
 }
 
 impl Arrangement {
@@ -19,22 +21,29 @@ impl Arrangement {
             Self::Embedded => "embedded",
             Self::RedisSqlite => "redis-sqlite",
             Self::RedisPostgres => "redis-postgres",
+            Self::SentinelPostgres => "sentinel-postgres",
         }
     }
 
     pub(crate) fn instances(self) -> usize {
         match self {
             Self::Embedded => 1,
-            Self::RedisSqlite | Self::RedisPostgres => 3,
+            Self::RedisSqlite | Self::RedisPostgres | Self::SentinelPostgres => 3,
         }
     }
 
+    /// Whether there is one Redis, which each instance reaches by a link of its own.
     pub(crate) fn has_redis(self) -> bool {
-        self != Self::Embedded
+        matches!(self, Self::RedisSqlite | Self::RedisPostgres)
+    }
+
+    /// Whether Sentinels say which Redis is the master; they name it by its own address, past any link.
+    pub(crate) fn has_sentinels(self) -> bool {
+        self == Self::SentinelPostgres
     }
 
     pub(crate) fn has_postgres(self) -> bool {
-        self == Self::RedisPostgres
+        matches!(self, Self::RedisPostgres | Self::SentinelPostgres)
     }
 
     /// What can befall it, whatever it promises.
@@ -43,6 +52,10 @@ impl Arrangement {
         if self.has_redis() {
             faults.extend(FaultKind::OF_A_LINK);
             faults.extend(FaultKind::OF_REDIS);
+        }
+        if self.has_sentinels() {
+            faults.extend(FaultKind::OF_A_MASTER);
+            faults.push(FaultKind::FlushRedis);
         }
         if self.has_postgres() {
             faults.extend(FaultKind::OF_THE_DATABASE);
@@ -62,6 +75,8 @@ impl Arrangement {
             ],
             // A generation key that came back with the old data.
             Self::RedisPostgres => &[FaultKind::OldSnapshot],
+            // The last writes of the old master, which the new one never got.
+            Self::SentinelPostgres => &FaultKind::OF_A_MASTER,
         }
     }
 }

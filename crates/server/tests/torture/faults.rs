@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use maxlab_auth_testkit::{Direction, RedisServer};
+use maxlab_auth_testkit::{Direction, RedisSentinels, RedisServer};
 
 use crate::arrangement::Arrangement;
 use crate::dice::Dice;
@@ -38,6 +38,12 @@ pub(crate) enum FaultKind {
     ReplaceRedis,
     /// Redis is killed and comes back as it was some time ago.
     OldSnapshot,
+    /// The Sentinels make another Redis the master, on demand.
+    Failover,
+    /// The master is killed; another one takes over; the old one comes back, as a master at first.
+    KillMaster,
+    /// The master stands still; another one takes over; the old one goes on and takes itself for the master.
+    PauseMaster,
     /// PostgreSQL is killed and comes back.
     RestartPostgres,
     /// The first gateway's connections to PostgreSQL are dropped and refused.
@@ -58,6 +64,7 @@ impl FaultKind {
         Self::ReplaceRedis,
         Self::OldSnapshot,
     ];
+    pub(crate) const OF_A_MASTER: [Self; 3] = [Self::Failover, Self::KillMaster, Self::PauseMaster];
     pub(crate) const OF_THE_DATABASE: [Self; 2] = [Self::RestartPostgres, Self::CutDatabaseLink];
 
     pub(crate) fn name(self) -> &'static str {
@@ -74,6 +81,9 @@ impl FaultKind {
             Self::FlushRedis => "FLUSHALL",
             Self::ReplaceRedis => "Redis replaced (empty)",
             Self::OldSnapshot => "old snapshot",
+            Self::Failover => "Sentinel failover",
+            Self::KillMaster => "failover (master killed)",
+            Self::PauseMaster => "failover (master frozen)",
             Self::RestartPostgres => "PostgreSQL restart",
             Self::CutDatabaseLink => "database link cut",
         }
@@ -155,14 +165,17 @@ pub(crate) async fn inflict(world: &mut World, fault: Fault) {
     }
 }
 
-async fn inflict_on_all(world: &mut World, kind: FaultKind, hold: Duration) {
-    let hold = || tokio::time::sleep(hold);
+async fn inflict_on_all(world: &mut World, kind: FaultKind, hold_for: Duration) {
+    let hold = || tokio::time::sleep(hold_for);
     if kind == FaultKind::RestartPostgres {
         let postgres = world.postgres.as_mut().unwrap();
         tokio::task::block_in_place(|| postgres.kill());
         hold().await;
         postgres.restart().await.unwrap();
         return;
+    }
+    if let Some(sentinels) = &mut world.sentinels {
+        return inflict_on_master(sentinels, kind, hold_for).await;
     }
     let redis = world.redis.as_mut().unwrap();
     match kind {
@@ -193,6 +206,56 @@ async fn inflict_on_all(world: &mut World, kind: FaultKind, hold: Duration) {
         }
         other => panic!("{other:?} does not hit all"),
     }
+}
+
+async fn inflict_on_master(sentinels: &mut RedisSentinels, kind: FaultKind, hold: Duration) {
+    let hold = || tokio::time::sleep(hold);
+    let master = master(sentinels).await;
+    match kind {
+        FaultKind::Failover => {
+            fail_over(sentinels).await;
+            hold().await;
+        }
+        FaultKind::KillMaster => {
+            tokio::task::block_in_place(|| sentinels.server_mut(master).kill());
+            hold().await;
+            sentinels.master_other_than(master).await.unwrap();
+            sentinels.server_mut(master).restart().await.unwrap();
+        }
+        FaultKind::PauseMaster => {
+            tokio::task::block_in_place(|| sentinels.server(master).pause());
+            hold().await;
+            sentinels.master_other_than(master).await.unwrap();
+            tokio::task::block_in_place(|| sentinels.server(master).resume());
+        }
+        FaultKind::FlushRedis => {
+            flush(sentinels.server(master)).await;
+            hold().await;
+        }
+        other => panic!("{other:?} is no fault of a master"),
+    }
+}
+
+/// The master that most Sentinels name; after a failover they need a moment to agree.
+async fn master(sentinels: &RedisSentinels) -> usize {
+    for _ in 0..600 {
+        if let Some(master) = sentinels.master().await {
+            return master;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the Sentinels don't agree on a master");
+}
+
+/// Right after another failover there may be no replica yet that could take over.
+async fn fail_over(sentinels: &RedisSentinels) {
+    for _ in 0..60 {
+        if sentinels.failover().await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    panic!("no replica takes over");
 }
 
 /// Redis may be slow to answer on a busy machine; a second FLUSHALL does no harm.

@@ -40,3 +40,8 @@ async fn redis_sqlite() {
 async fn redis_postgres() {
     torture(Arrangement::RedisPostgres).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn sentinel_postgres() {
+    torture(Arrangement::SentinelPostgres).await;
+}

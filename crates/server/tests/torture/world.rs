@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use maxlab_auth_testkit::servers::RedisSnapshot;
 use maxlab_auth_testkit::{
-    BreakableLink, GatewayOptions, GatewayProcess, LyingAuthServer, PostgresServer, RedisServer,
+    BreakableLink, GatewayOptions, GatewayProcess, LyingAuthServer, PostgresServer, RedisOptions,
+    RedisSentinels, RedisServer,
 };
 
 use crate::arrangement::Arrangement;
@@ -26,6 +27,7 @@ pub(crate) struct World {
     pub(crate) redis_links: Vec<BreakableLink>,
     pub(crate) database_link: Option<BreakableLink>,
     pub(crate) redis: Option<RedisServer>,
+    pub(crate) sentinels: Option<RedisSentinels>,
     /// What Redis had on its disk some time ago.
     pub(crate) snapshot: Option<RedisSnapshot>,
     pub(crate) postgres: Option<PostgresServer>,
@@ -42,9 +44,10 @@ pub(crate) struct Beside {
     pub(crate) settings: Vec<(String, String)>,
 }
 
-/// The binary under torture.
+/// The binary under torture: this build's, or the one that `MAXLAB_TORTURE_BINARY` names.
 fn binary() -> PathBuf {
-    PathBuf::from(env!("CARGO_BIN_EXE_maxlab-auth"))
+    let other = std::env::var_os("MAXLAB_TORTURE_BINARY");
+    other.map_or_else(|| env!("CARGO_BIN_EXE_maxlab-auth").into(), PathBuf::from)
 }
 
 impl World {
@@ -59,6 +62,7 @@ impl World {
             redis_links: Vec::new(),
             database_link: None,
             redis: None,
+            sentinels: None,
             snapshot: None,
             postgres: None,
             auth,
@@ -66,6 +70,13 @@ impl World {
         };
         if arrangement.has_redis() {
             world.redis = Some(RedisServer::start().await.unwrap());
+        }
+        if arrangement.has_sentinels() {
+            world.sentinels = Some(
+                RedisSentinels::start_with(RedisOptions::durable(), None)
+                    .await
+                    .unwrap(),
+            );
         }
         let mut database = None;
         if arrangement.has_postgres() {
@@ -101,6 +112,9 @@ impl World {
             let link = BreakableLink::to(redis.addr()).await.unwrap();
             settings.push(("REDIS_URL", format!("redis://{}/", link.addr())));
             self.redis_links.push(link);
+        }
+        if let Some(sentinels) = &self.sentinels {
+            settings.push(("REDIS_URL", sentinels.url()));
         }
         if let Some(url) = database {
             settings.push(("DATABASE_URL", url));
