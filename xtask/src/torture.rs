@@ -18,8 +18,7 @@ pub(crate) struct TortureArguments {
     /// Draws the same faults in the same order as a run that printed this seed.
     #[arg(long)]
     seed: Option<u64>,
-    /// These faults only, by the names in the table, with commas between; `all` adds those that the documentation
-    /// does not promise to survive.
+    /// These faults only, by the names in the table, with commas between.
     #[arg(long)]
     faults: Option<String>,
 }

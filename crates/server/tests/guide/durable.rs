@@ -84,6 +84,24 @@ async fn an_ending_without_its_audit_event_is_none(stores: Stores) {
     world.revoke(&token).await.expect_status(200);
 }
 
+async fn a_rotation_that_cannot_be_recorded_logs_nobody_out(stores: Stores) {
+    let world = World::on(stores, &[]).await;
+    let login = world.log_in("user-1").await;
+    let rotate = "/api/v1/auth/sessions/rotate";
+    world.fill_disk_for("audit_events").await;
+    let reply = from_own_page(&login.browser, Method::POST, rotate).await;
+    assert_eq!(verdict(&reply), (503, "store_unavailable".into()));
+    assert!(reply.header("set-cookie").is_none());
+    login.browser.get("/api/v1/auth/me").await.expect_status(200);
+    world.free_disk_for("audit_events").await;
+    let old = login.cookie();
+    from_own_page(&login.browser, Method::POST, rotate)
+        .await
+        .expect_status(200);
+    assert_ne!(login.cookie(), old);
+    login.browser.get("/api/v1/auth/me").await.expect_status(200);
+}
+
 async fn a_revoke_that_does_not_reach_the_store_is_finished_later_and_once(stores: Stores) {
     let world = World::on(stores, &[]).await;
     world.keys_are_known().await;
@@ -223,6 +241,7 @@ on_every_store!(
     no_ending_is_acknowledged_that_cannot_be_recorded,
     a_session_is_ended_with_its_tokens_or_not_at_all,
     an_ending_without_its_audit_event_is_none,
+    a_rotation_that_cannot_be_recorded_logs_nobody_out,
     a_revoke_that_does_not_reach_the_store_is_finished_later_and_once,
     a_repeated_logout_all_keeps_the_time_of_the_first,
     what_was_acknowledged_outlives_a_restart,

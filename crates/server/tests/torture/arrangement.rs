@@ -62,21 +62,4 @@ impl Arrangement {
         }
         faults
     }
-
-    /// Faults under which `docs/REVOCATION.md` does not promise anything here; they are tried when asked for by name.
-    pub(crate) fn not_promised(self) -> &'static [FaultKind] {
-        match self {
-            Self::Embedded => &[],
-            // What Redis loses, only the instance that recorded it can bring back.
-            Self::RedisSqlite => &[
-                FaultKind::FlushRedis,
-                FaultKind::ReplaceRedis,
-                FaultKind::OldSnapshot,
-            ],
-            // A generation key that came back with the old data.
-            Self::RedisPostgres => &[FaultKind::OldSnapshot],
-            // The last writes of the old master, which the new one never got.
-            Self::SentinelPostgres => &FaultKind::OF_A_MASTER,
-        }
-    }
 }

@@ -29,7 +29,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// As the environment says: `MAXLAB_TORTURE_MINUTES`, `MAXLAB_TORTURE_SEED`, and `MAXLAB_TORTURE_FAULTS`, a comma
-    /// list of the table's names or `all`. Without it, the short form that continuous integration runs.
+    /// list of the table's names. Without it, the short form that continuous integration runs.
     ///
     /// # Panics
     /// When the environment says what makes no sense.
@@ -80,18 +80,14 @@ fn any_seed() -> u64 {
 
 fn chosen(arrangement: Arrangement, wanted: Option<&str>) -> Vec<FaultKind> {
     let mut faults = arrangement.faults();
-    match wanted {
-        Some("all") => {}
-        Some(names) => {
-            let names: Vec<_> = names.split(',').map(str::trim).collect();
-            faults.retain(|kind| names.contains(&kind.name()));
-            assert!(
-                !faults.is_empty(),
-                "no fault of {} is among {names:?}",
-                arrangement.name()
-            );
-        }
-        None => faults.retain(|kind| !arrangement.not_promised().contains(kind)),
+    if let Some(names) = wanted {
+        let names: Vec<_> = names.split(',').map(str::trim).collect();
+        faults.retain(|kind| names.contains(&kind.name()));
+        assert!(
+            !faults.is_empty(),
+            "no fault of {} is among {names:?}",
+            arrangement.name()
+        );
     }
     faults
 }

@@ -86,20 +86,17 @@ pub async fn rotate(
     let id = user.credentials.cookie.as_ref().ok_or_else(|| {
         Failure::InvalidRequest("Only a session cookie can be rotated; this request has none".into())
     })?;
-    let (live, _) = engine.open_session(id).await?;
+    let (live, opened) = engine.open_session(id).await?;
     if live.identity().user_id != user.live.identity().user_id {
         return Err(AuthFault::NoSession.into());
     }
-    let now = engine.now();
-    let (new_id, opened) = engine.parts().sessions.rotate(id, now).await?;
-    let handle = opened.record.handle.as_str();
-    engine
-        .audit(
-            AuditEvent::new(AuditKind::SessionRotated, now, &origin)
-                .by(&live.identity().user_id)
-                .on(handle),
-        )
-        .await?;
+    let (now, handle) = (engine.now(), opened.record.handle.as_str());
+    // Recorded first: once the old id is dead, the new one must reach the browser, or an outage would log it out.
+    let event = AuditEvent::new(AuditKind::SessionRotated, now, &origin)
+        .by(&live.identity().user_id)
+        .on(handle);
+    engine.audit(event).await?;
+    let (new_id, _) = engine.parts().sessions.rotate(id, now).await?;
     let mut headers = HeaderMap::new();
     if let Some(cookie) = gateway.cookies.set(&new_id) {
         headers.append(header::SET_COOKIE, cookie);
