@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use maxlab_auth_core::audit::{AuditFilter, AuditKind, AuditLog};
 use maxlab_auth_core::revocation::{
-    Epoch, Journal, JournalEntry, Journalled, Party, Revocation, RevocationKey, Spare, TokenKey,
+    Epoch, Journal, JournalEntry, Journalled, Party, Record, Revocation, RevocationKey, Spare, TokenKey,
 };
 use maxlab_auth_core::unavailable::Component;
 use tokio::task::JoinSet;
@@ -36,7 +36,7 @@ fn order(revocation: Revocation) -> JournalEntry {
 }
 
 async fn append(journal: &impl Journal, entries: &[JournalEntry]) -> Vec<Journalled> {
-    journal.append(entries, &[], now()).await.unwrap()
+    journal.append(Record::of(entries), now()).await.unwrap()
 }
 
 async fn live(journal: &impl Journal) -> Vec<Journalled> {
@@ -144,7 +144,7 @@ async fn a_cut_off_is_written_again_only_when_applied(journal: Arc<impl Journal>
     // One that nobody needs any more stands in nobody's way.
     append(journal.as_ref(), &[order(cut_off("w", 1, 10))]).await;
     let late = journal
-        .append(&[order(cut_off("w", 20, 600))], &[], later(20))
+        .append(Record::of(&[order(cut_off("w", 20, 600))]), later(20))
         .await
         .unwrap();
     assert_eq!(late[0].entry, order(cut_off("w", 20, 600)));
@@ -208,9 +208,13 @@ async fn the_audit_events_are_written_along(store: Arc<impl Journal + AuditLog>)
         event(AuditKind::Revoke, "u", 0),
         event(AuditKind::LogoutAll, "u", 1),
     ];
-    Journal::append(store.as_ref(), &[order(revoked_token("a", 60))], &events, now())
-        .await
-        .unwrap();
+    Journal::append(
+        store.as_ref(),
+        Record::of(&[order(revoked_token("a", 60))]).audited(&events),
+        now(),
+    )
+    .await
+    .unwrap();
     let found = AuditLog::find(store.as_ref(), &AuditFilter::default(), 10)
         .await
         .unwrap();
@@ -271,7 +275,7 @@ async fn callers_at_once_with_one_order_get_one_line(journal: Arc<impl Journal +
                 } else {
                     [cut_off, token]
                 };
-                let lines = journal.append(&entries, &[], now()).await.unwrap();
+                let lines = journal.append(Record::of(&entries), now()).await.unwrap();
                 lines
                     .into_iter()
                     .map(|line| line.position)
@@ -301,13 +305,21 @@ pub async fn journal_and_audit_stand_or_fall_together<S: Journal + AuditLog>(
     spoil: impl AsyncFnOnce(),
 ) {
     let events = [event(AuditKind::Revoke, "u", 0)];
-    Journal::append(store, &[order(revoked_token("a", 60))], &events, now())
-        .await
-        .unwrap();
+    Journal::append(
+        store,
+        Record::of(&[order(revoked_token("a", 60))]).audited(&events),
+        now(),
+    )
+    .await
+    .unwrap();
     spoil().await;
-    let fault = Journal::append(store, &[order(revoked_token("b", 60))], &events, now())
-        .await
-        .unwrap_err();
+    let fault = Journal::append(
+        store,
+        Record::of(&[order(revoked_token("b", 60))]).audited(&events),
+        now(),
+    )
+    .await
+    .unwrap_err();
     assert_eq!(fault.component(), Component::Database);
     let lines = live(store).await;
     assert_eq!(lines.len(), 1, "{lines:?}");

@@ -1,5 +1,6 @@
 //! The SQL database, PostgreSQL or SQLite: the journal, the audit log, the outbox, workspaces and issued tokens.
 
+mod append;
 mod audit;
 mod database;
 mod held;
