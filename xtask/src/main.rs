@@ -1,5 +1,6 @@
-//! The chores of this repository: `cargo xtask test` and `cargo xtask ci`.
+//! The chores of this repository: `cargo xtask test`, `cargo xtask ci` and `cargo xtask bench`.
 
+mod bench;
 mod checks;
 mod install;
 mod report;
@@ -28,6 +29,12 @@ enum Chore {
     Test(TestArguments),
     /// Run what continuous integration runs: formatting, lints, dependency rules, docs, then every test.
     Ci,
+    /// Measure, and set the figures beside their targets. It reports; missing a target is no failure.
+    Bench {
+        /// What to measure.
+        #[arg(value_enum)]
+        what: bench::Benchmark,
+    },
 }
 
 #[derive(Debug, Default, clap::Args)]
@@ -62,6 +69,10 @@ fn main() -> Result<ExitCode> {
     let mut workspace = Workspace::locate()?;
     let mut report = Report::default();
     match arguments.chore {
+        Chore::Bench { what } => {
+            bench::run(&workspace, what)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         Chore::Test(test) => run_tests(&mut workspace, &test, &mut report),
         Chore::Ci => {
             checks::run(&workspace, &mut report);

@@ -19,7 +19,7 @@ use maxlab_auth_core::unavailable::{Component, Unavailable};
 pub(crate) use database::Database;
 pub(crate) use held::{Dialect, Held};
 pub(crate) use migrate::Migration;
-pub(crate) use value::{Row, Value, values};
+pub(crate) use value::{Row, Value, escaped, json, values};
 
 const MIGRATIONS: &[Migration] = &[Migration {
     version: 1,

@@ -1,0 +1,34 @@
+//! Measurements of the gateway's parts: `cargo xtask bench WHAT`.
+
+mod percentiles;
+mod report;
+mod revoke;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// The service's own allocator, so that what is measured of memory holds there too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Measures, and sets the figures beside their targets.
+#[derive(Debug, Parser)]
+#[command(name = "maxlab-auth-bench")]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Revoking: how long one takes, and how many a second, for 1, 3 and 10 instances.
+    Revoke(revoke::Scale),
+}
+
+fn main() -> Result<()> {
+    let report = match Arguments::parse().what {
+        What::Revoke(scale) => revoke::measure(&scale)?,
+    };
+    println!("{report}");
+    Ok(())
+}

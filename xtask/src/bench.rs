@@ -1,0 +1,49 @@
+//! The benchmarks, each a subcommand of the package `maxlab-auth-bench`.
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::shell::{self, Workspace};
+
+/// What can be measured. The package's subcommand bears the same name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Benchmark {
+    /// Revoking through real gateways, and below their HTTP door.
+    Revoke,
+}
+
+impl Benchmark {
+    fn subcommand(self) -> &'static str {
+        match self {
+            Self::Revoke => "revoke",
+        }
+    }
+}
+
+/// Builds the benchmark as the service is built for production, and runs it.
+///
+/// # Errors
+/// When it can't be built or does not run to its end.
+pub(crate) fn run(workspace: &Workspace, what: Benchmark) -> Result<()> {
+    if matches!(what, Benchmark::Revoke) {
+        let gateway = [
+            "build",
+            "--quiet",
+            "--release",
+            "--locked",
+            "--package",
+            "maxlab-auth",
+        ];
+        shell::run(&mut workspace.cargo(&gateway))?;
+    }
+    shell::run(&mut workspace.cargo(&[
+        "run",
+        "--quiet",
+        "--release",
+        "--locked",
+        "--package",
+        "maxlab-auth-bench",
+        "--",
+        what.subcommand(),
+    ]))
+}
