@@ -8,7 +8,7 @@ use maxlab_auth_core::revocation::{JournalEntry, Journalled, RevocationKey};
 use maxlab_auth_core::unavailable::Unavailable;
 use serde::Serialize;
 
-use super::journal::journalled;
+use super::journal::lines_at;
 use super::value::{escaped, json};
 use super::{Dialect, Held, values};
 use crate::moment::{ceil_ms, floor_ms, moment};
@@ -41,14 +41,13 @@ macro_rules! with_given {
     };
 }
 
-/// For each line the one that makes it needless: the first, which `+ 0` has looked up by its name and not by its place.
+/// For each line the place of the first that makes it needless. `+ 0` keeps PostgreSQL, before it has counted what is
+/// there, from looking through all that lasts as long, or through all places: a line is found by its name.
 const STANDING: (&str, &str) = with_given!(
-    "SELECT r.position, r.entry, r.kind, r.name, r.at_ms, r.reason, r.revoked_at_ms, r.expires_at_ms, r.user_id,
-         r.token_expires_at_ms, given.n
-     FROM given JOIN revocations AS r ON r.position = (
-         SELECT min(s.position + 0) FROM revocations AS s
+    "SELECT n, (SELECT min(s.position + 0) FROM revocations AS s
          WHERE s.name = given.name AND s.kind = given.kind AND s.entry = given.entry
-             AND s.expires_at_ms >= given.until_ms AND s.at_ms >= given.from_ms AND s.applied <= given.done)"
+             AND s.expires_at_ms + 0 >= given.until_ms AND s.at_ms >= given.from_ms AND s.applied <= given.done)
+     FROM given"
 );
 
 const APPEND: (&str, &str) = with_given!(
@@ -224,12 +223,24 @@ fn key(entry: &JournalEntry) -> &RevocationKey {
 async fn standing(held: &mut Held, lines: &[Line]) -> Result<HashMap<usize, Journalled>, Unavailable> {
     let find = held.dialect().of(STANDING);
     let rows = held.rows(find, &values![json(lines)?.as_str()]).await?;
-    rows.iter()
-        .map(|row| {
-            let n = usize::try_from(row.int(10)?).map_err(|_| row.unreadable("number of a line"))?;
-            Ok((n, journalled(row)?))
-        })
-        .collect()
+    let mut places = HashMap::new();
+    for row in &rows {
+        if let Some(position) = row.opt_int(1)? {
+            let n = usize::try_from(row.int(0)?).map_err(|_| row.unreadable("number of a line"))?;
+            places.insert(n, position);
+        }
+    }
+    if places.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let positions: BTreeSet<i64> = places.values().copied().collect();
+    let there: HashMap<_, _> = lines_at(held, &positions)
+        .await?
+        .into_iter()
+        .map(|line| (line.position, line))
+        .collect();
+    let line = |(n, position)| Some((n, there.get(&position)?.clone()));
+    Ok(places.into_iter().filter_map(line).collect())
 }
 
 /// The positions of new lines, in their order: they are given in that order, and come back in any.

@@ -32,7 +32,10 @@ const POSTGRES_CONNECTIONS: u32 = 8;
 
 /// What every PostgreSQL connection begins with. `synchronous_commit` may be stronger than `on`, never `off`; the
 /// limits are the server's side of [`OPERATION_LIMIT`], so that a lost client holds no lock for long.
+///
+/// Plans are made anew each time: one that was made while a table was small would read all of it after it has grown.
 const POSTGRES_SESSION: &str = "
+    SET plan_cache_mode = 'force_custom_plan';
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
     SET statement_timeout = '5s';
     SET lock_timeout = '5s';

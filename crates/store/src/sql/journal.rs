@@ -1,5 +1,7 @@
 //! The journal of revocations: the record from which every store can be filled again.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use maxlab_auth_core::revocation::{
@@ -12,7 +14,7 @@ use super::audit::append_events;
 use super::outbox::enqueue_items;
 use super::register;
 use super::value::json;
-use super::{Dialect, Row, SqlDatabase, values};
+use super::{Held, Row, SqlDatabase, values};
 use crate::moment::{floor_ms, moment};
 
 /// The columns of a line, in the order in which [`journalled`] reads them.
@@ -25,6 +27,19 @@ macro_rules! select {
         )
     };
 }
+
+/// PostgreSQL's statement, and SQLite's.
+const APPLIED: (&str, &str) = (
+    "UPDATE revocations SET applied = 1 WHERE position IN
+         (SELECT value::bigint FROM json_array_elements_text($1::json))",
+    "UPDATE revocations SET applied = 1 WHERE position IN (SELECT value FROM json_each($1))",
+);
+
+/// The same.
+const AT: (&str, &str) = (
+    select!("WHERE position IN (SELECT value::bigint FROM json_array_elements_text($1::json))"),
+    select!("WHERE position IN (SELECT value FROM json_each($1))"),
+);
 
 #[async_trait]
 impl Journal for SqlDatabase {
@@ -39,15 +54,7 @@ impl Journal for SqlDatabase {
 
     async fn applied(&self, positions: &[i64]) -> Result<(), Unavailable> {
         let mut held = self.database.writer().await?;
-        let update = match held.dialect() {
-            Dialect::Postgres => {
-                "UPDATE revocations SET applied = 1 WHERE position IN
-                 (SELECT value::bigint FROM json_array_elements_text($1::json))"
-            }
-            Dialect::Sqlite => {
-                "UPDATE revocations SET applied = 1 WHERE position IN (SELECT value FROM json_each($1))"
-            }
-        };
+        let update = held.dialect().of(APPLIED);
         held.execute(update, &values![json(positions)?.as_str()])
             .await
             .map(drop)
@@ -103,7 +110,17 @@ impl Journal for SqlDatabase {
     }
 }
 
-pub(super) fn journalled(row: &Row) -> Result<Journalled, Unavailable> {
+/// The lines at these places.
+pub(super) async fn lines_at(
+    held: &mut Held,
+    positions: &BTreeSet<i64>,
+) -> Result<Vec<Journalled>, Unavailable> {
+    let at = held.dialect().of(AT);
+    let rows = held.rows(at, &values![json(positions)?.as_str()]).await?;
+    rows.iter().map(journalled).collect()
+}
+
+fn journalled(row: &Row) -> Result<Journalled, Unavailable> {
     let key = RevocationKey::from_parts(&row.text(2)?, &row.text(3)?)
         .ok_or_else(|| row.unreadable("revocation key"))?;
     let at = moment(row.int(4)?);
