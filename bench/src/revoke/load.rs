@@ -94,7 +94,7 @@ async fn undisturbed<C: Caller>(callers: &mut [C], supply: &Supply) -> Result<[f
         let caller = callers.get_mut(turn % count).context("nobody calls")?;
         nanos.push(timed(caller, number).await?);
     }
-    Ok(summary(nanos))
+    Ok(summary(&Percentiles::of(nanos)))
 }
 
 /// All of them as fast as they are answered.
@@ -122,8 +122,9 @@ async fn at_once<C: Caller>(
         callers.push(caller);
         nanos.extend(waited);
     }
-    let per_second = figure(nanos.len()) / started.elapsed().as_secs_f64();
-    Ok((callers, (per_second, summary(nanos))))
+    let took = started.elapsed().as_secs_f64();
+    let waited = Percentiles::of(nanos);
+    Ok((callers, (figure(waited.len()) / took, summary(&waited))))
 }
 
 async fn timed<C: Caller>(caller: &mut C, number: usize) -> Result<u32> {
@@ -132,9 +133,8 @@ async fn timed<C: Caller>(caller: &mut C, number: usize) -> Result<u32> {
     Ok(u32::try_from(started.elapsed().as_nanos()).unwrap_or(u32::MAX))
 }
 
-fn summary(nanos: Vec<u32>) -> [f64; 2] {
-    let percentiles = Percentiles::of(nanos);
-    [500, 990].map(|per_mille| percentiles.at(per_mille).as_secs_f64() * 1_000.0)
+fn summary(waited: &Percentiles) -> [f64; 2] {
+    [500, 990].map(|per_mille| waited.at(per_mille).as_secs_f64() * 1_000.0)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures are shown with a few digits")]
