@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use maxlab_auth_core::credential::sha256;
-use maxlab_auth_core::revocation::{JournalEntry, Journalled, RevocationKey};
+use maxlab_auth_core::revocation::{JournalEntry, Journalled, Revocation, RevocationKey, Spare};
 use maxlab_auth_core::unavailable::Unavailable;
 use serde::Serialize;
 
@@ -82,51 +82,59 @@ impl Line {
     /// Moments round to the side on which more stays revoked: cut-offs and expiries up, the beginnings of spared
     /// logins down.
     fn of(n: usize, entry: &JournalEntry, now: Timestamp) -> Self {
-        let mut line = match entry {
-            JournalEntry::Revoked(order) => Self {
-                n,
-                name: escaped(&order.key.name()),
-                kind: order.key.kind(),
-                entry: "revoked",
-                at_ms: if order.key.is_cutoff() {
-                    ceil_ms(order.cutoff.unwrap_or(order.revoked_at))
-                } else {
-                    0
-                },
-                reason: order.reason.as_str(),
-                revoked_at_ms: floor_ms(order.revoked_at),
-                expires_at_ms: ceil_ms(order.expires_at),
-                user_id: order.user_id.as_deref().map(escaped),
-                token_expires_at_ms: order.token_expires_at.map(ceil_ms),
-                until_ms: 0,
-                from_ms: 0,
-                done: 1,
-            },
-            JournalEntry::Spared(spare) => Self {
-                n,
-                name: escaped(&spare.key.name()),
-                kind: spare.key.kind(),
-                entry: "spared",
-                at_ms: floor_ms(spare.began_at),
-                reason: "",
-                revoked_at_ms: floor_ms(now),
-                expires_at_ms: ceil_ms(spare.expires_at),
-                user_id: Some(escaped(&spare.user_id)),
-                token_expires_at_ms: None,
-                until_ms: 0,
-                from_ms: 0,
-                done: 1,
-            },
-        };
-        if matches!(entry, JournalEntry::Revoked(order) if order.key.is_cutoff()) {
-            line.until_ms = floor_ms(now).saturating_add(1);
-            line.from_ms = floor_ms(Timestamp::MIN);
-            line.done = 0;
-        } else {
-            line.until_ms = line.expires_at_ms;
-            line.from_ms = line.at_ms;
+        match entry {
+            JournalEntry::Revoked(order) => Self::revoked(n, order, now),
+            JournalEntry::Spared(spare) => Self::spared(n, spare, now),
         }
-        line
+    }
+
+    fn revoked(n: usize, order: &Revocation, now: Timestamp) -> Self {
+        let is_cutoff = order.key.is_cutoff();
+        let at_ms = if is_cutoff {
+            ceil_ms(order.cutoff.unwrap_or(order.revoked_at))
+        } else {
+            0
+        };
+        let expires_at_ms = ceil_ms(order.expires_at);
+        let (until_ms, from_ms) = if is_cutoff {
+            (floor_ms(now).saturating_add(1), floor_ms(Timestamp::MIN))
+        } else {
+            (expires_at_ms, at_ms)
+        };
+        Self {
+            n,
+            name: escaped(&order.key.name()),
+            kind: order.key.kind(),
+            entry: "revoked",
+            at_ms,
+            reason: order.reason.as_str(),
+            revoked_at_ms: floor_ms(order.revoked_at),
+            expires_at_ms,
+            user_id: order.user_id.as_deref().map(escaped),
+            token_expires_at_ms: order.token_expires_at.map(ceil_ms),
+            until_ms,
+            from_ms,
+            done: i64::from(!is_cutoff),
+        }
+    }
+
+    fn spared(n: usize, spare: &Spare, now: Timestamp) -> Self {
+        let (at_ms, expires_at_ms) = (floor_ms(spare.began_at), ceil_ms(spare.expires_at));
+        Self {
+            n,
+            name: escaped(&spare.key.name()),
+            kind: spare.key.kind(),
+            entry: "spared",
+            at_ms,
+            reason: "",
+            revoked_at_ms: floor_ms(now),
+            expires_at_ms,
+            user_id: Some(escaped(&spare.user_id)),
+            token_expires_at_ms: None,
+            until_ms: expires_at_ms,
+            from_ms: at_ms,
+            done: 1,
+        }
     }
 
     /// What a line that stands for it has in common with it.
@@ -159,45 +167,44 @@ pub(super) async fn append_entries(
     if held.dialect() == Dialect::Postgres {
         lock(held, entries).await?;
     }
-    let lines: Vec<_> = entries
-        .iter()
-        .enumerate()
-        .map(|(n, entry)| Line::of(n, entry, now))
-        .collect();
-    let mut standing = standing(held, &lines).await?;
-    let (mut new, mut places) = (Vec::new(), Vec::with_capacity(lines.len()));
-    let mut new_of: HashMap<_, Vec<usize>> = HashMap::new();
-    for line in &lines {
-        if let Some(there) = standing.remove(&line.n) {
-            places.push(Place::Stands(there));
-            continue;
-        }
-        let alike = new_of.entry(line.subject()).or_default();
-        let covering = alike.iter().find(|index| {
-            let candidate: Option<&&Line> = new.get(**index);
-            candidate.is_some_and(|candidate| candidate.stands_for(line))
-        });
-        places.push(Place::New(covering.copied().unwrap_or_else(|| {
-            alike.push(new.len());
-            new.push(line);
-            new.len() - 1
-        })));
-    }
+    let numbered = entries.iter().enumerate();
+    let lines: Vec<_> = numbered.map(|(n, entry)| Line::of(n, entry, now)).collect();
+    let (places, new) = placed(&lines, standing(held, &lines).await?);
     let positions = insert(held, &new).await?;
-    let written: Vec<_> = positions.into_iter().zip(&new).collect();
-    places
-        .into_iter()
-        .map(|place| match place {
-            Place::Stands(line) => Some(line),
-            Place::New(index) => written.get(index).and_then(|(position, line)| {
-                Some(Journalled {
-                    position: *position,
-                    entry: as_kept(entries.get(line.n)?),
-                })
-            }),
+    let written = |index: usize| {
+        Some(Journalled {
+            position: *positions.get(index)?,
+            entry: as_kept(entries.get(new.get(index)?.n)?),
         })
+    };
+    let answers = places.into_iter().map(|place| match place {
+        Place::Stands(line) => Some(line),
+        Place::New(index) => written(index),
+    });
+    answers
         .collect::<Option<_>>()
         .ok_or_else(|| Unavailable::database("an append answered too few positions"))
+}
+
+/// Where each line is, and those that are to be written: as if they came one after the other, a line that an earlier one
+/// of the same call stands for is not.
+fn placed(lines: &[Line], mut standing: HashMap<usize, Journalled>) -> (Vec<Place>, Vec<&Line>) {
+    let mut new: Vec<&Line> = Vec::new();
+    let mut new_of: HashMap<_, Vec<usize>> = HashMap::new();
+    let places = lines.iter().map(|line| {
+        if let Some(there) = standing.remove(&line.n) {
+            return Place::Stands(there);
+        }
+        let alike = new_of.entry(line.subject()).or_default();
+        let stands_for = |index: &&usize| new.get(**index).is_some_and(|other| other.stands_for(line));
+        if let Some(index) = alike.iter().find(stands_for) {
+            return Place::New(*index);
+        }
+        alike.push(new.len());
+        new.push(line);
+        Place::New(new.len() - 1)
+    });
+    (places.collect(), new)
 }
 
 async fn lock(held: &mut Held, entries: &[JournalEntry]) -> Result<(), Unavailable> {
