@@ -4,6 +4,7 @@ mod memory;
 mod percentiles;
 mod replica;
 mod report;
+mod revoke;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -24,11 +25,14 @@ struct Arguments {
 enum What {
     /// The in-memory index of revocations: memory, look-ups, growth and expiry.
     Replica(replica::Scale),
+    /// Revoking: how long one takes, and how many a second, for 1, 3 and 10 instances.
+    Revoke(revoke::Scale),
 }
 
 fn main() -> Result<()> {
     let report = match Arguments::parse().what {
-        What::Replica(scale) => replica::measure(&scale)?,
+        What::Replica(scale) => replica::measure(&scale)?.to_string(),
+        What::Revoke(scale) => revoke::measure(&scale)?,
     };
     println!("{report}");
     Ok(())

@@ -29,6 +29,17 @@ impl Report {
         );
     }
 
+    /// A figure that shall not fall short of its target.
+    pub(crate) fn at_least(&mut self, what: &str, target: f64, measured: f64, unit: &str) {
+        let met = if measured >= target { "yes" } else { "NO" };
+        self.push(
+            what,
+            &format!("≥ {}", shown(target)),
+            &with_unit(measured, unit),
+            met,
+        );
+    }
+
     /// A figure for which there is no target.
     pub(crate) fn figure(&mut self, what: &str, measured: f64, unit: &str) {
         self.push(what, "", &with_unit(measured, unit), "");
@@ -81,10 +92,12 @@ mod tests {
         let mut report = Report::titled("memory");
         report.at_most("bytes", 24.0, 24.0, "B");
         report.at_most("pause", 5.0, 7.25, "µs");
+        report.at_least("rate", 10.0, 9.0, "");
         report.figure("entries", 12_345.6, "");
         let text = report.to_string();
         assert!(text.contains("| bytes   | ≤ 24   | 24 B     | yes  |"), "{text}");
         assert!(text.contains("| pause   | ≤ 5    | 7.25 µs  | NO   |"), "{text}");
+        assert!(text.contains("| rate    | ≥ 10   | 9        | NO   |"), "{text}");
         assert!(text.contains("| entries |        | 12346    |      |"), "{text}");
     }
 }

@@ -10,12 +10,15 @@ use crate::shell::{self, Workspace};
 pub(crate) enum Benchmark {
     /// The in-memory index of revocations, with ten million entries.
     Replica,
+    /// Revoking through real gateways, and below their HTTP door.
+    Revoke,
 }
 
 impl Benchmark {
     fn subcommand(self) -> &'static str {
         match self {
             Self::Replica => "replica",
+            Self::Revoke => "revoke",
         }
     }
 }
@@ -25,6 +28,17 @@ impl Benchmark {
 /// # Errors
 /// When it can't be built or does not run to its end.
 pub(crate) fn run(workspace: &Workspace, what: Benchmark) -> Result<()> {
+    if matches!(what, Benchmark::Revoke) {
+        let gateway = [
+            "build",
+            "--quiet",
+            "--release",
+            "--locked",
+            "--package",
+            "maxlab-auth",
+        ];
+        shell::run(&mut workspace.cargo(&gateway))?;
+    }
     shell::run(&mut workspace.cargo(&[
         "run",
         "--quiet",

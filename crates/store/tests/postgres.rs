@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use maxlab_auth_core::audit::AuditKind;
-use maxlab_auth_core::revocation::{Journal, JournalEntry};
+use maxlab_auth_core::revocation::{Journal, JournalEntry, Record};
 use maxlab_auth_core::unavailable::Component;
 use maxlab_auth_store::{SqlDatabase, contract};
 use maxlab_auth_testkit::PostgresServer;
@@ -20,7 +20,7 @@ fn order(jti: &str) -> JournalEntry {
 }
 
 async fn append(database: &SqlDatabase, jti: &str) -> Result<(), maxlab_auth_core::unavailable::Unavailable> {
-    Journal::append(database, &[order(jti)], &[], contract::now())
+    Journal::append(database, Record::of(&[order(jti)]), contract::now())
         .await
         .map(drop)
 }
@@ -159,7 +159,7 @@ async fn a_caller_that_goes_away_leaves_nothing_half_done_and_nothing_locked() {
             JournalEntry::Revoked(contract::revoked_token("b", 60 + n)),
         ];
         let events = [contract::event(AuditKind::Revoke, "u", n)];
-        let append = Journal::append(&store, &entries, &events, contract::now());
+        let append = Journal::append(&store, Record::of(&entries).audited(&events), contract::now());
         drop(tokio::time::timeout(Duration::from_micros(n * 60), append).await);
     }
     let entries = [
@@ -167,7 +167,7 @@ async fn a_caller_that_goes_away_leaves_nothing_half_done_and_nothing_locked() {
         JournalEntry::Revoked(contract::revoked_token("b", 600)),
     ];
     let events = [contract::event(AuditKind::Revoke, "u", 99)];
-    Journal::append(&store, &entries, &events, contract::now())
+    Journal::append(&store, Record::of(&entries).audited(&events), contract::now())
         .await
         .unwrap();
     let counts = "SELECT (SELECT count(*) FROM revocations WHERE name = 'b') =

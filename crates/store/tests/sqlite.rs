@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use maxlab_auth_core::audit::{AuditFilter, AuditKind, AuditLog};
-use maxlab_auth_core::revocation::{Journal, JournalEntry};
+use maxlab_auth_core::revocation::{Journal, JournalEntry, Record};
 use maxlab_auth_core::unavailable::Component;
 use maxlab_auth_store::{SqlDatabase, contract};
 use sqlx::Connection as _;
@@ -107,7 +107,7 @@ async fn the_tables_are_made_once_however_many_start() {
         .ping()
         .await
         .unwrap();
-    Journal::append(&database, &[order("a")], &[], contract::now())
+    Journal::append(&database, Record::of(&[order("a")]), contract::now())
         .await
         .unwrap();
     let again = SqlDatabase::connect_sqlite(&path).await.unwrap();
@@ -126,7 +126,7 @@ async fn a_writer_that_is_locked_out_says_so_in_time_and_writes_again_later() {
         .await
         .unwrap();
     let started = std::time::Instant::now();
-    let fault = Journal::append(&database, &[order("a")], &[], contract::now())
+    let fault = Journal::append(&database, Record::of(&[order("a")]), contract::now())
         .await
         .unwrap_err();
     assert_eq!(fault.component(), Component::Database);
@@ -137,7 +137,7 @@ async fn a_writer_that_is_locked_out_says_so_in_time_and_writes_again_later() {
     );
     assert_eq!(jtis(&database).await.len(), 0, "readers are not locked out");
     sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
-    Journal::append(&database, &[order("b")], &[], contract::now())
+    Journal::append(&database, Record::of(&[order("b")]), contract::now())
         .await
         .unwrap();
     assert_eq!(jtis(&database).await, BTreeSet::from(["b".to_owned()]));
@@ -150,12 +150,12 @@ async fn a_caller_that_goes_away_leaves_nothing_half_done() {
     for n in 0..60_u64 {
         let entries = [order(&format!("a{n}")), order(&format!("b{n}"))];
         let events = [contract::event(AuditKind::Revoke, "u", n)];
-        let append = Journal::append(&database, &entries, &events, contract::now());
+        let append = Journal::append(&database, Record::of(&entries).audited(&events), contract::now());
         drop(tokio::time::timeout(Duration::from_micros(n * 40), append).await);
     }
     let last = [order("last-a"), order("last-b")];
     let event = [contract::event(AuditKind::Revoke, "u", 99)];
-    Journal::append(&database, &last, &event, contract::now())
+    Journal::append(&database, Record::of(&last).audited(&event), contract::now())
         .await
         .unwrap();
     let written = jtis(&database).await;
@@ -181,7 +181,7 @@ async fn child_appends_until_it_cannot() {
     let database = SqlDatabase::connect_sqlite(Path::new(&path)).await.unwrap();
     for n in 0.. {
         let jti = format!("j{n}");
-        match Journal::append(&database, &[order(&jti)], &[], contract::now()).await {
+        match Journal::append(&database, Record::of(&[order(&jti)]), contract::now()).await {
             Ok(_) => println!("\nacknowledged {jti}"),
             Err(fault) => return println!("\nrefused {:?}", fault.component()),
         }

@@ -244,29 +244,37 @@ impl Engine {
         client: Option<ClientCredentials>,
         now: Timestamp,
     ) -> Result<(), Unavailable> {
+        let items = self.upstream_revocations(tokens, client.as_ref(), now)?;
+        if items.is_empty() {
+            return Ok(());
+        }
+        self.parts.outbox.enqueue(&items).await
+    }
+
+    /// What asks the authorization server to revoke those of these tokens that live.
+    pub(super) fn upstream_revocations(
+        &self,
+        tokens: &[SessionToken],
+        client: Option<&ClientCredentials>,
+        now: Timestamp,
+    ) -> Result<Vec<UpstreamRevocation>, Unavailable> {
         let living = tokens
             .iter()
             .filter(|t| t.expires_at.is_none_or(|at| clock::until(now, at).as_secs() > 0));
-        let items: Result<Vec<_>, _> = living
+        living
             .map(|token| {
                 let request = RevocationRequest {
                     token: token.expose().to_owned(),
                     hint: token.hint.clone(),
-                    client: client.clone(),
+                    client: client.cloned(),
                 };
-                Ok::<_, Unavailable>(UpstreamRevocation {
+                Ok(UpstreamRevocation {
                     id: Uuid::now_v7(),
                     sealed: request.seal(&self.parts.keys, now)?,
                     created_at: now,
                     attempts: 0,
                 })
             })
-            .collect();
-        let items = items?;
-        if items.is_empty() {
-            Ok(())
-        } else {
-            self.parts.outbox.enqueue(&items).await
-        }
+            .collect()
     }
 }

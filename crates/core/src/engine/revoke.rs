@@ -11,6 +11,7 @@ use crate::clock;
 use crate::credential::PresentedToken;
 use crate::outbox::ClientCredentials;
 use crate::revocation::{Facts, Reason, Revocation, RevocationKey, TokenKey, TokenUse};
+use crate::session::SessionToken;
 use crate::token::{TokenShape, shape_of};
 use crate::verify::{Rejection, VerifyFault};
 
@@ -46,7 +47,9 @@ impl Engine {
                     now,
                 );
                 let event = event.on(known.key.as_str());
-                self.parts.revocations.revoke(vec![own], &[event], now).await?;
+                return self
+                    .revoke_presented(token, TokenUse::Refresh, vec![own], event, client, now)
+                    .await;
             }
             return Ok(self
                 .tell_upstream_of(token, TokenUse::Refresh, None, client, now)
@@ -84,9 +87,25 @@ impl Engine {
         event.actor.clone_from(&user_id);
         event.user_id = user_id;
         event.target = revocations.first().map(|own| own.key.to_string());
-        self.parts.revocations.revoke(revocations, &[event], now).await?;
         let token_use = hint.and_then(TokenUse::parse).unwrap_or(TokenUse::Access);
-        Ok(self.tell_upstream_of(token, token_use, None, client, now).await?)
+        self.revoke_presented(token, token_use, revocations, event, client, now)
+            .await
+    }
+
+    /// Records in one that it is revoked, and that the authorization server is to be told.
+    async fn revoke_presented(
+        &self,
+        token: &PresentedToken,
+        token_use: TokenUse,
+        revocations: Vec<Revocation>,
+        event: AuditEvent,
+        client: Option<ClientCredentials>,
+        now: Timestamp,
+    ) -> Result<(), EndFault> {
+        let own = SessionToken::new(TokenKey::from_bytes_of(token), token_use, token, None);
+        let upstream = self.upstream_revocations(&[own], client.as_ref(), now)?;
+        let gate = &self.parts.revocations;
+        Ok(gate.revoke_and_tell(revocations, &[event], upstream, now).await?)
     }
 
     /// What revokes the credential of these facts, and nothing else.

@@ -14,12 +14,13 @@ use super::follower::Follower;
 use super::key::{Party, RevocationKey};
 use super::log::RevocationLog;
 use super::membership::Membership;
-use super::publisher::Publisher;
+use super::publisher::{Order, Publisher};
 use super::record::{JournalEntry, Reason, Revocation, Spare};
 use super::replica::Replica;
 use super::store::{Findings, Found, Journal, RevocationStore};
 use crate::audit::AuditEvent;
 use crate::clock::{self, Clock, Ticks};
+use crate::outbox::UpstreamRevocation;
 use crate::random;
 use crate::unavailable::Unavailable;
 use crate::verify::Verified;
@@ -307,9 +308,27 @@ impl Revocations {
         audit: &[AuditEvent],
         now: Timestamp,
     ) -> Result<(), RevokeFault> {
-        let entries = revocations.into_iter().map(JournalEntry::Revoked).collect();
+        self.revoke_and_tell(revocations, audit, Vec::new(), now).await
+    }
+
+    /// The same, and records with it what the authorization server has to be told: both or neither.
+    ///
+    /// # Errors
+    /// As [`revoke`](Self::revoke).
+    pub async fn revoke_and_tell(
+        &self,
+        revocations: Vec<Revocation>,
+        audit: &[AuditEvent],
+        upstream: Vec<UpstreamRevocation>,
+        now: Timestamp,
+    ) -> Result<(), RevokeFault> {
+        let order = Order {
+            entries: revocations.into_iter().map(JournalEntry::Revoked).collect(),
+            audit: audit.to_vec(),
+            upstream,
+        };
         let began = self.membership.now();
-        self.publisher.submit(entries, audit.to_vec(), now).await?;
+        self.publisher.submit(order, now).await?;
         (self.acknowledged)(Duration::from_micros(self.membership.now().saturating_sub(began)));
         Ok(())
     }
@@ -322,8 +341,11 @@ impl Revocations {
         if spares.is_empty() {
             return Ok(());
         }
-        let entries = spares.into_iter().map(JournalEntry::Spared).collect();
-        let spared = self.publisher.submit(entries, Vec::new(), now).await;
+        let order = Order {
+            entries: spares.into_iter().map(JournalEntry::Spared).collect(),
+            ..Order::default()
+        };
+        let spared = self.publisher.submit(order, now).await;
         spared.map_err(RevokeFault::into_unavailable)
     }
 

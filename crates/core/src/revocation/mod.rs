@@ -33,5 +33,5 @@ pub use log::{
 pub use member::{Member, Position, Taken, Tick};
 pub use record::{JournalEntry, Journalled, Reason, Revocation, Spare};
 pub use replica::{Fingerprint, Replica, ReplicaStats};
-pub use store::{Findings, Found, Journal, RevocationStore};
+pub use store::{Findings, Found, Journal, Record, RevocationStore};
 pub use term::{Epoch, Term};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{Notify, oneshot};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::awaiting::Awaiting;
 use super::gate::RevokeFault;
@@ -17,27 +17,40 @@ use super::member::{Position, Tick};
 use super::membership::{Adopted, Membership};
 use super::record::{JournalEntry, Journalled};
 use super::replica::Replica;
-use super::store::Journal;
+use super::store::{Journal, Record};
 use crate::audit::AuditEvent;
+use crate::outbox::UpstreamRevocation;
 use crate::unavailable::Unavailable;
 
 /// So many orders are journalled in one transaction at most.
 const GROUP: usize = 512;
 /// How often a revocation is published anew because the store's data set changed under it.
 const TRIES: usize = 4;
+/// Marks are gathered for so long: each writing of them stands in the way of those who revoke.
+const MARKING: Duration = Duration::from_millis(100);
 /// How often it is looked who holds leases, where the stream brings no word of it.
 const LOOK: Duration = Duration::from_millis(20);
 
-struct Order {
-    entries: Vec<JournalEntry>,
-    audit: Vec<AuditEvent>,
+/// What one caller wants recorded and brought into force, all of it or nothing.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    /// What is revoked and spared.
+    pub(super) entries: Vec<JournalEntry>,
+    /// What happened.
+    pub(super) audit: Vec<AuditEvent>,
+    /// What the authorization server has to be told of it.
+    pub(super) upstream: Vec<UpstreamRevocation>,
+}
+
+struct Waiting {
+    order: Order,
     now: Timestamp,
     done: oneshot::Sender<Result<(), RevokeFault>>,
 }
 
 #[derive(Default)]
 struct Queue {
-    orders: Vec<Order>,
+    waiting: Vec<Waiting>,
     is_led: bool,
 }
 
@@ -120,21 +133,11 @@ impl Publisher {
 
     /// Journals and publishes, and answers when every instance refuses (or spares) what the entries say. It runs to its
     /// end even if nobody waits for it any longer.
-    pub(super) async fn submit(
-        self: &Arc<Self>,
-        entries: Vec<JournalEntry>,
-        audit: Vec<AuditEvent>,
-        now: Timestamp,
-    ) -> Result<(), RevokeFault> {
+    pub(super) async fn submit(self: &Arc<Self>, order: Order, now: Timestamp) -> Result<(), RevokeFault> {
         let (done, outcome) = oneshot::channel();
         let leads = {
             let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-            queue.orders.push(Order {
-                entries,
-                audit,
-                now,
-                done,
-            });
+            queue.waiting.push(Waiting { order, now, done });
             !std::mem::replace(&mut queue.is_led, true)
         };
         if leads {
@@ -150,53 +153,56 @@ impl Publisher {
         loop {
             let group = {
                 let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-                if queue.orders.is_empty() {
+                if queue.waiting.is_empty() {
                     queue.is_led = false;
                     return;
                 }
-                let size = queue.orders.len().min(GROUP);
-                queue.orders.drain(..size).collect::<Vec<_>>()
+                let size = queue.waiting.len().min(GROUP);
+                queue.waiting.drain(..size).collect::<Vec<_>>()
             };
             self.commit(group).await;
         }
     }
 
-    async fn commit(self: &Arc<Self>, group: Vec<Order>) {
-        let Some(now) = group.iter().map(|order| order.now).max() else {
+    async fn commit(self: &Arc<Self>, group: Vec<Waiting>) {
+        let Some(now) = group.iter().map(|waiting| waiting.now).max() else {
             return;
         };
-        let entries: Vec<_> = group
-            .iter()
-            .flat_map(|order| order.entries.iter().cloned())
-            .collect();
-        let audit: Vec<_> = group
-            .iter()
-            .flat_map(|order| order.audit.iter().cloned())
-            .collect();
-        match self.journal.append(&entries, &audit, now).await {
+        let mut whole = Order::default();
+        for Waiting { order, .. } in &group {
+            whole.entries.extend_from_slice(&order.entries);
+            whole.audit.extend_from_slice(&order.audit);
+            whole.upstream.extend_from_slice(&order.upstream);
+        }
+        let record = Record {
+            entries: &whole.entries,
+            audit: &whole.audit,
+            upstream: &whole.upstream,
+        };
+        match self.journal.append(record, now).await {
             Ok(lines) => {
                 tokio::spawn(Arc::clone(self).enforce(group, lines, now));
             }
             // One order that the journal cannot take must not cost the others theirs.
             Err(_) if group.len() > 1 => {
-                for order in group {
-                    Box::pin(self.commit(vec![order])).await;
+                for waiting in group {
+                    Box::pin(self.commit(vec![waiting])).await;
                 }
             }
             Err(fault) => {
-                for order in group {
-                    let _ = order.done.send(Err(RevokeFault::NotRecorded(fault.clone())));
+                for waiting in group {
+                    let _ = waiting.done.send(Err(RevokeFault::NotRecorded(fault.clone())));
                 }
             }
         }
     }
 
-    async fn enforce(self: Arc<Self>, group: Vec<Order>, lines: Vec<Journalled>, now: Timestamp) {
+    async fn enforce(self: Arc<Self>, group: Vec<Waiting>, lines: Vec<Journalled>, now: Timestamp) {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let outcome = self.carry(&lines, now).await.map_err(RevokeFault::NotApplied);
         self.waiting.fetch_sub(1, Ordering::Relaxed);
-        for order in group {
-            let _ = order.done.send(outcome.clone());
+        for waiting in group {
+            let _ = waiting.done.send(outcome.clone());
         }
     }
 
@@ -233,7 +239,8 @@ impl Publisher {
             };
             let (current, ()) = tokio::join!(register, self.wait(published, &adopted, answered_at));
             if current? {
-                return self.membership.settled(&adopted).await;
+                self.membership.settled(&adopted).await?;
+                return self.close_cutoffs(lines).await;
             }
             adopted = self.membership.adopt_anew(&adopted.term, now).await?;
         }
@@ -298,11 +305,26 @@ impl Publisher {
         });
     }
 
-    /// Notes in the journal that lines have reached the store, many at a time. If that is lost they are published a
-    /// second time, which changes nothing.
+    /// A cut-off that is ordered again after it was acknowledged is a new one, with a later moment: the journal must know
+    /// by then that this one is done.
+    async fn close_cutoffs(&self, lines: &[Journalled]) -> Result<(), Unavailable> {
+        let cutoffs = lines.iter().filter(|line| is_cutoff(line));
+        let cutoffs: Vec<_> = cutoffs.map(|line| line.position).collect();
+        if cutoffs.is_empty() {
+            return Ok(());
+        }
+        self.journal.applied(&cutoffs).await
+    }
+
+    /// Notes in the journal, a little later and many at a time, that what is revoked by name has reached the store. If
+    /// that is lost they are published a second time, which changes nothing.
     fn mark(self: &Arc<Self>, lines: &[Journalled]) {
+        let named = lines.iter().filter(|line| !is_cutoff(line));
         let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
-        marks.positions.extend(lines.iter().map(|line| line.position));
+        marks.positions.extend(named.map(|line| line.position));
+        if marks.positions.is_empty() {
+            return;
+        }
         if !std::mem::replace(&mut marks.is_led, true) {
             tokio::spawn(Arc::clone(self).write_marks());
         }
@@ -310,6 +332,7 @@ impl Publisher {
 
     async fn write_marks(self: Arc<Self>) {
         loop {
+            sleep(MARKING).await;
             let positions = {
                 let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
                 if marks.positions.is_empty() {
@@ -323,4 +346,8 @@ impl Publisher {
             }
         }
     }
+}
+
+fn is_cutoff(line: &Journalled) -> bool {
+    matches!(&line.entry, JournalEntry::Revoked(order) if order.key.is_cutoff())
 }

@@ -7,6 +7,7 @@ use super::key::{RevocationKey, TokenKey};
 use super::record::{JournalEntry, Journalled, Reason, Revocation, Spare};
 use super::term::{Epoch, Term};
 use crate::audit::AuditEvent;
+use crate::outbox::UpstreamRevocation;
 use crate::unavailable::Unavailable;
 
 /// What a store knows of one key.
@@ -71,20 +72,43 @@ pub trait RevocationStore: Send + Sync {
     async fn user_tokens(&self, user_id: &str) -> Result<Vec<TokenKey>, Unavailable>;
 }
 
+/// What is recorded together, or not at all.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Record<'r> {
+    /// What is revoked and spared.
+    pub entries: &'r [JournalEntry],
+    /// What happened.
+    pub audit: &'r [AuditEvent],
+    /// What the authorization server has to be told of it.
+    pub upstream: &'r [UpstreamRevocation],
+}
+
+impl<'r> Record<'r> {
+    /// These entries, of which nobody is told.
+    pub fn of(entries: &'r [JournalEntry]) -> Self {
+        Self {
+            entries,
+            ..Self::default()
+        }
+    }
+
+    /// The same with these events.
+    #[must_use]
+    pub fn audited(self, audit: &'r [AuditEvent]) -> Self {
+        Self { audit, ..self }
+    }
+}
+
 /// The record that nothing acknowledged is lost from: SQL, committed and synced before anything else happens.
 #[async_trait]
 pub trait Journal: Send + Sync {
-    /// Appends in one transaction with the audit events, committed and synced when it answers.
+    /// Appends the whole record in one transaction, committed and synced when it answers: for each entry the line that it
+    /// stands in, in the order of the entries.
     ///
     /// An order that stands already is not written twice: a key revoked by name whose line outlives the new one, and
     /// a cut-off of the same key that is not yet [`applied`](Self::applied), answer the line that is there. So a
     /// caller that repeats a call after 503 gets one revocation, with the time first written.
-    async fn append(
-        &self,
-        entries: &[JournalEntry],
-        audit: &[AuditEvent],
-        now: Timestamp,
-    ) -> Result<Vec<Journalled>, Unavailable>;
+    async fn append(&self, record: Record<'_>, now: Timestamp) -> Result<Vec<Journalled>, Unavailable>;
     /// Notes that the lines have reached the store.
     async fn applied(&self, positions: &[i64]) -> Result<(), Unavailable>;
     /// Lines that have not reached the store, the oldest first.

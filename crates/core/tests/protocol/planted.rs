@@ -36,9 +36,16 @@ fn is_harmless(setup: &Setup, bug: Bug) {
     };
     let checker = model.checker().spawn_bfs().join();
     for property in [I1, I2, I5, I6] {
-        assert!(checker.discovery(property).is_none(), "{bug:?} violates {property}");
+        assert!(
+            checker.discovery(property).is_none(),
+            "{bug:?} violates {property}"
+        );
     }
-    assert!(checker.unique_state_count() > 1_000, "{}: nothing was searched", setup.name);
+    assert!(
+        checker.unique_state_count() > 1_000,
+        "{}: nothing was searched",
+        setup.name
+    );
 }
 
 /// Not a bug of the protocol but what it assumes of the store: see `Epoch`.

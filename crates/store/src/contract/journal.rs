@@ -2,19 +2,22 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use maxlab_auth_core::audit::{AuditFilter, AuditKind, AuditLog};
+use maxlab_auth_core::outbox::{Outbox, UpstreamRevocation};
 use maxlab_auth_core::revocation::{
-    Epoch, Journal, JournalEntry, Journalled, Party, Revocation, RevocationKey, Spare, TokenKey,
+    Epoch, Journal, JournalEntry, Journalled, Party, Record, Revocation, RevocationKey, Spare, TokenKey,
 };
 use maxlab_auth_core::unavailable::Component;
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 use super::cases;
-use super::given::{HOSTILE, cut_off, event, later, now, revoked, revoked_token};
+use super::given::{HOSTILE, cut_off, event, later, now, revoked, revoked_token, sealed};
 
-/// Holds a journal, and the audit log that it writes with, to their contract; `make` makes empty ones.
-pub async fn journal<S: Journal + AuditLog + 'static>(make: impl AsyncFn() -> S) {
+/// Holds a journal, and the audit log and the outbox that it writes with, to their contract; `make` makes empty ones.
+pub async fn journal<S: Journal + AuditLog + Outbox + 'static>(make: impl AsyncFn() -> S) {
     cases!(make:
         lines_come_back_as_written_in_order,
         a_name_is_written_again_only_to_last_longer,
@@ -23,6 +26,8 @@ pub async fn journal<S: Journal + AuditLog + 'static>(make: impl AsyncFn() -> S)
         what_is_not_applied_is_remembered,
         what_has_expired_is_no_longer_live_and_goes_with_a_purge,
         the_audit_events_are_written_along,
+        what_is_told_upstream_is_written_along,
+        each_entry_of_a_call_meets_those_before_it,
         data_sets_are_registered_one_after_the_other,
         one_of_many_registers_the_next_data_set,
         a_journal_has_one_name,
@@ -36,7 +41,7 @@ fn order(revocation: Revocation) -> JournalEntry {
 }
 
 async fn append(journal: &impl Journal, entries: &[JournalEntry]) -> Vec<Journalled> {
-    journal.append(entries, &[], now()).await.unwrap()
+    journal.append(Record::of(entries), now()).await.unwrap()
 }
 
 async fn live(journal: &impl Journal) -> Vec<Journalled> {
@@ -144,7 +149,7 @@ async fn a_cut_off_is_written_again_only_when_applied(journal: Arc<impl Journal>
     // One that nobody needs any more stands in nobody's way.
     append(journal.as_ref(), &[order(cut_off("w", 1, 10))]).await;
     let late = journal
-        .append(&[order(cut_off("w", 20, 600))], &[], later(20))
+        .append(Record::of(&[order(cut_off("w", 20, 600))]), later(20))
         .await
         .unwrap();
     assert_eq!(late[0].entry, order(cut_off("w", 20, 600)));
@@ -208,14 +213,70 @@ async fn the_audit_events_are_written_along(store: Arc<impl Journal + AuditLog>)
         event(AuditKind::Revoke, "u", 0),
         event(AuditKind::LogoutAll, "u", 1),
     ];
-    Journal::append(store.as_ref(), &[order(revoked_token("a", 60))], &events, now())
-        .await
-        .unwrap();
+    Journal::append(
+        store.as_ref(),
+        Record::of(&[order(revoked_token("a", 60))]).audited(&events),
+        now(),
+    )
+    .await
+    .unwrap();
     let found = AuditLog::find(store.as_ref(), &AuditFilter::default(), 10)
         .await
         .unwrap();
     assert_eq!(found, [events[1].clone(), events[0].clone()]);
     assert_eq!(live(store.as_ref()).await.len(), 1);
+}
+
+async fn what_is_told_upstream_is_written_along(store: Arc<impl Journal + Outbox>) {
+    let items = ["a", "b"].map(|contents| UpstreamRevocation {
+        id: Uuid::now_v7(),
+        sealed: sealed(contents),
+        created_at: now(),
+        attempts: 0,
+    });
+    let entries = [order(revoked_token("a", 60))];
+    let record = Record {
+        upstream: &items,
+        ..Record::of(&entries)
+    };
+    store.append(record, now()).await.unwrap();
+    let due = store.take_due(now(), Duration::from_secs(9), 9).await.unwrap();
+    let ids: Vec<_> = due.iter().map(|item| item.id).collect();
+    assert_eq!(ids, items.map(|item| item.id));
+    assert_eq!(live(store.as_ref()).await.len(), 1);
+}
+
+/// As if they had come one after the other: what stands from before, what stands from this call, and what is new.
+async fn each_entry_of_a_call_meets_those_before_it(journal: Arc<impl Journal>) {
+    let before = append(
+        journal.as_ref(),
+        &[order(revoked_token("a", 60)), order(cut_off("u", 1, 600))],
+    )
+    .await;
+    let lines = append(
+        journal.as_ref(),
+        &[
+            order(revoked_token("b", 60)),
+            order(cut_off("u", 5, 600)),
+            order(revoked_token("b", 61)),
+            order(revoked_token("a", 30)),
+            order(revoked_token("b", 50)),
+            order(cut_off("v", 5, 600)),
+            order(revoked_token("a", 90)),
+            order(cut_off("v", 7, 600)),
+        ],
+    )
+    .await;
+    assert_eq!(lines[1], before[1]);
+    assert_eq!(lines[3], before[0]);
+    assert_eq!(lines[4], lines[0], "the first that lasts as long");
+    assert_eq!(lines[7], lines[5], "with the time first written");
+    let new = [0, 2, 5, 6].map(|n: usize| lines[n].clone());
+    assert!(new.is_sorted_by_key(|line| line.position));
+    assert_eq!(new[1].entry, order(revoked_token("b", 61)));
+    assert_eq!(new[3].entry, order(revoked_token("a", 90)));
+    let all: Vec<_> = before.iter().chain(&new).cloned().collect();
+    assert_eq!(live(journal.as_ref()).await, all);
 }
 
 async fn data_sets_are_registered_one_after_the_other(journal: Arc<impl Journal>) {
@@ -271,7 +332,7 @@ async fn callers_at_once_with_one_order_get_one_line(journal: Arc<impl Journal +
                 } else {
                     [cut_off, token]
                 };
-                let lines = journal.append(&entries, &[], now()).await.unwrap();
+                let lines = journal.append(Record::of(&entries), now()).await.unwrap();
                 lines
                     .into_iter()
                     .map(|line| line.position)
@@ -301,13 +362,21 @@ pub async fn journal_and_audit_stand_or_fall_together<S: Journal + AuditLog>(
     spoil: impl AsyncFnOnce(),
 ) {
     let events = [event(AuditKind::Revoke, "u", 0)];
-    Journal::append(store, &[order(revoked_token("a", 60))], &events, now())
-        .await
-        .unwrap();
+    Journal::append(
+        store,
+        Record::of(&[order(revoked_token("a", 60))]).audited(&events),
+        now(),
+    )
+    .await
+    .unwrap();
     spoil().await;
-    let fault = Journal::append(store, &[order(revoked_token("b", 60))], &events, now())
-        .await
-        .unwrap_err();
+    let fault = Journal::append(
+        store,
+        Record::of(&[order(revoked_token("b", 60))]).audited(&events),
+        now(),
+    )
+    .await
+    .unwrap_err();
     assert_eq!(fault.component(), Component::Database);
     let lines = live(store).await;
     assert_eq!(lines.len(), 1, "{lines:?}");

@@ -17,7 +17,7 @@ use super::EmbeddedStore;
 use super::revocations::{exempt, record};
 use crate::line;
 use crate::moment::{floor_ms, moment};
-use crate::sql::{Held, Row, values};
+use crate::sql::{Held, Row, escaped, json, values};
 
 /// How often the table is looked at.
 const LOOK: Duration = Duration::from_millis(15);
@@ -107,20 +107,29 @@ impl RevocationLog for EmbeddedStore {
         in_epoch(&mut held, epoch).await?;
         let before = last(&mut held).await?;
         // Spares first: a cut-off that arrives before its exemptions would refuse a login for a moment (I6).
-        let (spares, orders): (Vec<_>, Vec<_>) = entries
-            .iter()
-            .partition(|entry| matches!(entry, JournalEntry::Spared(_)));
-        for entry in spares.into_iter().chain(orders) {
+        let (mut spares, mut orders) = (Vec::new(), Vec::new());
+        let (mut lines, mut later) = (Vec::new(), Vec::new());
+        for entry in entries {
+            let line = escaped(&line::write(entry));
             match entry {
-                JournalEntry::Revoked(order) => record(&mut held, order).await?,
-                JournalEntry::Spared(spare) => exempt(&mut held, spare).await?,
+                JournalEntry::Spared(spare) => {
+                    spares.push(spare);
+                    lines.push(line);
+                }
+                JournalEntry::Revoked(order) => {
+                    orders.push(order);
+                    later.push(line);
+                }
             }
-            held.execute(
-                "INSERT INTO log (line) VALUES ($1)",
-                &values![line::write(entry).as_str()],
-            )
-            .await?;
         }
+        lines.append(&mut later);
+        exempt(&mut held, spares).await?;
+        record(&mut held, orders).await?;
+        held.execute(
+            "INSERT INTO log (line) SELECT value FROM json_each($1) ORDER BY key",
+            &values![json(&lines)?.as_str()],
+        )
+        .await?;
         let position = last(&mut held).await?;
         held.execute(
             "DELETE FROM log WHERE position <= $1",

@@ -6,15 +6,18 @@ use maxlab_auth_core::revocation::{
     Epoch, Findings, Found, Reason, Revocation, RevocationKey, RevocationStore, Spare, TokenKey,
 };
 use maxlab_auth_core::unavailable::Unavailable;
+use serde::Serialize;
 
 use super::EmbeddedStore;
 use crate::moment::{ceil_ms, floor_ms, moment};
-use crate::sql::{Held, Row, values};
+use crate::sql::{Held, Row, escaped, json, values};
 
 /// The later cut-off and the later expiry stay; reason, time and user go with the cut-off, or with the expiry of what
 /// has none.
 const APPLY: &str = "INSERT INTO revoked (kind, name, cutoff_ms, reason, revoked_at_ms, expires_at_ms, user_id)
-     VALUES ($1, $2, $3, $4, $5, $6, $7)
+     SELECT value ->> 'kind', value ->> 'name', value ->> 'cutoff_ms', value ->> 'reason', value ->> 'revoked_at_ms',
+         value ->> 'expires_at_ms', value ->> 'user_id'
+     FROM json_each($1) WHERE true ORDER BY key
      ON CONFLICT (kind, name) DO UPDATE SET
          reason        = iif(coalesce(excluded.cutoff_ms > cutoff_ms, excluded.expires_at_ms > expires_at_ms), excluded.reason, reason),
          revoked_at_ms = iif(coalesce(excluded.cutoff_ms > cutoff_ms, excluded.expires_at_ms > expires_at_ms), excluded.revoked_at_ms, revoked_at_ms),
@@ -23,7 +26,8 @@ const APPLY: &str = "INSERT INTO revoked (kind, name, cutoff_ms, reason, revoked
          expires_at_ms = max(expires_at_ms, excluded.expires_at_ms)";
 
 const SPARE: &str = "INSERT INTO spared (kind, name, began_at_ms, expires_at_ms, user_id)
-     VALUES ($1, $2, $3, $4, $5)
+     SELECT value ->> 'kind', value ->> 'name', value ->> 'began_at_ms', value ->> 'expires_at_ms', value ->> 'user_id'
+     FROM json_each($1) WHERE true ORDER BY key
      ON CONFLICT (kind, name) DO UPDATE SET
          began_at_ms   = max(began_at_ms, excluded.began_at_ms),
          expires_at_ms = max(expires_at_ms, excluded.expires_at_ms)";
@@ -64,17 +68,13 @@ const MOST_USER_TOKENS: u32 = 1_000;
 impl RevocationStore for EmbeddedStore {
     async fn apply(&self, revocations: &[Revocation], _now: Timestamp) -> Result<(), Unavailable> {
         let mut held = self.database.begin().await?;
-        for order in revocations {
-            record(&mut held, order).await?;
-        }
+        record(&mut held, revocations).await?;
         held.commit().await
     }
 
     async fn spare(&self, spares: &[Spare], _now: Timestamp) -> Result<(), Unavailable> {
         let mut held = self.database.begin().await?;
-        for spare in spares {
-            exempt(&mut held, spare).await?;
-        }
+        exempt(&mut held, spares).await?;
         held.commit().await
     }
 
@@ -84,7 +84,7 @@ impl RevocationStore for EmbeddedStore {
         spared: &[RevocationKey],
         now: Timestamp,
     ) -> Result<Findings, Unavailable> {
-        let values = values![json(revoked).as_str(), json(spared).as_str(), floor_ms(now)];
+        let values = values![pairs(revoked).as_str(), pairs(spared).as_str(), floor_ms(now)];
         let mut held = self.database.reader().await?;
         let mut findings = Findings {
             revoked: vec![None; revoked.len()],
@@ -187,35 +187,80 @@ impl RevocationStore for EmbeddedStore {
     }
 }
 
-pub(super) async fn record(held: &mut Held, order: &Revocation) -> Result<(), Unavailable> {
-    let cutoff = order
-        .key
-        .is_cutoff()
-        .then(|| ceil_ms(order.cutoff.unwrap_or(order.revoked_at)));
-    let values = values![
-        order.key.kind(),
-        order.key.name().as_str(),
-        cutoff,
-        order.reason.as_str(),
-        floor_ms(order.revoked_at),
-        ceil_ms(order.expires_at),
-        order.user_id.as_deref(),
-    ];
-    held.execute(APPLY, &values).await.map(drop)
+/// A revocation as it is kept.
+#[derive(Serialize)]
+struct Revoked {
+    kind: &'static str,
+    name: String,
+    cutoff_ms: Option<i64>,
+    reason: &'static str,
+    revoked_at_ms: i64,
+    expires_at_ms: i64,
+    user_id: Option<String>,
 }
 
-pub(super) async fn exempt(held: &mut Held, spare: &Spare) -> Result<(), Unavailable> {
-    let values = values![
-        spare.key.kind(),
-        spare.key.name().as_str(),
-        floor_ms(spare.began_at),
-        ceil_ms(spare.expires_at),
-        spare.user_id.as_str(),
-    ];
-    held.execute(SPARE, &values).await.map(drop)
+/// Records any number of revocations within the caller's transaction.
+pub(super) async fn record<'o>(
+    held: &mut Held,
+    orders: impl IntoIterator<Item = &'o Revocation>,
+) -> Result<(), Unavailable> {
+    let rows: Vec<_> = orders
+        .into_iter()
+        .map(|order| Revoked {
+            kind: order.key.kind(),
+            name: escaped(&order.key.name()),
+            cutoff_ms: order
+                .key
+                .is_cutoff()
+                .then(|| ceil_ms(order.cutoff.unwrap_or(order.revoked_at))),
+            reason: order.reason.as_str(),
+            revoked_at_ms: floor_ms(order.revoked_at),
+            expires_at_ms: ceil_ms(order.expires_at),
+            user_id: order.user_id.as_deref().map(escaped),
+        })
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    held.execute(APPLY, &values![json(&rows)?.as_str()])
+        .await
+        .map(drop)
 }
 
-fn json(keys: &[RevocationKey]) -> String {
+/// A spared login as it is kept.
+#[derive(Serialize)]
+struct Spared {
+    kind: &'static str,
+    name: String,
+    began_at_ms: i64,
+    expires_at_ms: i64,
+    user_id: String,
+}
+
+/// Records any number of spares within the caller's transaction.
+pub(super) async fn exempt<'s>(
+    held: &mut Held,
+    spares: impl IntoIterator<Item = &'s Spare>,
+) -> Result<(), Unavailable> {
+    let rows: Vec<_> = spares
+        .into_iter()
+        .map(|spare| Spared {
+            kind: spare.key.kind(),
+            name: escaped(&spare.key.name()),
+            began_at_ms: floor_ms(spare.began_at),
+            expires_at_ms: ceil_ms(spare.expires_at),
+            user_id: escaped(&spare.user_id),
+        })
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    held.execute(SPARE, &values![json(&rows)?.as_str()])
+        .await
+        .map(drop)
+}
+
+fn pairs(keys: &[RevocationKey]) -> String {
     let pairs: Vec<_> = keys
         .iter()
         .map(|key| serde_json::json!([key.kind(), key.name()]))

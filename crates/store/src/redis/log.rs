@@ -40,8 +40,8 @@ const PART_MS: i64 = 3_600_000;
 const FILLING: Duration = Duration::from_secs(10);
 /// How many lines of a snapshot come in one trip.
 const LINES: usize = 10_000;
-/// The longest group of entries in one step.
-const GROUP: usize = 500;
+/// The longest group of entries in one step: that of the journal.
+const GROUP: usize = 512;
 
 #[async_trait]
 impl RevocationLog for RedisStore {

@@ -3,14 +3,29 @@
 use async_trait::async_trait;
 use maxlab_auth_core::audit::{AuditEvent, AuditFilter, AuditKind, AuditLog, AuditResult};
 use maxlab_auth_core::unavailable::Unavailable;
+use serde::Serialize;
 use uuid::Uuid;
 
+use super::value::{escaped, json};
 use super::{Held, Row, SqlDatabase, values};
 use crate::moment::{floor_ms, moment};
 
-const APPEND: &str = "INSERT INTO audit_events
-     (id, at_ms, kind, actor, user_id, target, ip_address, request_id, result, detail)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING";
+/// The events come as JSON, any number of them: PostgreSQL's statement, and SQLite's.
+const APPEND: (&str, &str) = (
+    "INSERT INTO audit_events
+         (id, at_ms, kind, actor, user_id, target, ip_address, request_id, result, detail)
+     SELECT id, at_ms, kind, actor, user_id, target, ip_address, request_id, result, detail
+     FROM json_to_recordset($1::json) AS event(
+         id text, at_ms bigint, kind text, actor text, user_id text, target text, ip_address text, request_id text,
+         result text, detail text)
+     ON CONFLICT (id) DO NOTHING",
+    "INSERT INTO audit_events
+         (id, at_ms, kind, actor, user_id, target, ip_address, request_id, result, detail)
+     SELECT value ->> 'id', value ->> 'at_ms', value ->> 'kind', value ->> 'actor', value ->> 'user_id',
+         value ->> 'target', value ->> 'ip_address', value ->> 'request_id', value ->> 'result', value ->> 'detail'
+     FROM json_each($1) WHERE true
+     ON CONFLICT (id) DO NOTHING",
+);
 
 /// The columns of an event, in the order in which [`event`] reads them.
 macro_rules! select {
@@ -49,22 +64,47 @@ impl AuditLog for SqlDatabase {
 
 /// Appends within the caller's transaction.
 pub(super) async fn append_events(held: &mut Held, events: &[AuditEvent]) -> Result<(), Unavailable> {
-    for event in events {
-        let values = values![
-            event.id.to_string().as_str(),
-            floor_ms(event.at),
-            event.kind.as_str(),
-            event.actor.as_deref(),
-            event.user_id.as_deref(),
-            event.target.as_deref(),
-            event.ip_address.as_deref(),
-            event.request_id.as_deref(),
-            event.result.as_str(),
-            event.detail.as_deref(),
-        ];
-        held.execute(APPEND, &values).await?;
+    if events.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let kept: Vec<_> = events.iter().map(Kept::from).collect();
+    let append = held.dialect().of(APPEND);
+    held.execute(append, &values![json(&kept)?.as_str()])
+        .await
+        .map(drop)
+}
+
+/// An event's words, as they are kept.
+#[derive(Serialize)]
+struct Kept {
+    id: Uuid,
+    at_ms: i64,
+    kind: &'static str,
+    actor: Option<String>,
+    user_id: Option<String>,
+    target: Option<String>,
+    ip_address: Option<String>,
+    request_id: Option<String>,
+    result: &'static str,
+    detail: Option<String>,
+}
+
+impl From<&AuditEvent> for Kept {
+    fn from(event: &AuditEvent) -> Self {
+        let text = |text: &Option<String>| text.as_deref().map(escaped);
+        Self {
+            id: event.id,
+            at_ms: floor_ms(event.at),
+            kind: event.kind.as_str(),
+            actor: text(&event.actor),
+            user_id: text(&event.user_id),
+            target: text(&event.target),
+            ip_address: text(&event.ip_address),
+            request_id: text(&event.request_id),
+            result: event.result.as_str(),
+            detail: text(&event.detail),
+        }
+    }
 }
 
 fn event(row: &Row) -> Result<AuditEvent, Unavailable> {

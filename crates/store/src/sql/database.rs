@@ -10,7 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions as _, Executor as _};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 use tokio::time::{Instant, sleep};
 
 use super::held::{Connection, Held, within};
@@ -23,12 +23,19 @@ pub(crate) const OPERATION_LIMIT: Duration = Duration::from_secs(5);
 /// How long an SQLite connection waits for another process that writes: less than an operation may take.
 const BUSY_LIMIT: Duration = Duration::from_secs(4);
 
+/// A PostgreSQL connection that nobody used for so long is asked whether it still stands; a trip more for each statement
+/// would be spent on it under load.
+const DOUBTFUL_AFTER: Duration = Duration::from_millis(100);
+
 const READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 8;
 
 /// What every PostgreSQL connection begins with. `synchronous_commit` may be stronger than `on`, never `off`; the
 /// limits are the server's side of [`OPERATION_LIMIT`], so that a lost client holds no lock for long.
+///
+/// Plans are made anew each time: one that was made while a table was small would read all of it after it has grown.
 const POSTGRES_SESSION: &str = "
+    SET plan_cache_mode = 'force_custom_plan';
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
     SET statement_timeout = '5s';
     SET lock_timeout = '5s';
@@ -99,6 +106,15 @@ impl Database {
         let pool = PgPoolOptions::new()
             .max_connections(POSTGRES_CONNECTIONS)
             .acquire_timeout(Duration::from_secs(3))
+            .test_before_acquire(false)
+            .before_acquire(|connection, seen| {
+                Box::pin(async move {
+                    if seen.idle_for > DOUBTFUL_AFTER {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .after_connect(|connection, _| {
                 Box::pin(async move { connection.execute(POSTGRES_SESSION).await.map(drop) })
             })

@@ -20,6 +20,16 @@ pub(crate) enum Dialect {
     Sqlite,
 }
 
+impl Dialect {
+    /// One of two statements: PostgreSQL's, and SQLite's.
+    pub(crate) fn of(self, (postgres, sqlite): (&'static str, &'static str)) -> &'static str {
+        match self {
+            Self::Postgres => postgres,
+            Self::Sqlite => sqlite,
+        }
+    }
+}
+
 pub(super) enum Connection {
     Postgres(PoolConnection<Postgres>),
     Sqlite(PoolConnection<Sqlite>),

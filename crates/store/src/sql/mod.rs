@@ -1,5 +1,6 @@
 //! The SQL database, PostgreSQL or SQLite: the journal, the audit log, the outbox, workspaces and issued tokens.
 
+mod append;
 mod audit;
 mod database;
 mod held;
@@ -18,7 +19,7 @@ use maxlab_auth_core::unavailable::{Component, Unavailable};
 pub(crate) use database::Database;
 pub(crate) use held::{Dialect, Held};
 pub(crate) use migrate::Migration;
-pub(crate) use value::{Row, Value, values};
+pub(crate) use value::{Row, Value, escaped, json, values};
 
 const MIGRATIONS: &[Migration] = &[Migration {
     version: 1,

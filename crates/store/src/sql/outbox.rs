@@ -7,13 +7,24 @@ use jiff::Timestamp;
 use maxlab_auth_core::outbox::{Outbox, UpstreamRevocation};
 use maxlab_auth_core::seal::Sealed;
 use maxlab_auth_core::unavailable::Unavailable;
+use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Dialect, Row, SqlDatabase, values};
+use super::value::json;
+use super::{Dialect, Held, Row, SqlDatabase, values};
 use crate::moment::{floor_ms, moment, span_ms};
 
-const ENQUEUE: &str = "INSERT INTO outbox (id, sealed, created_at_ms, attempts, next_attempt_ms)
-     VALUES ($1, $2, $3, $4, $3) ON CONFLICT (id) DO NOTHING";
+/// The items come as JSON, any number of them: PostgreSQL's statement, and SQLite's.
+const ENQUEUE: (&str, &str) = (
+    "INSERT INTO outbox (id, sealed, created_at_ms, attempts, next_attempt_ms)
+     SELECT id, sealed, created_at_ms, attempts, created_at_ms
+     FROM json_to_recordset($1::json) AS item(id text, sealed text, created_at_ms bigint, attempts bigint)
+     ON CONFLICT (id) DO NOTHING",
+    "INSERT INTO outbox (id, sealed, created_at_ms, attempts, next_attempt_ms)
+     SELECT value ->> 'id', value ->> 'sealed', value ->> 'created_at_ms', value ->> 'attempts', value ->> 'created_at_ms'
+     FROM json_each($1) WHERE true
+     ON CONFLICT (id) DO NOTHING",
+);
 
 /// Takes the due rows that nobody has leased; `$lock` keeps takers on PostgreSQL from waiting for each other's rows.
 macro_rules! take_due {
@@ -33,15 +44,7 @@ macro_rules! take_due {
 impl Outbox for SqlDatabase {
     async fn enqueue(&self, items: &[UpstreamRevocation]) -> Result<(), Unavailable> {
         let mut held = self.database.begin().await?;
-        for item in items {
-            let values = values![
-                item.id.to_string().as_str(),
-                item.sealed.as_str(),
-                floor_ms(item.created_at),
-                item.attempts,
-            ];
-            held.execute(ENQUEUE, &values).await?;
-        }
+        enqueue_items(&mut held, items).await?;
         held.commit().await
     }
 
@@ -97,6 +100,35 @@ impl Outbox for SqlDatabase {
             row.opt_int(1)?.map(moment),
         ))
     }
+}
+
+/// Records within the caller's transaction what has to be told.
+pub(super) async fn enqueue_items(held: &mut Held, items: &[UpstreamRevocation]) -> Result<(), Unavailable> {
+    if items.is_empty() {
+        return Ok(());
+    }
+    let kept: Vec<_> = items
+        .iter()
+        .map(|item| Kept {
+            id: item.id,
+            sealed: item.sealed.as_str(),
+            created_at_ms: floor_ms(item.created_at),
+            attempts: item.attempts,
+        })
+        .collect();
+    let enqueue = held.dialect().of(ENQUEUE);
+    held.execute(enqueue, &values![json(&kept)?.as_str()])
+        .await
+        .map(drop)
+}
+
+/// An item's words, as they are kept.
+#[derive(Serialize)]
+struct Kept<'i> {
+    id: Uuid,
+    sealed: &'i str,
+    created_at_ms: i64,
+    attempts: u32,
 }
 
 fn item(row: &Row) -> Result<UpstreamRevocation, Unavailable> {

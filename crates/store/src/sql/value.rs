@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use maxlab_auth_core::unavailable::{Component, Unavailable};
+use serde::Serialize;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Row as _, Type};
@@ -53,7 +54,14 @@ macro_rules! values {
 }
 pub(crate) use values;
 
-fn escaped(text: &str) -> String {
+/// Rows for a statement that takes any number of them. Texts in them are [`escaped`] first.
+pub(crate) fn json(rows: &(impl Serialize + ?Sized)) -> Result<String, Unavailable> {
+    serde_json::to_string(rows)
+        .map_err(|_| Unavailable::database("what is to be stored could not be written as JSON"))
+}
+
+/// A text as the columns hold it.
+pub(crate) fn escaped(text: &str) -> String {
     if !text.contains(['\0', ESCAPE]) {
         return text.to_owned();
     }
