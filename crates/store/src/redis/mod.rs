@@ -29,6 +29,7 @@ mod entry;
 mod follow;
 mod link;
 mod log;
+mod reader;
 mod revocations;
 mod script;
 mod session_index;
@@ -37,6 +38,7 @@ mod sessions;
 use maxlab_auth_core::unavailable::Unavailable;
 
 use link::Link;
+pub use reader::RedisReader;
 
 /// How many commands go into one trip, at most.
 const BATCH: usize = 200;

@@ -17,7 +17,7 @@ use super::super::serve;
 use super::{Finding, Health};
 use crate::app::upstream_config;
 use crate::config::{DatabaseUrl, Environment, JwtKeys, Settings, StoreUrl};
-use crate::upstream::{AuthServer, Endpoint, PublishedKeys, UpstreamConfig};
+use crate::upstream::{AuthServer, Endpoint, KeySetAddress, PublishedKeys, UpstreamConfig};
 
 /// No component is waited for longer than this.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -177,7 +177,7 @@ async fn key_set(settings: &Settings, server: &Arc<AuthServer>) -> Found {
         }
         JwtKeys::Jwks { url, .. } => url.clone(),
     };
-    let keys = PublishedKeys::new(Arc::clone(server), url);
+    let keys = PublishedKeys::at(KeySetAddress::new(Arc::clone(server), url));
     match keys.keys_for(None, SystemClock.now()).await {
         Ok(Some(keys)) if keys.skipped().is_empty() => healthy("published, and every key can be used"),
         Ok(Some(keys)) => healthy(format!(
