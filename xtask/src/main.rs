@@ -2,6 +2,7 @@
 
 mod checks;
 mod install;
+mod library;
 mod report;
 mod shell;
 mod suites;

@@ -265,7 +265,15 @@ mod tests {
         assert_eq!(read(&["Basic dTpw"]), Ok(None));
         assert_eq!(read(&["Bearer a.b.c"]), Ok(Some("a.b.c".into())));
         assert_eq!(read(&["Bearer a", "Bearer a"]), Err(BearerFault::Several));
-        for malformed in ["bearer a", "Bearer", "Bearer  a", "Bearer a b", "Bearer\ta", "Bearer,a", "Bearer a\u{e9}"] {
+        for malformed in [
+            "bearer a",
+            "Bearer",
+            "Bearer  a",
+            "Bearer a b",
+            "Bearer\ta",
+            "Bearer,a",
+            "Bearer a\u{e9}",
+        ] {
             assert_eq!(read(&[malformed]), Err(BearerFault::Malformed), "{malformed:?}");
         }
         let long = format!("Bearer {}", "a".repeat(MAX_TOKEN_BYTES + 1));

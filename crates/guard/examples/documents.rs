@@ -11,8 +11,8 @@ use axum::extract::Path;
 use axum::routing::{delete, get};
 use axum::{Json, Router};
 use maxlab_auth_guard::{
-    Admin, AskGateway, AuthGuard, CurrentUser, Identity, Permit, RedisStore, Require, RequireAdmin, RequireGroup,
-    RequirePermission, RequireWorkspace, VerifyLocally, names,
+    Admin, AskGateway, AuthGuard, CurrentUser, Identity, Permit, RedisStore, Require, RequireAdmin,
+    RequireGroup, RequirePermission, RequireWorkspace, VerifyLocally, names,
 };
 
 names! { Engineering = "engineering"; WriteDocuments = "documents:write"; }
@@ -26,7 +26,11 @@ async fn documents(workspace: RequireWorkspace) -> String {
 }
 
 async fn write(workspace: RequireWorkspace, Require(writer): RequirePermission<WriteDocuments>) -> String {
-    format!("{} wrote in {}\n", writer.identity().user_id, workspace.workspace_id)
+    format!(
+        "{} wrote in {}\n",
+        writer.identity().user_id,
+        workspace.workspace_id
+    )
 }
 
 async fn plans(Require(engineer): RequireGroup<Engineering>) -> String {
@@ -54,15 +58,17 @@ pub fn app(guard: AuthGuard) -> Router {
 
 /// Where the environment says so in this process, else at the gateway.
 pub fn guard(setting: impl Fn(&str) -> Option<String>) -> Result<AuthGuard, Box<dyn std::error::Error>> {
-    Ok(match (setting("REDIS_URL"), setting("JWKS_URL"), setting("JWT_ISSUER")) {
-        (Some(redis), Some(keys), Some(issuer)) => {
-            AuthGuard::local(VerifyLocally::new(RedisStore::open(&redis)?, keys, issuer))?
-        }
-        _ => {
-            let gateway = setting("GATEWAY_URL").unwrap_or("http://127.0.0.1:8080".into());
-            AuthGuard::asking(&AskGateway::at(gateway))?
-        }
-    })
+    Ok(
+        match (setting("REDIS_URL"), setting("JWKS_URL"), setting("JWT_ISSUER")) {
+            (Some(redis), Some(keys), Some(issuer)) => {
+                AuthGuard::local(VerifyLocally::new(RedisStore::open(&redis)?, keys, issuer))?
+            }
+            _ => {
+                let gateway = setting("GATEWAY_URL").unwrap_or("http://127.0.0.1:8080".into());
+                AuthGuard::asking(&AskGateway::at(gateway))?
+            }
+        },
+    )
 }
 
 #[tokio::main]
@@ -71,7 +77,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
     println!("http://{} ({guard:?})", listener.local_addr()?);
     let stop = async { _ = tokio::signal::ctrl_c().await };
-    axum::serve(listener, app(guard.clone())).with_graceful_shutdown(stop).await?;
+    axum::serve(listener, app(guard.clone()))
+        .with_graceful_shutdown(stop)
+        .await?;
     guard.release().await;
     Ok(())
 }

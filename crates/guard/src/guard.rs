@@ -106,10 +106,7 @@ impl AuthGuard {
 
     /// The application answers failures in its own way. [`Failure::response`] is what it replaces.
     #[must_use]
-    pub fn answering(
-        mut self,
-        show: impl Fn(&Failure) -> Response<String> + Send + Sync + 'static,
-    ) -> Self {
+    pub fn answering(mut self, show: impl Fn(&Failure) -> Response<String> + Send + Sync + 'static) -> Self {
         Arc::make_mut(&mut self.rules).show = Some(Arc::new(show));
         self
     }

@@ -29,7 +29,9 @@ const SOURCES: [VerificationSource; 4] = [
 /// One of the headers is missing, there twice or not encoded as the gateway encodes it, or nobody is named.
 pub(super) fn identity(headers: &HeaderMap, now: Timestamp) -> Result<Identity, Unavailable> {
     let user_id = scalar(headers, "remote-user")?.ok_or_else(|| {
-        Unavailable::upstream("it lets the request pass without saying who asks: its policy names the path public")
+        Unavailable::upstream(
+            "it lets the request pass without saying who asks: its policy names the path public",
+        )
     })?;
     let source = scalar(headers, "x-auth-source")?;
     let source = SOURCES

@@ -98,7 +98,11 @@ impl Gateway {
             address.query_pairs_mut().append_pair(quality.as_str(), name);
         }
         // Of one that is not safe the gateway wants to know from where it comes, also where it believes no X-Forwarded-*.
-        let method = if head.method.is_safe() { Method::GET } else { Method::POST };
+        let method = if head.method.is_safe() {
+            Method::GET
+        } else {
+            Method::POST
+        };
         let mut request = self.http.request(method, address);
         if let Some(token) = head.token()? {
             let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
@@ -142,7 +146,12 @@ fn grant(identity: &mut Identity, Question { quality, name }: Question<'_>) {
 /// itself logs nobody out.
 fn refusal(answer: &Answer) -> Failure {
     let problem = parse_object(&answer.body).unwrap_or_default();
-    let text = |name: &str| problem.get(name).and_then(|value| value.as_str()).unwrap_or_default();
+    let text = |name: &str| {
+        problem
+            .get(name)
+            .and_then(|value| value.as_str())
+            .unwrap_or_default()
+    };
     let detail = || text("detail").to_owned();
     let fault = match (answer.status.as_u16(), text("code")) {
         (401, "missing_credential") => return Failure::MissingCredential,

@@ -180,8 +180,14 @@ on_every_store!(revocation_can_be_watched);
 async fn in_production_an_answer_does_not_tell_its_grounds() {
     let settings = [
         ("ENVIRONMENT", "staging"),
-        ("SECRET_KEY", "5d2f0c9a7be14863a1f4c07e9b3d68250f1e2d3c4b5a69788796a5b4c3d2e1f0"),
-        ("SESSION_ENCRYPTION_KEY", "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4="),
+        (
+            "SECRET_KEY",
+            "5d2f0c9a7be14863a1f4c07e9b3d68250f1e2d3c4b5a69788796a5b4c3d2e1f0",
+        ),
+        (
+            "SESSION_ENCRYPTION_KEY",
+            "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=",
+        ),
     ];
     let world = World::embedded(&settings).await;
     let me = world.me(&world.stray_token("user-1")).await;

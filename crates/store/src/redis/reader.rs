@@ -54,8 +54,7 @@ impl RedisReader {
         pipeline.cmd("GET").arg(GENERATION);
         pipeline.cmd("HGETALL").arg(FILLED);
         type Answer = (Option<String>, Vec<(String, String)>);
-        let ((generation, marks), server) =
-            self.store.link.trip_with_identity::<Answer>(&pipeline).await?;
+        let ((generation, marks), server) = self.store.link.trip_with_identity::<Answer>(&pipeline).await?;
         let shown = generation.map(|generation| Epoch::new(format!("{generation}@{server}")));
         let disproved = self.disproved.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(shown.and_then(|epoch| marked(epoch, marks, disproved.as_ref())))
