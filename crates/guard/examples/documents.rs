@@ -47,7 +47,7 @@ fn shred(id: &str, by: &Permit<Admin>) -> String {
 }
 
 /// The application.
-pub fn app(guard: AuthGuard) -> Router {
+pub(crate) fn app(guard: AuthGuard) -> Router {
     Router::new()
         .route("/me", get(me))
         .route("/plans", get(plans))
@@ -57,7 +57,7 @@ pub fn app(guard: AuthGuard) -> Router {
 }
 
 /// Where the environment says so in this process, else at the gateway.
-pub fn guard(setting: impl Fn(&str) -> Option<String>) -> Result<AuthGuard, Box<dyn std::error::Error>> {
+fn guard(setting: impl Fn(&str) -> Option<String>) -> Result<AuthGuard, Box<dyn std::error::Error>> {
     Ok(
         match (setting("REDIS_URL"), setting("JWKS_URL"), setting("JWT_ISSUER")) {
             (Some(redis), Some(keys), Some(issuer)) => {

@@ -54,8 +54,8 @@ async fn who_may_and_who_may_not() {
         let app = application(&world.guard(way).await).await;
         for (what, method, path, expected) in &table {
             for (token, expected) in [&admin, &member, &nearly].into_iter().zip(expected) {
-                let sent = Bearer::new(&app, token).send(method.clone(), path, |request| request);
-                let reply = sent.await;
+                let caller = Bearer::new(&app, token);
+                let reply = caller.send(method.clone(), path, |request| request).await;
                 assert_eq!(
                     reply.status.as_u16(),
                     *expected,
@@ -66,8 +66,9 @@ async fn who_may_and_who_may_not() {
                     assert_eq!(verdict(&reply).1, "insufficient_permission");
                 }
             }
-            let nobody = Anonymous::new(&app).send(method.clone(), path, |request| request);
-            assert_eq!(verdict(&nobody.await), (401, "missing_credential".into()));
+            let nobody = Anonymous::new(&app);
+            let reply = nobody.send(method.clone(), path, |request| request).await;
+            assert_eq!(verdict(&reply), (401, "missing_credential".into()));
         }
     }
 }
@@ -111,7 +112,8 @@ async fn identity_headers_of_a_client_mean_nothing_and_do_not_pass_the_layer() {
         let layered = Router::new().route("/echo", get(echo)).layer(guard.layer());
         let app = serve(crate::documents::app(guard.clone()).merge(layered)).await;
         let send = async |token: Option<&str>, method: Method, path: &str| {
-            let sent = Anonymous::new(&app).send(method, path, |request| {
+            let caller = Anonymous::new(&app);
+            let sent = caller.send(method, path, |request| {
                 let request = spoofed.iter().fold(request, |r, name| r.header(*name, "admin"));
                 let request = request.header("remote-user", "root");
                 match token {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use maxlab_auth_guard::AuthGuard;
 use maxlab_auth_testkit::servers::RedisReply;
@@ -95,7 +96,7 @@ async fn without_redis_it_goes_on_for_a_lease_then_503_and_never_401() {
     get_as(&app, &token, "/me").await.expect_status(200);
     world.redis.pause();
     get_as(&app, &token, "/me").await.expect_status(200);
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     let reply = loop {
         let reply = get_as(&app, &token, "/me").await;
         if reply.status != 200 {
@@ -155,6 +156,63 @@ async fn after_a_flush_it_waits_until_a_gateway_has_filled_the_store_again() {
             (401, "token_revoked".into())
         );
     }
+}
+
+/// Its keys are all there, and so is the mark of the gateway: for the epoch before.
+#[tokio::test]
+async fn after_a_restart_of_redis_it_waits_until_a_gateway_has_looked_through_the_store_again() {
+    let mut world = World::on(RedisOptions::durable(), |options| options).await;
+    let (good, revoked) = (world.token("u", &nothing()), world.token("v", &nothing()));
+    world.revoke(&revoked).await;
+    let guard = world.guard(Way::Local).await;
+    let app = application(&guard).await;
+    world.gateway.kill9();
+    world.redis.restart().await.unwrap();
+    eventually("the old epoch counts no longer", || async {
+        get_as(&app, &good, "/me").await.status == 503
+    })
+    .await;
+    let newcomer = application(&AuthGuard::local(world.settings(&world.redis.url())).unwrap()).await;
+    unavailable(&get_as(&newcomer, &good, "/me").await);
+    world.gateway.restart().await.unwrap();
+    for app in [app, newcomer] {
+        eventually("it answers again", || async {
+            get_as(&app, &good, "/me").await.status == 200
+        })
+        .await;
+        assert_eq!(verdict(&get_as(&app, &revoked, "/me").await).1, "token_revoked");
+    }
+}
+
+#[tokio::test]
+async fn a_data_set_that_was_rolled_back_counts_no_longer_until_a_gateway_registers_another() {
+    let mut world = World::start().await;
+    let (good, revoked) = (world.token("u", &nothing()), world.token("v", &nothing()));
+    world.revoke(&revoked).await;
+    let guard = world.guard(Way::Local).await;
+    let app = application(&guard).await;
+    let grounds = get_as(&app, &good, "/grounds").await.text();
+    assert!(grounds.contains("term=1;"), "{grounds}");
+    world.gateway.kill9();
+    let back = ["SET", "gateway:{revocations}:position", "0"];
+    world.redis.command(&back).await.unwrap();
+    eventually("it is found out", || async {
+        get_as(&app, &good, "/me").await.status == 503
+    })
+    .await;
+    // Nobody has registered it anew, so it stays so, longer than any lease lasts.
+    let found_out = Instant::now();
+    while found_out.elapsed() < LEASE * 2 {
+        unavailable(&get_as(&app, &good, "/me").await);
+        tokio::time::sleep(LEASE / 20).await;
+    }
+    world.redis.flush_all().await.unwrap();
+    world.gateway.restart().await.unwrap();
+    eventually("it answers again, in another term", || async {
+        get_as(&app, &good, "/grounds").await.text().contains("term=2;")
+    })
+    .await;
+    assert_eq!(verdict(&get_as(&app, &revoked, "/me").await).1, "token_revoked");
 }
 
 #[tokio::test]

@@ -39,8 +39,12 @@ impl World {
     }
 
     pub(crate) async fn start_with(set: impl FnOnce(GatewayOptions) -> GatewayOptions) -> Self {
+        Self::on(RedisOptions::plain(), set).await
+    }
+
+    pub(crate) async fn on(redis: RedisOptions, set: impl FnOnce(GatewayOptions) -> GatewayOptions) -> Self {
         let auth = LyingAuthServer::start().await.unwrap();
-        let redis = RedisServer::start_with(RedisOptions::plain()).await.unwrap();
+        let redis = RedisServer::start_with(redis).await.unwrap();
         let options = GatewayProcess::of(BINARY)
             .env("EXTERNAL_AUTH_URL", auth.url())
             .env("REDIS_URL", redis.url())
