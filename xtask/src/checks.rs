@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::library;
 use crate::report::{Ended, Report};
 use crate::shell::{self, Workspace, run_within};
 
@@ -43,6 +44,8 @@ pub(crate) fn run(workspace: &Workspace, report: &mut Report) {
             ],
         )
     });
+    report.step("the guard library is light", || library::is_light(workspace));
+    report.step("the guard library alone", || library::builds_alone(workspace));
     report.step("advisories", || advisories(workspace));
     report.step("docs", || {
         let mut doc = workspace.cargo(&["doc", "--workspace", "--no-deps", "--locked"]);

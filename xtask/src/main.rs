@@ -3,6 +3,7 @@
 mod bench;
 mod checks;
 mod install;
+mod library;
 mod proxies;
 mod report;
 mod shell;

@@ -65,6 +65,50 @@ impl PresentedToken {
     }
 }
 
+/// Why `Authorization` header fields are not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BearerFault {
+    /// There are several.
+    #[error("There is more than one Authorization header")]
+    Several,
+    /// The token is over [`MAX_TOKEN_BYTES`].
+    #[error("The token is longer than 16 KiB")]
+    TooLong,
+    /// It says `Bearer`, and is not written as RFC 6750 §2.1 has it.
+    #[error("The Authorization header is malformed")]
+    Malformed,
+}
+
+/// The token of `Authorization: Bearer …` (RFC 6750 §2.1), written just so: one field, one space. `None` where there is no
+/// such field, or one of another scheme.
+///
+/// # Errors
+/// It is there in a form that is not read.
+pub fn bearer<'v>(fields: impl IntoIterator<Item = &'v [u8]>) -> Result<Option<PresentedToken>, BearerFault> {
+    let mut fields = fields.into_iter();
+    let Some(field) = fields.next() else {
+        return Ok(None);
+    };
+    if fields.next().is_some() {
+        return Err(BearerFault::Several);
+    }
+    let visible = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~');
+    let text = std::str::from_utf8(field)
+        .ok()
+        .filter(|text| text.as_bytes().iter().all(visible))
+        .ok_or(BearerFault::Malformed)?;
+    let scheme = text.split([' ', '\t', ',']).next().unwrap_or_default();
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Ok(None);
+    }
+    let token = text.strip_prefix("Bearer ").ok_or(BearerFault::Malformed)?;
+    match PresentedToken::parse(token) {
+        Ok(token) => Ok(Some(token)),
+        Err(MalformedCredential::TooLong) => Err(BearerFault::TooLong),
+        Err(_) => Err(BearerFault::Malformed),
+    }
+}
+
 impl fmt::Debug for PresentedToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PresentedToken(..)")
@@ -209,6 +253,31 @@ mod tests {
         );
         assert!(PresentedToken::parse(&"a".repeat(MAX_TOKEN_BYTES)).is_ok());
         assert!(PresentedToken::parse("a-._~+/Z0==").is_ok());
+    }
+
+    #[test]
+    fn a_bearer_token_is_written_just_so() {
+        let read = |fields: &[&str]| {
+            let read = bearer(fields.iter().map(|field| field.as_bytes()));
+            read.map(|token| token.map(|token| token.expose().to_owned()))
+        };
+        assert_eq!(read(&[]), Ok(None));
+        assert_eq!(read(&["Basic dTpw"]), Ok(None));
+        assert_eq!(read(&["Bearer a.b.c"]), Ok(Some("a.b.c".into())));
+        assert_eq!(read(&["Bearer a", "Bearer a"]), Err(BearerFault::Several));
+        for malformed in [
+            "bearer a",
+            "Bearer",
+            "Bearer  a",
+            "Bearer a b",
+            "Bearer\ta",
+            "Bearer,a",
+            "Bearer a\u{e9}",
+        ] {
+            assert_eq!(read(&[malformed]), Err(BearerFault::Malformed), "{malformed:?}");
+        }
+        let long = format!("Bearer {}", "a".repeat(MAX_TOKEN_BYTES + 1));
+        assert_eq!(read(&[&long]), Err(BearerFault::TooLong));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Moments as the stores keep them: whole milliseconds since 1970.
 
+#[cfg(feature = "sql")]
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -23,6 +24,7 @@ pub(crate) fn moment(ms: i64) -> Timestamp {
 }
 
 /// Whole milliseconds of a span.
+#[cfg(feature = "sql")]
 pub(crate) fn span_ms(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }

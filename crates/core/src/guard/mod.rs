@@ -17,12 +17,25 @@ pub trait Guard {
     fn wanting(&self) -> String;
 }
 
+/// Somebody who was let in. Whoever implements it has but one maker, as [`Live`] has.
+pub trait Admitted {
+    /// Who it is.
+    fn identity(&self) -> &Identity;
+}
+
+impl Admitted for Live {
+    fn identity(&self) -> &Identity {
+        Live::identity(self)
+    }
+}
+
 /// Nobody meets the requirement but those who may; made by [`Permit::check`] alone.
 ///
-/// A handler that takes a `Permit<Admin>` cannot be called for anybody else: without one it does not compile.
+/// A handler that takes a `Permit<Admin>` cannot be called for anybody else: without one it does not compile. `W` is the
+/// proof that they were let in at all.
 #[derive(Debug)]
-pub struct Permit<G> {
-    live: Live,
+pub struct Permit<G, W = Live> {
+    who: W,
     guard: PhantomData<G>,
 }
 
@@ -34,15 +47,15 @@ pub struct Denied {
     pub wanting: String,
 }
 
-impl<G: Guard> Permit<G> {
-    /// Asks whether a live identity meets the requirement.
+impl<G: Guard, W: Admitted> Permit<G, W> {
+    /// Asks whether somebody who was let in meets the requirement.
     ///
     /// # Errors
-    /// It doesn't.
-    pub fn check(live: Live, guard: &G) -> Result<Self, Denied> {
-        if guard.admits(live.identity()) {
+    /// They do not.
+    pub fn check(who: W, guard: &G) -> Result<Self, Denied> {
+        if guard.admits(who.identity()) {
             Ok(Self {
-                live,
+                who,
                 guard: PhantomData,
             })
         } else {
@@ -53,15 +66,22 @@ impl<G: Guard> Permit<G> {
     }
 }
 
-impl<G> Permit<G> {
+impl<G, W: Admitted> Permit<G, W> {
     /// Who was let in.
     pub fn identity(&self) -> &Identity {
-        self.live.identity()
+        self.who.identity()
     }
 
+    /// The proof that they were.
+    pub fn who(&self) -> &W {
+        &self.who
+    }
+}
+
+impl<G> Permit<G> {
     /// The credential with which they were.
     pub fn live(&self) -> &Live {
-        &self.live
+        &self.who
     }
 }
 

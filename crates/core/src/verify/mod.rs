@@ -2,9 +2,11 @@
 
 mod chain;
 mod jwt;
+mod published;
 mod reading;
 mod testimony;
 
 pub use chain::{ChainLimits, VerifyChain, VerifyFault};
 pub use jwt::{JwtCheck, JwtVerifier, KeySource, Precheck};
+pub use published::{Fetched, KeyPlace, PublishedKeys};
 pub use testimony::{Rejection, Testimony, Verdict, Verified, Verifier};

@@ -35,7 +35,7 @@ use crate::http::oauth::RefreshFlights;
 use crate::http::router;
 use crate::http::serve::ServeLimits;
 use crate::metrics::{self, Metrics};
-use crate::upstream::{AuthServer, OutboxWorker, PublishedKeys, UpstreamConfig};
+use crate::upstream::{AuthServer, KeySetAddress, OutboxWorker, PublishedKeys, UpstreamConfig};
 use crate::verifiers::{AccountVerifier, IntrospectionVerifier, UserinfoVerifier};
 
 /// How much memory remembered verdicts take at most.
@@ -177,7 +177,8 @@ fn verifiers(settings: &Settings, server: &Arc<AuthServer>) -> anyhow::Result<La
             (None, Some((*algorithm, Arc::new(keys))), Vec::new())
         }
         JwtKeys::Jwks { url, algorithms } => {
-            let keys = Arc::new(PublishedKeys::new(Arc::clone(server), url.clone()));
+            let place = KeySetAddress::new(Arc::clone(server), url.clone());
+            let keys = Arc::new(PublishedKeys::at(place));
             (Some(keys), None, algorithms.clone())
         }
     };

@@ -4,7 +4,7 @@ use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use maxlab_auth_core::audit::{AuditEvent, AuditKind, AuditResult, Origin};
-use maxlab_auth_core::credential::{Credential, MalformedCredential, PresentedToken, SessionId};
+use maxlab_auth_core::credential::{self, BearerFault, Credential, PresentedToken, SessionId};
 use maxlab_auth_core::engine::AuthFault;
 use maxlab_auth_core::guard::{Admin, InGroup, InWorkspace, Permit};
 use maxlab_auth_core::revocation::Live;
@@ -49,31 +49,12 @@ impl Credentials {
     }
 }
 
-/// The token of `Authorization: Bearer …` (RFC 6750 §2.1), written just so: one field, one space.
 fn bearer(headers: &HeaderMap) -> Result<Option<PresentedToken>, Failure> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(value) = values.next() else {
-        return Ok(None);
-    };
-    if values.next().is_some() {
-        return Err(Failure::InvalidRequest(
-            "There is more than one Authorization header".into(),
-        ));
-    }
-    let malformed = || Failure::from(AuthFault::Rejected(Rejection::Malformed));
-    let text = value.to_str().map_err(|_| malformed())?;
-    let scheme = text.split([' ', '\t', ',']).next().unwrap_or_default();
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Ok(None);
-    }
-    let token = text.strip_prefix("Bearer ").ok_or_else(malformed)?;
-    match PresentedToken::parse(token) {
-        Ok(token) => Ok(Some(token)),
-        Err(MalformedCredential::TooLong) => {
-            Err(Failure::InvalidRequest("The token is longer than 16 KiB".into()))
-        }
-        Err(_) => Err(malformed()),
-    }
+    let fields = headers.get_all(header::AUTHORIZATION).iter();
+    credential::bearer(fields.map(|value| value.as_bytes())).map_err(|fault| match fault {
+        BearerFault::Malformed => AuthFault::Rejected(Rejection::Malformed).into(),
+        BearerFault::Several | BearerFault::TooLong => Failure::InvalidRequest(fault.to_string()),
+    })
 }
 
 /// Whoever asks, authenticated and not revoked.

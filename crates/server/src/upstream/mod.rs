@@ -17,7 +17,7 @@ use url::Url;
 pub use answer::{Answer, UpstreamError};
 use discovery::Discovery;
 pub use discovery::Metadata;
-pub use keys::PublishedKeys;
+pub use keys::{KeySetAddress, PublishedKeys};
 pub use outbox::OutboxWorker;
 
 use crate::config::OAuthClient;

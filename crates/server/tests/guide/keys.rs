@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use maxlab_auth::upstream::{AuthServer, PublishedKeys, UpstreamConfig};
+use maxlab_auth::upstream::{AuthServer, KeySetAddress, PublishedKeys, UpstreamConfig};
 use maxlab_auth_core::clock;
 use maxlab_auth_core::verify::KeySource;
 use maxlab_auth_testkit::{Algorithm, Lie, LyingAuthServer, TokenForge};
@@ -30,7 +30,8 @@ impl Watched {
             client: None,
             timeout: Duration::from_secs(2),
         };
-        let keys = PublishedKeys::new(Arc::new(AuthServer::new(config).unwrap()), None);
+        let server = Arc::new(AuthServer::new(config).unwrap());
+        let keys = PublishedKeys::at(KeySetAddress::new(server, None));
         Self { auth, keys }
     }
 

@@ -28,7 +28,7 @@ pub(super) const STREAM: &str = "revocations";
 pub(super) const NOTICES: &str = "gateway:{revocations}:notices";
 const POSITION: &str = "gateway:{revocations}:position";
 const LEASES: &str = "gateway:{revocations}:leases";
-const FILLED: &str = "gateway:{revocations}:filled";
+pub(super) const FILLED: &str = "gateway:{revocations}:filled";
 const SETTLED: &str = "gateway:{revocations}:settled";
 const PARTS: &str = "gateway:{revocations}:snapshots";
 

@@ -30,6 +30,7 @@ mod entry;
 mod follow;
 mod link;
 mod log;
+mod reader;
 mod revocations;
 mod script;
 mod session_index;
@@ -39,6 +40,7 @@ use maxlab_auth_core::unavailable::Unavailable;
 
 pub use address::RedisNodes;
 use link::Link;
+pub use reader::RedisReader;
 
 /// How many commands go into one trip, at most.
 const BATCH: usize = 200;

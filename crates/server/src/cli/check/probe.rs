@@ -19,7 +19,7 @@ use super::{Finding, Health};
 use crate::app::{admin, open_redis, upstream_config};
 use crate::config::{DatabaseUrl, Environment, JwtKeys, Settings, StoreUrl};
 use crate::policy::PolicyFile;
-use crate::upstream::{AuthServer, Endpoint, PublishedKeys, UpstreamConfig};
+use crate::upstream::{AuthServer, Endpoint, KeySetAddress, PublishedKeys, UpstreamConfig};
 
 /// No component is waited for longer than this.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -203,7 +203,7 @@ async fn key_set(settings: &Settings, server: &Arc<AuthServer>) -> Found {
         }
         JwtKeys::Jwks { url, .. } => url.clone(),
     };
-    let keys = PublishedKeys::new(Arc::clone(server), url);
+    let keys = PublishedKeys::at(KeySetAddress::new(Arc::clone(server), url));
     match keys.keys_for(None, SystemClock.now()).await {
         Ok(Some(keys)) if keys.skipped().is_empty() => healthy("published, and every key can be used"),
         Ok(Some(keys)) => healthy(format!(
