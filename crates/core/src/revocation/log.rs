@@ -71,6 +71,9 @@ pub struct Renewal<'r> {
 /// What was published, and who must have applied it before it is acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
+    /// The place behind which everything up to `position` was written in one step, so that nobody else's entry is among
+    /// it. Where there were too many entries for one step, it is that of the last of several.
+    pub before: Position,
     /// The place of the last entry.
     pub position: Position,
     /// The leases at that very moment.

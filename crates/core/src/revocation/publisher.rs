@@ -227,7 +227,7 @@ impl Publisher {
             for entry in &entries {
                 self.replica.apply(entry);
             }
-            self.note_own(&adopted, published.position, entries.len());
+            self.note_own(&adopted, &published);
             self.mark(lines);
             // The register is read after the lines were committed: if the term stands, any later one is filled with
             // them, and whoever answers under this one is among the holders.
@@ -245,11 +245,10 @@ impl Publisher {
     }
 
     /// What this instance published right behind what it had applied need not come back to it over the stream.
-    fn note_own(&self, adopted: &Adopted, position: Position, entries: usize) {
-        let before = position.saturating_sub(entries as Position);
+    fn note_own(&self, adopted: &Adopted, published: &Published) {
         self.membership.with(|member| {
             if member.term() == Some(adopted.term.number) {
-                member.published(before, position);
+                member.published(published.before, published.position);
             }
         });
     }

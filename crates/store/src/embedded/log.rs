@@ -132,7 +132,11 @@ impl RevocationLog for EmbeddedStore {
         .await?;
         let holders = holders(&mut held).await?;
         held.commit().await?;
-        Ok(Published { position, holders })
+        Ok(Published {
+            before: position.saturating_sub(entries.len() as Position),
+            position,
+            holders,
+        })
     }
 
     async fn holders(&self) -> Result<Vec<Holder>, Unavailable> {

@@ -110,6 +110,7 @@ impl RevocationLog for RedisStore {
                 .in_epoch::<(Position, Vec<(String, String)>)>(epoch, &command)
                 .await?;
             published = Some(Published {
+                before: position.saturating_sub(group.len() as Position),
                 position,
                 holders: leases.iter().filter_map(holder).collect(),
             });
