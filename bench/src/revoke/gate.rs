@@ -36,7 +36,7 @@ impl Caller for GateCaller {
     async fn revoke(&mut self, number: usize) -> Result<()> {
         let now = SystemClock.now();
         let key = RevocationKey::Token(TokenKey::from_jti(&jti(number)));
-        let event = AuditEvent::new(AuditKind::Revoke, now, &Origin::default()).on(&key.to_string());
+        let event = AuditEvent::new(AuditKind::Revoke, now, &Origin::default()).on(key.to_string());
         let own = Revocation {
             key,
             cutoff: None,
