@@ -1,5 +1,6 @@
 //! At the HTTP door: `POST /oauth/revoke` to gateways that run as processes, over connections that stay open.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
@@ -35,6 +36,7 @@ impl Tokens {
 }
 
 struct DoorCaller {
+    gateway: SocketAddr,
     client: RawClient,
     tokens: Arc<Vec<String>>,
 }
@@ -47,6 +49,12 @@ impl DoorCaller {
 }
 
 impl Caller for DoorCaller {
+    /// A gateway closes connections on which nothing comes for a while.
+    async fn prepare(&mut self) -> Result<()> {
+        self.client = RawClient::connect(self.gateway).await?;
+        Ok(())
+    }
+
     async fn revoke(&mut self, number: usize) -> Result<()> {
         let body = format!("token={}", self.tokens[number]);
         let request = format!(
@@ -72,6 +80,7 @@ pub(super) async fn run(stores: Stores, instances: usize, tokens: &Tokens, plan:
     let mut callers = Vec::new();
     for gateway in gateways.spread(plan.callers, GatewayProcess::addr) {
         callers.push(DoorCaller {
+            gateway,
             client: RawClient::connect(gateway).await?,
             tokens: Arc::clone(&tokens.all),
         });
@@ -106,6 +115,7 @@ async fn refused_everywhere(gateways: &[GatewayProcess], tokens: &Tokens, end: O
     let revoked = &tokens.all[..end.unwrap_or(tokens.all.len())];
     for gateway in gateways {
         let mut caller = DoorCaller {
+            gateway: gateway.addr(),
             client: RawClient::connect(gateway.addr()).await?,
             tokens: Arc::clone(&tokens.all),
         };

@@ -29,6 +29,10 @@ const POLICY: RevocationPolicy = RevocationPolicy {
 struct GateCaller(Arc<Revocations>);
 
 impl Caller for GateCaller {
+    async fn prepare(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     async fn revoke(&mut self, number: usize) -> Result<()> {
         let now = SystemClock.now();
         let key = RevocationKey::Token(TokenKey::from_jti(&jti(number)));

@@ -14,11 +14,15 @@ use crate::percentiles::Percentiles;
 const PAUSE: Duration = Duration::from_millis(5);
 /// So many revokes make an undisturbed round.
 const ALONE: usize = 150;
+/// So many callers take turns in it: as often one of each instance, for 1, 3 and 10 of them.
+const ALONE_IN_TURN: usize = 30;
 /// An undisturbed round takes no longer than this.
 const LONGEST_ROUND: Duration = Duration::from_secs(4);
 
 /// Somebody who can revoke what has a number; each number is given once.
 pub(super) trait Caller: Send + 'static {
+    /// Gets ready for a round, where it has waited since the last one.
+    fn prepare(&mut self) -> impl Future<Output = Result<()>> + Send;
     /// Revokes, and returns when that is acknowledged.
     fn revoke(&mut self, number: usize) -> impl Future<Output = Result<()>> + Send;
 }
@@ -82,9 +86,12 @@ pub(super) async fn measure<C: Caller>(
 }
 
 async fn undisturbed<C: Caller>(callers: &mut [C], supply: &Supply) -> Result<[f64; 2]> {
+    let count = callers.len().min(ALONE_IN_TURN);
+    for caller in callers.iter_mut().take(count) {
+        caller.prepare().await?;
+    }
     let started = Instant::now();
     let mut nanos = Vec::with_capacity(ALONE);
-    let count = callers.len();
     for turn in 0..ALONE {
         if started.elapsed() > LONGEST_ROUND {
             break;
@@ -99,10 +106,13 @@ async fn undisturbed<C: Caller>(callers: &mut [C], supply: &Supply) -> Result<[f
 
 /// All of them as fast as they are answered.
 async fn at_once<C: Caller>(
-    callers: Vec<C>,
+    mut callers: Vec<C>,
     supply: &Arc<Supply>,
     span: Duration,
 ) -> Result<(Vec<C>, (f64, [f64; 2]))> {
+    for caller in &mut callers {
+        caller.prepare().await?;
+    }
     let started = Instant::now();
     let mut tasks = JoinSet::new();
     for mut caller in callers {

@@ -22,6 +22,7 @@ pub async fn revocation_log<S: RevocationLog + RevocationStore + 'static>(make: 
         those_who_come_first_agree_on_the_data_set,
         what_is_published_is_found_directly_and_comes_over_the_stream,
         positions_have_no_gap_whoever_publishes,
+        what_was_written_in_one_step_is_ones_own,
         a_position_and_the_leases_are_read_in_one_step,
         a_lease_that_was_not_renewed_since_is_evicted,
         notices_of_what_was_applied_arrive,
@@ -148,6 +149,41 @@ async fn positions_have_no_gap_whoever_publishes(log: Arc<impl RevocationLog + R
     let news = read(&mut stream, |news| news.entries.len() >= 160).await;
     for (one, position) in news.entries.iter().zip(1..) {
         assert_eq!((one.before, one.position), (position - 1, position));
+    }
+}
+
+/// An instance takes what it published for applied, so nobody else's entry may be among it, however long it was.
+async fn what_was_written_in_one_step_is_ones_own(log: Arc<impl RevocationLog + RevocationStore + 'static>) {
+    const ENTRIES: usize = 1_300;
+    let epoch = epoch(log.as_ref()).await;
+    let mut stream = log.follow(&epoch, 0).await.unwrap();
+    let mut publishers = JoinSet::new();
+    for who in 0..4 {
+        let (log, epoch) = (Arc::clone(&log), epoch.clone());
+        publishers.spawn(async move {
+            let entries: Vec<_> = (0..ENTRIES).map(|n| order(&format!("{who}-{n}"), 60)).collect();
+            (who, log.publish(&epoch, &entries, now()).await.unwrap())
+        });
+    }
+    let published = publishers.join_all().await;
+    let news = read(&mut stream, |news| news.entries.len() == 4 * ENTRIES).await;
+    for (who, published) in published {
+        assert!(published.before < published.position, "{published:?}");
+        let own: BTreeSet<_> = (0..ENTRIES)
+            .map(|n| order(&format!("{who}-{n}"), 60))
+            .map(|own| name(&own))
+            .collect();
+        let step = published.before..published.position;
+        for one in news.entries.iter().filter(|one| step.contains(&one.before)) {
+            assert!(own.contains(&name(&one.entry)), "{who}: {one:?}");
+        }
+    }
+}
+
+fn name(entry: &JournalEntry) -> String {
+    match entry {
+        JournalEntry::Revoked(order) => order.key.name(),
+        JournalEntry::Spared(spare) => spare.key.name(),
     }
 }
 
