@@ -18,6 +18,7 @@ use crate::requirement::{Anybody, Question, Requirement};
 
 /// Why there is no guard.
 #[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SetupFault {
     /// An address is none.
     #[error("the address of the gateway or of the key set is not an http or https URL")]
@@ -41,7 +42,7 @@ pub struct AuthGuard {
 }
 
 enum Way {
-    Local(Local),
+    Local(Box<Local>),
     Gateway(Gateway),
 }
 
@@ -75,7 +76,7 @@ impl AuthGuard {
     /// # Errors
     /// The settings make no guard; Redis and the key set need not answer yet.
     pub fn local(settings: VerifyLocally) -> Result<Self, SetupFault> {
-        Ok(Self::of(Way::Local(Local::start(settings)?)))
+        Ok(Self::of(Way::Local(Box::new(Local::start(settings)?))))
     }
 
     /// A guard that asks a gateway on each request.

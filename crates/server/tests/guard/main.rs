@@ -1,7 +1,7 @@
 //! The guard library in applications of its own, beside a real gateway on a real Redis.
 //!
 //! The routes are those of the library's example, so that it is tested as it is shown.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 mod asking;
 mod both;
