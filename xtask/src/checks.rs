@@ -46,6 +46,9 @@ pub(crate) fn run(workspace: &Workspace, report: &mut Report) {
     });
     report.step("the guard library is light", || library::is_light(workspace));
     report.step("the guard library alone", || library::builds_alone(workspace));
+    report.step("the guard library's documentation", || {
+        library::shows_what_compiles(workspace)
+    });
     report.step("advisories", || advisories(workspace));
     report.step("docs", || {
         let mut doc = workspace.cargo(&["doc", "--workspace", "--no-deps", "--locked"]);

@@ -31,6 +31,12 @@ pub(crate) fn builds_alone(workspace: &Workspace) -> Result<Ended> {
     Ok(Ended::Passed)
 }
 
+/// What its documentation shows compiles, and what it says cannot compile does not. (nextest runs no such tests.)
+pub(crate) fn shows_what_compiles(workspace: &Workspace) -> Result<Ended> {
+    shell::run(&mut workspace.cargo(&["test", "--doc", "--locked", "-p", LIBRARY]))?;
+    Ok(Ended::Passed)
+}
+
 /// Nothing of the service's own weight stands in the library's dependencies.
 pub(crate) fn is_light(workspace: &Workspace) -> Result<Ended> {
     let tree = [

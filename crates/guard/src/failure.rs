@@ -14,6 +14,7 @@ use serde_json::json;
 
 /// Why a request does not reach the handler.
 #[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Failure {
     /// It carries no credential.
     #[error("there is no credential")]

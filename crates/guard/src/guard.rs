@@ -18,6 +18,7 @@ use crate::requirement::{Anybody, Question, Requirement};
 
 /// Why there is no guard.
 #[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SetupFault {
     /// An address is none.
     #[error("the address of the gateway or of the key set is not an http or https URL")]
