@@ -1,7 +1,6 @@
 //! One connection, from its first byte to its close.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,13 +13,13 @@ use futures::future::BoxFuture;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use super::ServeLimits;
 use super::activity::{Activity, Exchange, Patience};
+use super::listener::Arrival;
 use super::stream::ClientStream;
 use crate::http::peer::PeerAddr;
 
@@ -63,8 +62,8 @@ impl Connections {
     }
 
     /// Serves one connection until it closes, outstays its patience, or is cut.
-    pub(super) async fn serve(self, socket: TcpStream, peer: SocketAddr) {
-        let _ = socket.set_nodelay(true);
+    pub(super) async fn serve(self, arrival: Arrival) {
+        let Arrival { socket, peer } = arrival;
         let activity = Activity::new(Patience {
             header: self.limits.header_timeout,
             idle: self.limits.idle_timeout,
@@ -77,7 +76,7 @@ impl Connections {
         ));
         let service = Exchanges {
             router: self.router,
-            peer: PeerAddr(peer),
+            peer,
             activity: Arc::clone(&activity),
         };
         let mut connection = pin!(self.protocol.serve_connection(io, service));
