@@ -14,13 +14,15 @@ pub enum PeerAddr {
     /// A Unix socket's, which has no address. Whoever may open the socket is a trusted proxy: the file's permissions name
     /// it, as `TRUSTED_PROXIES` names addresses.
     Unix,
+    /// A front proxy's that asks by gRPC, and is known for one by the port it asks at.
+    Proxy(SocketAddr),
 }
 
 impl PeerAddr {
     /// Its address. Who comes by a Unix socket is on this machine.
     pub fn ip(self) -> IpAddr {
         match self {
-            Self::Tcp(address) => address.ip().to_canonical(),
+            Self::Tcp(address) | Self::Proxy(address) => address.ip().to_canonical(),
             Self::Unix => IpAddr::V4(Ipv4Addr::LOCALHOST),
         }
     }
@@ -29,7 +31,7 @@ impl PeerAddr {
     pub fn is_trusted(self, trusted: &[IpNet]) -> bool {
         match self {
             Self::Tcp(address) => is_trusted(address.ip(), trusted),
-            Self::Unix => true,
+            Self::Unix | Self::Proxy(_) => true,
         }
     }
 }
@@ -37,7 +39,7 @@ impl PeerAddr {
 impl fmt::Display for PeerAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp(address) => address.fmt(f),
+            Self::Tcp(address) | Self::Proxy(address) => address.fmt(f),
             Self::Unix => f.write_str("unix"),
         }
     }

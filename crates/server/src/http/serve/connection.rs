@@ -19,9 +19,10 @@ use tower::Service;
 
 use super::ServeLimits;
 use super::activity::{Activity, Exchange, Patience};
-use super::listener::Arrival;
+use super::listener::{Accepted, Arrival, Socket};
 use super::stream::ClientStream;
 use crate::http::peer::PeerAddr;
+use crate::observed;
 
 /// An exchange lasts at most as long as its deadlines (head, body, handler), and then its answer is written. On a
 /// connection where none has begun or ended for this long the client is at fault.
@@ -64,6 +65,9 @@ impl Connections {
     /// Serves one connection until it closes, outstays its patience, or is cut.
     pub(super) async fn serve(self, arrival: Arrival) {
         let Arrival { socket, peer } = arrival;
+        let Some(socket) = self.opened(socket, peer).await else {
+            return;
+        };
         let activity = Activity::new(Patience {
             header: self.limits.header_timeout,
             idle: self.limits.idle_timeout,
@@ -108,6 +112,28 @@ impl Connections {
                 () = self.cut.cancelled() => return,
             }
         }
+    }
+}
+
+impl Connections {
+    /// The socket after its TLS handshake, where there is one. The client has as long for it as for a request's head.
+    async fn opened(&self, accepted: Accepted, peer: PeerAddr) -> Option<Socket> {
+        let (socket, acceptor) = match accepted {
+            Accepted::Ready(socket) => return Some(socket),
+            Accepted::Tls(socket, acceptor) => (socket, acceptor),
+        };
+        let shaken = tokio::select! {
+            shaken = timeout(self.limits.header_timeout, acceptor.accept(socket)) => shaken,
+            () = self.cut.cancelled() => return None,
+        };
+        let fault = match shaken {
+            Ok(Ok(stream)) => return Some(Socket::Tls(Box::new(stream))),
+            Ok(Err(fault)) => fault.to_string(),
+            Err(_) => "it takes too long".to_owned(),
+        };
+        observed::handshake_failed();
+        tracing::debug!(%peer, fault, "no TLS handshake");
+        None
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where connections come from: TCP or a Unix socket, and the socket that each gives.
+//! Where connections come from: TCP, TLS or a Unix socket, and the socket that each gives.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -7,23 +7,37 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::unix::UnixDoor;
 use crate::http::peer::PeerAddr;
 
 /// One place to listen at.
-#[derive(Debug)]
 pub enum Listener {
     /// HTTP over TCP.
     Tcp(TcpListener),
+    /// HTTP over TLS.
+    Tls(TcpListener, TlsAcceptor),
     /// HTTP over a Unix socket.
     Unix(UnixDoor),
+}
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(listener) => f.debug_tuple("Tcp").field(listener).finish(),
+            Self::Tls(listener, _) => f.debug_tuple("Tls").field(listener).finish_non_exhaustive(),
+            Self::Unix(door) => f.debug_tuple("Unix").field(door).finish(),
+        }
+    }
 }
 
 impl Listener {
     fn address(&self) -> io::Result<String> {
         match self {
             Self::Tcp(listener) => Ok(listener.local_addr()?.to_string()),
+            Self::Tls(listener, _) => Ok(format!("{} (TLS)", listener.local_addr()?)),
             Self::Unix(door) => Ok(format!("unix:{}", door.path().display())),
         }
     }
@@ -33,12 +47,19 @@ impl Listener {
             Self::Tcp(listener) => listener.poll_accept(cx).map_ok(|(socket, peer)| {
                 let _ = socket.set_nodelay(true);
                 Arrival {
-                    socket: Socket::Tcp(socket),
+                    socket: Accepted::Ready(Socket::Tcp(socket)),
+                    peer: PeerAddr::Tcp(peer),
+                }
+            }),
+            Self::Tls(listener, acceptor) => listener.poll_accept(cx).map_ok(|(socket, peer)| {
+                let _ = socket.set_nodelay(true);
+                Arrival {
+                    socket: Accepted::Tls(socket, acceptor.clone()),
                     peer: PeerAddr::Tcp(peer),
                 }
             }),
             Self::Unix(door) => door.poll_accept(cx).map_ok(|socket| Arrival {
-                socket: Socket::Unix(socket),
+                socket: Accepted::Ready(Socket::Unix(socket)),
                 peer: PeerAddr::Unix,
             }),
         }
@@ -90,16 +111,23 @@ impl Listeners {
 }
 
 /// A connection as it was accepted.
-#[derive(Debug)]
 pub(super) struct Arrival {
-    pub(super) socket: Socket,
+    pub(super) socket: Accepted,
     pub(super) peer: PeerAddr,
+}
+
+/// A client's socket, or what first has to become one.
+pub(super) enum Accepted {
+    Ready(Socket),
+    /// The handshake is still to come. It takes as long as the client likes, so it is the connection's own affair.
+    Tls(TcpStream, TlsAcceptor),
 }
 
 /// A client's socket. One type for every kind, so that what is built on it is compiled once.
 #[derive(Debug)]
 pub(super) enum Socket {
     Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
     Unix(UnixStream),
 }
 
@@ -108,6 +136,7 @@ macro_rules! each {
     ($socket:expr, $inner:ident => $do:expr) => {
         match $socket {
             Socket::Tcp($inner) => $do,
+            Socket::Tls($inner) => $do,
             Socket::Unix($inner) => $do,
         }
     };
