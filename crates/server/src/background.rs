@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use maxlab_auth_core::engine::Engine;
 use maxlab_auth_core::session::SessionStore;
 use maxlab_auth_core::unavailable::Unavailable;
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::instance::Claim;
 use crate::policy::PolicyFile;
+use crate::tls::CertificateFiles;
 use crate::upstream::{OutboxWorker, PublishedKeys};
 
 /// The outbox is looked at so often.
@@ -22,8 +24,8 @@ const OUTBOX: Duration = Duration::from_millis(500);
 const RECONCILE: Duration = Duration::from_secs(1);
 /// Keys that grow old are looked for so often.
 const KEYS: Duration = Duration::from_secs(5);
-/// The policy file is looked at so often; a change counts at the second look that finds it.
-const POLICY: Duration = Duration::from_millis(500);
+/// The policy and the certificate are looked at so often; a change counts at the second look that finds it.
+const FILES: Duration = Duration::from_millis(500);
 /// What has expired is cleaned away so often.
 const PURGE: Duration = Duration::from_secs(300);
 /// What has expired is forgotten in memory so often, so many entries at a time.
@@ -47,6 +49,8 @@ pub struct Background {
     pub data_dir: PathBuf,
     /// The policy, to be looked at again.
     pub policy: Option<Arc<PolicyFile>>,
+    /// The certificate, to be looked at again.
+    pub certificate: Option<Arc<CertificateFiles>>,
 }
 
 impl std::fmt::Debug for Background {
@@ -77,17 +81,13 @@ impl Background {
         if self.engine.parts().revocations.policy().from_memory {
             self.spawn_replica(stop, &mut tasks);
         }
-        if let Some(policy) = &self.policy {
-            let policy = Arc::clone(policy);
-            tasks.spawn(every(POLICY, "policy", stop.clone(), move || {
-                let policy = Arc::clone(&policy);
-                async move {
-                    let looked = spawn_blocking(move || policy.look_again()).await;
-                    looked.map_err(|fault| {
-                        Unavailable::store(format!("the policy file was not looked at: {fault}"))
-                    })
-                }
-            }));
+        if let Some(policy) = self.policy.clone() {
+            let look = move || policy.look_again();
+            tasks.spawn(every(FILES, "policy", stop.clone(), looking(look)));
+        }
+        if let Some(certificate) = self.certificate.clone() {
+            let look = move || certificate.look_again();
+            tasks.spawn(every(FILES, "certificate", stop.clone(), looking(look)));
         }
         if let Some(keys) = &self.keys {
             let (keys, engine) = (Arc::clone(keys), self.engine.clone());
@@ -149,6 +149,20 @@ impl Background {
         let sessions = self.sessions.purge(now).await?;
         tracing::debug!(lines, entries, tokens, sessions, "cleaned away what has expired");
         Ok(())
+    }
+}
+
+/// Looks at files, which blocks.
+fn looking<L>(look: L) -> impl FnMut() -> BoxFuture<'static, Result<(), Unavailable>>
+where
+    L: Fn() + Clone + Send + 'static,
+{
+    move || {
+        let look = look.clone();
+        Box::pin(async move {
+            let looked = spawn_blocking(look).await;
+            looked.map_err(|fault| Unavailable::store(format!("a file was not looked at: {fault}")))
+        })
     }
 }
 

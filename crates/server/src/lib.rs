@@ -9,5 +9,7 @@ pub mod metrics;
 pub mod observed;
 pub mod policy;
 pub mod telemetry;
+pub mod tls;
 pub mod upstream;
 pub mod verifiers;
+mod watched;

@@ -46,6 +46,21 @@ pub fn policy_is_stale(stale: bool) {
     gauge!(metrics::POLICY_STALE).set(f64::from(u8::from(stale)));
 }
 
+/// A changed certificate was looked at.
+pub fn certificate_reloaded(outcome: &'static str) {
+    counter!(metrics::TLS_RELOADS, "outcome" => outcome).increment(1);
+}
+
+/// Whether the certificate's files are others than those in force.
+pub fn certificate_is_stale(stale: bool) {
+    gauge!(metrics::TLS_STALE).set(f64::from(u8::from(stale)));
+}
+
+/// A client did not get through the handshake.
+pub fn handshake_failed() {
+    counter!(metrics::TLS_HANDSHAKE_FAILURES).increment(1);
+}
+
 /// A component did not answer.
 pub fn unavailable(fault: &Unavailable) {
     if fault.component() != Component::Upstream {

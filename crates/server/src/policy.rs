@@ -9,6 +9,7 @@ use maxlab_auth_core::guard::Admin;
 use maxlab_auth_core::policy::{Policy, PolicyFaults};
 
 use crate::observed;
+use crate::watched::{Seen, Watched};
 
 /// The longest policy file, in bytes.
 const LONGEST: u64 = 1024 * 1024;
@@ -34,24 +35,13 @@ pub enum PolicyFileFault {
     },
 }
 
-/// What was found in place of the file, as far as it differs from what is in force.
-#[derive(Debug, Default)]
-struct Change {
-    /// The text in force.
-    in_force: String,
-    /// What the last look found; a file that is being written is seen half.
-    unsettled: Option<Result<String, String>>,
-    /// What was looked at and refused, and said so.
-    refused: Option<Result<String, String>>,
-}
-
 /// A policy, as its file says it.
 #[derive(Debug)]
 pub struct PolicyFile {
     path: PathBuf,
     admin: Admin,
     current: ArcSwap<Policy>,
-    change: Mutex<Change>,
+    change: Mutex<Watched<String>>,
 }
 
 impl PolicyFile {
@@ -73,10 +63,7 @@ impl PolicyFile {
             path: path.to_owned(),
             admin,
             current: ArcSwap::from_pointee(policy),
-            change: Mutex::new(Change {
-                in_force: text,
-                ..Change::default()
-            }),
+            change: Mutex::new(Watched::new(text)),
         })
     }
 
@@ -90,34 +77,25 @@ impl PolicyFile {
     pub fn look_again(&self) {
         let found = read(&self.path);
         let mut change = self.change.lock().unwrap_or_else(PoisonError::into_inner);
-        if found.as_ref() == Ok(&change.in_force) {
-            change.unsettled = None;
-            if change.refused.take().is_some() {
+        let found = match change.look(found) {
+            Seen::Nothing => return,
+            Seen::Mended => {
                 tracing::info!(path = %self.path.display(), "the policy file is again the one in force");
                 observed::policy_is_stale(false);
+                return;
             }
-            return;
-        }
-        if change.refused.as_ref() == Some(&found) {
-            change.unsettled = None;
-            return;
-        }
-        if change.unsettled.as_ref() != Some(&found) {
-            change.unsettled = Some(found);
-            return;
-        }
-        change.unsettled = None;
+            Seen::New(found) => found,
+        };
         match self.adopted(&found) {
             Ok(rules) => {
                 tracing::info!(path = %self.path.display(), rules, "goes by the changed policy file");
-                change.in_force = found.unwrap_or_default();
-                change.refused = None;
+                change.adopt(found.unwrap_or_default());
                 observed::policy_reloaded("applied");
                 observed::policy_is_stale(false);
             }
             Err(why) => {
                 tracing::error!(path = %self.path.display(), "goes on with the policy that it has, since {why}");
-                change.refused = Some(found);
+                change.refuse(found);
                 observed::policy_reloaded("refused");
                 observed::policy_is_stale(true);
             }

@@ -10,6 +10,7 @@ use secrecy::ExposeSecret as _;
 use crate::config::{IdentitySettings, Settings, generated_signing_key};
 use crate::http::forward_auth::Door;
 use crate::policy::PolicyFile;
+use crate::tls::CertificateFiles;
 
 /// Who is an administrator.
 pub(crate) fn admin(settings: &Settings) -> Admin {
@@ -33,6 +34,16 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Door> {
         None => None,
     };
     Ok(Door { policy, tokens })
+}
+
+/// The certificate, where TLS is wanted.
+pub(super) fn certificate(settings: &Settings) -> anyhow::Result<Option<Arc<CertificateFiles>>> {
+    let Some(tls) = &settings.listen.tls else {
+        return Ok(None);
+    };
+    let files =
+        CertificateFiles::open(&tls.certificate, &tls.key).context("TLS_CERT_FILE and TLS_KEY_FILE")?;
+    Ok(Some(Arc::new(files)))
 }
 
 fn tokens(identity: &IdentitySettings, settings: &Settings) -> anyhow::Result<IdentityTokens> {

@@ -35,6 +35,7 @@ use crate::http::oauth::RefreshFlights;
 use crate::http::router;
 use crate::http::serve::ServeLimits;
 use crate::metrics::{self, Metrics};
+use crate::tls::CertificateFiles;
 use crate::upstream::{AuthServer, KeySetAddress, OutboxWorker, PublishedKeys, UpstreamConfig};
 use crate::verifiers::{AccountVerifier, IntrospectionVerifier, UserinfoVerifier};
 
@@ -46,6 +47,8 @@ const VERDICT_BYTES: u64 = 64 * 1024 * 1024;
 pub struct App {
     /// What it was told.
     pub settings: Settings,
+    /// The certificate, where there is TLS.
+    pub certificate: Option<Arc<CertificateFiles>>,
     /// What the handlers share.
     pub gateway: Gateway,
     /// What goes on beside the requests.
@@ -56,10 +59,12 @@ impl App {
     /// Opens the stores and wires everything together.
     ///
     /// # Errors
-    /// A store cannot be opened, or is one that would lose what it must keep; or the policy file is faulty.
+    /// A store cannot be opened, or is one that would lose what it must keep; or the policy file or the certificate is
+    /// faulty.
     pub async fn open(settings: Settings) -> anyhow::Result<Self> {
         let door = door::open(&settings)?;
-        Box::pin(Self::assemble(settings, door)).await
+        let certificate = door::certificate(&settings)?;
+        Box::pin(Self::assemble(settings, door, certificate)).await
     }
 
     /// The same for a command that works beside a running gateway and answers no request: a faulty policy does not keep an
@@ -68,10 +73,14 @@ impl App {
     /// # Errors
     /// A store cannot be opened, or is one that would lose what it must keep.
     pub async fn beside(settings: Settings) -> anyhow::Result<Self> {
-        Box::pin(Self::assemble(settings, Door::default())).await
+        Box::pin(Self::assemble(settings, Door::default(), None)).await
     }
 
-    async fn assemble(settings: Settings, door: Door) -> anyhow::Result<Self> {
+    async fn assemble(
+        settings: Settings,
+        door: Door,
+        certificate: Option<Arc<CertificateFiles>>,
+    ) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         std::fs::create_dir_all(&settings.app.data_dir)
             .with_context(|| format!("DATA_DIR {} cannot be made", settings.app.data_dir.display()))?;
@@ -105,11 +114,13 @@ impl App {
             sessions: stores.sessions,
             data_dir: settings.app.data_dir.clone(),
             policy: door.policy.clone(),
+            certificate: certificate.clone(),
         };
         let metrics = Metrics::install().context("the metrics could not be set up")?;
         let gateway = Arc::new(shared(&settings, engine, server, components, metrics, door));
         Ok(Self {
             settings,
+            certificate,
             gateway,
             background,
         })

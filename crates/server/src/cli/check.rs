@@ -57,6 +57,7 @@ impl Finding {
             "store" => "REDIS_URL and DATA_DIR",
             "database" => "DATABASE_URL and DATA_DIR",
             "policy" => "POLICY_FILE",
+            "certificate" => "TLS_CERT_FILE and TLS_KEY_FILE",
             "key_set" => "JWKS_URL and EXTERNAL_AUTH_URL",
             _ => "EXTERNAL_AUTH_URL",
         }

@@ -13,14 +13,15 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::args::DevArgs;
-use super::serve::{self, listen};
+use super::doors::{Doors, listen};
+use super::serve;
 use super::{Stop, output, stopping};
 use crate::app::App;
 use crate::config::{Environment, Settings, Source, dev_defaults};
 use screen::Screen;
 
-/// Settings that would lead away from the development authorization server or out of the data folder.
-const NOT_HERE: [&str; 8] = [
+/// Settings that would lead away from the development authorization server, out of the data folder, or off plain http.
+const NOT_HERE: [&str; 11] = [
     "REDIS_URL",
     "DATABASE_URL",
     "OAUTH_CLIENT_SECRET",
@@ -29,6 +30,9 @@ const NOT_HERE: [&str; 8] = [
     "JWT_AUDIENCE",
     "JWT_SECRET_KEY",
     "INTROSPECTION_URL",
+    "TLS_CERT_FILE",
+    "TLS_KEY_FILE",
+    "TLS_PORT",
 ];
 
 /// What these are not set for here is as it should be in development, and no news.
@@ -58,8 +62,7 @@ pub(super) async fn dev(args: &DevArgs) -> Result<(), Stop> {
     }
     let loopback = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), args.idp_port);
     let idp_listener = listen(loopback, "choose another with --idp-port").await?;
-    let wanted = SocketAddr::new(settings.app.host, settings.app.port);
-    let listener = listen(wanted, "choose another with --port").await?;
+    let doors = Doors::open(&settings, "choose another with --port").await?;
     serve::begin_logs(&settings)?;
     for warning in warnings
         .iter()
@@ -68,7 +71,7 @@ pub(super) async fn dev(args: &DevArgs) -> Result<(), Stop> {
         tracing::warn!(setting = warning.name, "{warning}");
     }
     let stop = stopping::on_signal()?;
-    Ok(run(settings, listener, idp_listener, &stop).await?)
+    Ok(run(settings, doors, idp_listener, &stop).await?)
 }
 
 fn source(args: &DevArgs) -> Source {
@@ -98,11 +101,11 @@ fn issuer(idp_port: u16) -> String {
 
 async fn run(
     settings: Settings,
-    listener: TcpListener,
+    doors: Doors,
     idp_listener: TcpListener,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let (address, idp_address) = (listener.local_addr()?, idp_listener.local_addr()?);
+    let (address, idp_address) = (doors.address()?, idp_listener.local_addr()?);
     let idp_config = idp_config(&settings, address.port(), idp_address.port());
     let screen = Screen::new(address, &idp_config, &settings)?;
     // It ends last: what waits in the outbox may still reach it.
@@ -117,7 +120,7 @@ async fn run(
         served
     };
     let gateway = async {
-        let served = gateway(settings, listener, stop).await;
+        let served = gateway(settings, doors, stop).await;
         idp_stop.cancel();
         served
     };
@@ -133,14 +136,14 @@ async fn run(
     shown
 }
 
-async fn gateway(settings: Settings, listener: TcpListener, stop: &CancellationToken) -> anyhow::Result<()> {
-    let address = listener.local_addr()?;
+async fn gateway(settings: Settings, doors: Doors, stop: &CancellationToken) -> anyhow::Result<()> {
+    let address = doors.address()?;
     let app = tokio::select! {
         opened = Box::pin(App::open(settings)) => opened.inspect_err(|_| stop.cancel())?,
         () = stop.cancelled() => return Ok(()),
     };
     serve::announce(&app, address);
-    serve::run(&app, listener, stop).await
+    serve::run(&app, doors, stop).await
 }
 
 fn idp_config(settings: &Settings, port: u16, idp_port: u16) -> DevIdpConfig {

@@ -5,6 +5,7 @@ mod audit;
 mod check;
 mod denylist;
 mod dev;
+mod doors;
 mod guarantee;
 pub mod keygen;
 mod openapi;

@@ -1,20 +1,18 @@
 //! `serve`: the gateway, until it is told to stop.
 
-use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
-use tokio::net::TcpListener;
+use anyhow::anyhow;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Stop;
+use super::doors::Doors;
 use super::guarantee::Guarantee;
 use super::stopping;
 use crate::app::App;
 use crate::config::{DatabaseUrl, Environment, Settings, Source, StoreUrl};
-use crate::http;
 use crate::telemetry::{self, LogFormat};
 
 /// What goes on beside the requests gets at least this long to end, however short `SHUTDOWN_SECONDS` is.
@@ -28,14 +26,13 @@ pub(super) async fn serve() -> Result<(), Stop> {
         tracing::warn!(setting = warning.name, "{warning}");
     }
     let stop = stopping::on_signal()?;
-    let wanted = SocketAddr::new(settings.app.host, settings.app.port);
-    let listener = listen(wanted, "set PORT (or HOST) to another one").await?;
+    let doors = Doors::open(&settings, "set PORT (or HOST) to another one").await?;
     let app = tokio::select! {
         opened = Box::pin(App::open(settings)) => opened?,
         () = stop.cancelled() => return Ok(()),
     };
-    announce(&app, listener.local_addr()?);
-    Ok(run(&app, listener, &stop).await?)
+    announce(&app, doors.address()?);
+    Ok(run(&app, doors, &stop).await?)
 }
 
 /// Logs as the settings say: JSON in production, readable elsewhere.
@@ -47,32 +44,8 @@ pub(super) fn begin_logs(settings: &Settings) -> anyhow::Result<()> {
     Ok(telemetry::init(format, &settings.app.log_directives)?)
 }
 
-/// Takes an address to listen on. `remedy` says how to choose another one.
-pub(super) async fn listen(address: SocketAddr, remedy: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|fault| {
-        let port = address.port();
-        match fault.kind() {
-            io::ErrorKind::AddrInUse => {
-                anyhow!("port {port} is taken: another program listens on {address}. Stop it, or {remedy}.")
-            }
-            io::ErrorKind::PermissionDenied => {
-                anyhow!(
-                    "this user may not listen on {address}: ports below 1024 are for root. Please {remedy}."
-                )
-            }
-            io::ErrorKind::AddrNotAvailable => {
-                anyhow!(
-                    "{} is no address of this machine. Set HOST to one of its own, or to 0.0.0.0.",
-                    address.ip()
-                )
-            }
-            _ => anyhow!("cannot listen on {address}: {fault}. Please {remedy}."),
-        }
-    })
-}
-
 /// Serves until `stop`, then ends what is under way: requests first, then the work beside them.
-pub(super) async fn run(app: &App, listener: TcpListener, stop: &CancellationToken) -> anyhow::Result<()> {
+pub(super) async fn run(app: &App, doors: Doors, stop: &CancellationToken) -> anyhow::Result<()> {
     let halt = CancellationToken::new();
     let mut work = app.background.spawn(&halt);
     let broken = CancellationToken::new();
@@ -83,13 +56,13 @@ pub(super) async fn run(app: &App, listener: TcpListener, stop: &CancellationTok
         }
     };
     let served = async {
-        let served = http::serve::serve(listener, app.router(), app.limits(), told).await;
+        let served = doors.serve(app, told).await;
         halt.cancel();
         served
     };
     let patience = app.settings.app.shutdown.max(LAST_PASS);
     let (served, worked) = tokio::join!(Box::pin(served), watch(&mut work, &halt, &broken, patience));
-    served.context("the listening socket failed")?;
+    served?;
     worked?;
     tracing::info!("stopped");
     Ok(())

@@ -11,6 +11,7 @@ mod fault;
 mod forward_auth;
 mod generated;
 mod jwt_keys;
+mod listen;
 mod parse;
 mod reader;
 mod reference;
@@ -31,6 +32,7 @@ pub use fault::{Fault, Faults, Warning};
 pub use forward_auth::{ForwardAuthSettings, IdentitySettings};
 pub use generated::{GeneratedSecrets, generated_secrets, generated_signing_key, random_text};
 pub use jwt_keys::JwtKeys;
+pub use listen::{ListenSettings, TlsSettings, UnixSettings};
 pub use reader::SettingRow;
 pub use reference::{DefaultValue, Exposure, SettingDoc, reference};
 pub use revocation::{RevocationReads, RevocationSettings};
@@ -49,6 +51,8 @@ use reader::Reader;
 pub struct Settings {
     /// The service itself.
     pub app: AppSettings,
+    /// Where it listens, beside `PORT`.
+    pub listen: ListenSettings,
     /// Where things are kept.
     pub stores: StoreSettings,
     /// The authorization server.
@@ -110,6 +114,7 @@ fn parse(source: &Source, generated: Option<&GeneratedSecrets>) -> Result<Outcom
     let mut reader = Reader::new(source, generated);
     let environment = app::read_environment(&mut reader);
     let app = app::read(&mut reader, environment);
+    let listen = listen::read(&mut reader, app.as_ref());
     let wire = upstream::read_wire(&mut reader, environment);
     let data_dir = app.as_ref().map(|app| app.data_dir.clone());
     let stores = stores::read(&mut reader, wire, data_dir.as_deref());
@@ -129,9 +134,19 @@ fn parse(source: &Source, generated: Option<&GeneratedSecrets>) -> Result<Outcom
     if !faults.is_empty() {
         return Err(Faults::from(faults));
     }
-    match (app, stores, upstream, verify, revocation, session, forward_auth) {
+    match (
+        app,
+        listen,
+        stores,
+        upstream,
+        verify,
+        revocation,
+        session,
+        forward_auth,
+    ) {
         (
             Some(app),
+            Some(listen),
             Some(stores),
             Some(upstream),
             Some(verify),
@@ -141,6 +156,7 @@ fn parse(source: &Source, generated: Option<&GeneratedSecrets>) -> Result<Outcom
         ) => {
             let settings = Settings {
                 app,
+                listen,
                 stores,
                 upstream,
                 verify,

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde::Serialize;
 
-use super::{app, forward_auth, revocation, session, stores, upstream, verify};
+use super::{app, forward_auth, listen, revocation, session, stores, upstream, verify};
 
 /// What a setting is when nobody set it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -87,6 +87,7 @@ impl SettingDoc {
 static REFERENCE: LazyLock<Vec<SettingDoc>> = LazyLock::new(|| {
     [
         app::DOCS,
+        listen::DOCS,
         stores::DOCS,
         upstream::DOCS,
         verify::DOCS,

@@ -51,6 +51,12 @@ pub async fn ready(State(gateway): State<Gateway>) -> Response {
     (status, headers, Json(body)).into_response()
 }
 
+/// Whether every component answers.
+pub async fn is_ready(gateway: &Gateway) -> bool {
+    let components = join_all(gateway.components.iter().map(asked)).await;
+    components.iter().all(|(_, up, _)| *up)
+}
+
 async fn asked(component: &Component) -> (&'static str, bool, Value) {
     let started = Instant::now();
     let answer = timeout(PATIENCE, component.ping.ping()).await;

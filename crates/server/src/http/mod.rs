@@ -7,6 +7,7 @@ pub mod body;
 pub mod cookies;
 pub mod docs;
 pub mod error;
+pub mod ext_authz;
 pub mod extract;
 pub mod forward_auth;
 pub mod gateway;

@@ -1,13 +1,49 @@
 //! From where a request came: the socket's peer, or the client that a trusted proxy names.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use axum::http::HeaderMap;
 use ipnet::IpNet;
 
 /// The other end of the connection, as the socket says. The accept loop puts it into every request's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PeerAddr(pub SocketAddr);
+pub enum PeerAddr {
+    /// A TCP connection's.
+    Tcp(SocketAddr),
+    /// A Unix socket's, which has no address. Whoever may open the socket is a trusted proxy: the file's permissions name
+    /// it, as `TRUSTED_PROXIES` names addresses.
+    Unix,
+    /// A front proxy's that asks by gRPC, and is known for one by the port it asks at.
+    Proxy(SocketAddr),
+}
+
+impl PeerAddr {
+    /// Its address. Who comes by a Unix socket is on this machine.
+    pub fn ip(self) -> IpAddr {
+        match self {
+            Self::Tcp(address) | Self::Proxy(address) => address.ip().to_canonical(),
+            Self::Unix => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        }
+    }
+
+    /// Whether it is a proxy whose word about its clients is taken.
+    pub fn is_trusted(self, trusted: &[IpNet]) -> bool {
+        match self {
+            Self::Tcp(address) => is_trusted(address.ip(), trusted),
+            Self::Unix | Self::Proxy(_) => true,
+        }
+    }
+}
+
+impl fmt::Display for PeerAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) | Self::Proxy(address) => address.fmt(f),
+            Self::Unix => f.write_str("unix"),
+        }
+    }
+}
 
 /// The client's address, as [`client_address`] finds it. A layer puts it into every request's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,24 +54,26 @@ pub struct ClientIp(pub IpAddr);
 ///
 /// An entry that is no address ends the walk at the proxy that wrote it, for what stands further left is then in
 /// doubt. When every entry is a trusted proxy, the left-most is the client.
-pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    let mut address = peer.to_canonical();
+pub fn client_address(peer: PeerAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let mut address = peer.ip();
+    let mut is_proxy = peer.is_trusted(trusted);
     // A proxy appends, to the last header or as a header of its own: together they are one list (RFC 9110 §5.3).
     let mut fields = headers.get_all("x-forwarded-for").into_iter().rev();
     let mut entries = fields
         .by_ref()
         .flat_map(|field| field.as_bytes().rsplit(|byte| *byte == b','));
-    while is_trusted(address, trusted) {
-        match entries.next().and_then(entry) {
-            Some(named) => address = named,
-            None => break,
-        }
+    while is_proxy {
+        let Some(named) = entries.next().and_then(entry) else {
+            break;
+        };
+        address = named;
+        is_proxy = is_trusted(address, trusted);
     }
     address
 }
 
 /// Whether an address is one of a trusted proxy. An IPv4 address mapped into IPv6 is the IPv4 address.
-pub fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     let address = address.to_canonical();
     let mapped = match address {
         IpAddr::V4(address) => Some(IpAddr::V6(address.to_ipv6_mapped())),
@@ -73,12 +111,17 @@ mod tests {
     use super::*;
 
     fn found(peer: &str, forwarded: &[&str], trusted: &[&str]) -> String {
+        let peer = PeerAddr::Tcp(SocketAddr::new(peer.parse().unwrap(), 4711));
+        found_behind(peer, forwarded, trusted)
+    }
+
+    fn found_behind(peer: PeerAddr, forwarded: &[&str], trusted: &[&str]) -> String {
         let mut headers = HeaderMap::new();
         for field in forwarded {
             headers.append("x-forwarded-for", field.parse().unwrap());
         }
         let trusted: Vec<IpNet> = trusted.iter().map(|network| network.parse().unwrap()).collect();
-        client_address(peer.parse().unwrap(), &headers, &trusted).to_string()
+        client_address(peer, &headers, &trusted).to_string()
     }
 
     #[test]
@@ -152,6 +195,28 @@ mod tests {
                 &found(peer, forwarded, trusted),
                 expected,
                 "{peer} {forwarded:?} {trusted:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn who_may_open_the_unix_socket_is_a_trusted_proxy() {
+        let table: &[(&[&str], &[&str], &str)] = &[
+            (&[], &[], "127.0.0.1"),
+            (&["198.51.100.1"], &[], "198.51.100.1"),
+            // Only the last entry is that proxy's; the one before is the word of whoever it names.
+            (&["1.1.1.1, 198.51.100.1"], &[], "198.51.100.1"),
+            (
+                &["1.1.1.1, 198.51.100.1, 10.0.0.2"],
+                &["10.0.0.0/8"],
+                "198.51.100.1",
+            ),
+        ];
+        for (forwarded, trusted, expected) in table {
+            assert_eq!(
+                &found_behind(PeerAddr::Unix, forwarded, trusted),
+                expected,
+                "{forwarded:?} {trusted:?}"
             );
         }
     }

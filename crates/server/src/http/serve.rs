@@ -1,14 +1,12 @@
-//! The accept loop: how many connections there are, how slow each may be, and how they end.
+//! The accept loop, one for all listeners: how many connections there are, how slow each may be, and how they end.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use futures::FutureExt;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
@@ -17,9 +15,15 @@ use crate::metrics;
 
 mod activity;
 mod connection;
+mod listener;
 mod stream;
+mod unix;
 
 use connection::Connections;
+use listener::Arrival;
+
+pub use listener::{Listener, Listeners};
+pub use unix::{SocketFault, UnixDoor};
 
 /// How much a client may take, and how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,26 +63,29 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Serves `router` over HTTP/1.1 and HTTP/2 until `shutdown` is done. Then no new connection is taken, requests under
-/// way are answered, and after [`ServeLimits::drain`] whatever is still open is cut.
+/// way are answered, and after [`ServeLimits::drain`] whatever is still open is cut. The limits hold for all listeners
+/// together.
 ///
 /// # Errors
-/// When `listener` has no address, that is, is no open socket. An accept that fails ends nothing.
+/// When a listener has no address, that is, is no open socket. An accept that fails ends nothing.
 pub async fn serve(
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     router: Router,
     limits: ServeLimits,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
-    let address = listener.local_addr()?;
-    tracing::info!(%address, "listening");
+    let listeners = listeners.into();
+    for address in listeners.addresses()? {
+        tracing::info!(address, "listening");
+    }
     let connections = Connections::new(router, limits);
     let slots = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
     let open = TaskTracker::new();
-    let admit = |(socket, peer): (TcpStream, SocketAddr), slot: OwnedSemaphorePermit| {
+    let admit = |arrival: Arrival, slot: OwnedSemaphorePermit| {
         let connections = connections.clone();
         open.spawn(async move {
             let _counted = metrics::Gauged::one_more(metrics::HTTP_CONNECTIONS);
-            connections.serve(socket, peer).await;
+            connections.serve(arrival).await;
             drop(slot);
         });
     };
@@ -89,7 +96,7 @@ pub async fn serve(
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
                 return std::future::pending().await;
             };
-            (accept_patiently(|| listener.accept()).await, slot)
+            (accept_patiently(|| listeners.accept()).await, slot)
         };
         tokio::select! {
             biased;
@@ -99,13 +106,13 @@ pub async fn serve(
     }
 
     tracing::info!(open = open.len(), "shutting down: taking no more connections");
-    // Clients that the kernel has connected already are served; dropping the listener would reset them.
+    // Clients that the kernel has connected already are served; dropping the listeners would reset them.
     while let Ok(slot) = Arc::clone(&slots).try_acquire_owned()
-        && let Some(Ok(accepted)) = listener.accept().now_or_never()
+        && let Some(Ok(accepted)) = listeners.accept().now_or_never()
     {
         admit(accepted, slot);
     }
-    drop(listener);
+    drop(listeners);
     open.close();
     connections.drain.cancel();
     if timeout(limits.drain, open.wait()).await.is_err() {

@@ -41,6 +41,12 @@ pub const STORE_ERRORS: &str = "store_errors_total";
 pub const POLICY_RELOADS: &str = "policy_reloads_total";
 /// 1 while the policy file cannot be used and an earlier one is in force.
 pub const POLICY_STALE: &str = "policy_stale";
+/// Changed certificates looked at, by `outcome` (`applied`, `refused`).
+pub const TLS_RELOADS: &str = "tls_certificate_reloads_total";
+/// 1 while the certificate's files cannot be used and an earlier certificate is in force.
+pub const TLS_STALE: &str = "tls_certificate_stale";
+/// Clients that did not get through the TLS handshake.
+pub const TLS_HANDSHAKE_FAILURES: &str = "tls_handshake_failures_total";
 /// Always 1; its label `version` says what is running.
 pub const BUILD_INFO: &str = "maxlab_auth_build_info";
 /// Seconds since the process began to keep metrics.
@@ -183,6 +189,15 @@ fn describe() {
         POLICY_STALE,
         "1 while the policy file cannot be used and an earlier one is in force."
     );
+    describe_counter!(TLS_RELOADS, "Changed certificates looked at, by outcome.");
+    describe_gauge!(
+        TLS_STALE,
+        "1 while the certificate's files cannot be used and an earlier certificate is in force."
+    );
+    describe_counter!(
+        TLS_HANDSHAKE_FAILURES,
+        "Clients that did not get through the TLS handshake."
+    );
     describe_gauge!(BUILD_INFO, "Always 1; the label says which version is running.");
     describe_gauge!(
         UPTIME,
@@ -210,12 +225,15 @@ mod tests {
             UPSTREAM_REQUESTS,
             STORE_ERRORS,
             POLICY_RELOADS,
+            TLS_RELOADS,
+            TLS_HANDSHAKE_FAILURES,
         ];
         let gauges = [
             HTTP_REQUESTS_IN_FLIGHT,
             HTTP_CONNECTIONS,
             OUTBOX_BACKLOG,
             POLICY_STALE,
+            TLS_STALE,
             BUILD_INFO,
             UPTIME,
         ];

@@ -19,6 +19,7 @@ use super::{Finding, Health};
 use crate::app::{admin, open_redis, upstream_config};
 use crate::config::{DatabaseUrl, Environment, JwtKeys, Settings, StoreUrl};
 use crate::policy::PolicyFile;
+use crate::tls::CertificateFiles;
 use crate::upstream::{AuthServer, Endpoint, KeySetAddress, PublishedKeys, UpstreamConfig};
 
 /// No component is waited for longer than this.
@@ -46,6 +47,15 @@ pub(super) async fn everything(settings: &Settings) -> Vec<Finding> {
     findings.append(&mut server);
     if let Some(path) = &settings.forward_auth.policy_file {
         findings.push(timed("policy", path.display().to_string(), policy(settings, path)).await);
+    }
+    if let Some(tls) = &settings.listen.tls {
+        let files = CertificateFiles::open(&tls.certificate, &tls.key);
+        let found = async {
+            files
+                .map_err(told)
+                .and_then(|_| healthy("the certificate and its key are a pair"))
+        };
+        findings.push(timed("certificate", tls.certificate.display().to_string(), found).await);
     }
     findings
 }

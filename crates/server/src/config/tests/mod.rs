@@ -4,6 +4,7 @@ mod canary;
 mod faults;
 mod forward_auth;
 mod guide;
+mod listen;
 mod production;
 
 mod sources;

@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use maxlab_auth_core::identity::Identity;
 
 /// Their names.
-const NAMES: [HeaderName; 6] = [
+pub const NAMES: [HeaderName; 6] = [
     HeaderName::from_static("remote-user"),
     HeaderName::from_static("remote-name"),
     HeaderName::from_static("remote-email"),

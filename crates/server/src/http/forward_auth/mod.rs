@@ -16,7 +16,7 @@ use maxlab_auth_core::revocation::Live;
 use tokio::time::timeout;
 
 pub use door::{Door, X_AUTH_IDENTITY};
-pub use headers::identity_headers;
+pub use headers::{NAMES as IDENTITY_HEADERS, identity_headers};
 pub use jwks::jwks;
 pub use original::Original;
 

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::super::error::Failure;
 use super::super::gateway::Gateway;
-use super::super::peer::{PeerAddr, is_trusted};
+use super::super::peer::PeerAddr;
 
 /// The original request. Without a trusted proxy it is the request itself, and whatever `X-Forwarded-*` say is ignored.
 #[derive(Clone, Debug)]
@@ -28,11 +28,8 @@ impl FromRequestParts<Gateway> for Original {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Failure> {
-        let peer = parts
-            .extensions
-            .get::<PeerAddr>()
-            .map(|PeerAddr(address)| address.ip());
-        if !peer.is_some_and(|peer| is_trusted(peer, &gateway.trusted_proxies)) {
+        let peer = parts.extensions.get::<PeerAddr>();
+        if !peer.is_some_and(|peer| peer.is_trusted(&gateway.trusted_proxies)) {
             return Ok(Self {
                 method: parts.method.clone(),
                 method_is_told: false,

@@ -1,6 +1,6 @@
 //! Every request is known by an id and a client address, and leaves one line in the log and one sample in the metrics.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,9 +12,12 @@ use metrics::{counter, histogram};
 use tracing::Instrument;
 
 use super::LayerConfig;
-use crate::http::peer::{ClientIp, PeerAddr, client_address, is_trusted};
+use crate::http::peer::{ClientIp, PeerAddr, client_address};
 use crate::http::request_id::{REQUEST_ID, RequestId};
 use crate::metrics::{Gauged, HTTP_REQUEST_DURATION, HTTP_REQUESTS, HTTP_REQUESTS_IN_FLIGHT};
+
+/// The peer of a request that came by no connection.
+const NOWHERE: PeerAddr = PeerAddr::Tcp(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0));
 
 /// Gives the request its [`RequestId`], its [`ClientIp`] and its span, and tells of its answer.
 pub(super) async fn observe(
@@ -22,13 +25,11 @@ pub(super) async fn observe(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let peer = request.extensions().get::<PeerAddr>();
-    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |PeerAddr(address)| {
-        address.ip()
-    });
+    let peer = request.extensions().get::<PeerAddr>().copied();
+    let peer = peer.unwrap_or(NOWHERE);
     let trusted = &config.trusted_proxies;
     let client = client_address(peer, request.headers(), trusted);
-    let given = if is_trusted(peer, trusted) {
+    let given = if peer.is_trusted(trusted) {
         RequestId::from_headers(request.headers())
     } else {
         None

@@ -1,7 +1,6 @@
 //! One connection, from its first byte to its close.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,15 +13,16 @@ use futures::future::BoxFuture;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use super::ServeLimits;
 use super::activity::{Activity, Exchange, Patience};
+use super::listener::{Accepted, Arrival, Socket};
 use super::stream::ClientStream;
 use crate::http::peer::PeerAddr;
+use crate::observed;
 
 /// An exchange lasts at most as long as its deadlines (head, body, handler), and then its answer is written. On a
 /// connection where none has begun or ended for this long the client is at fault.
@@ -63,8 +63,11 @@ impl Connections {
     }
 
     /// Serves one connection until it closes, outstays its patience, or is cut.
-    pub(super) async fn serve(self, socket: TcpStream, peer: SocketAddr) {
-        let _ = socket.set_nodelay(true);
+    pub(super) async fn serve(self, arrival: Arrival) {
+        let Arrival { socket, peer } = arrival;
+        let Some(socket) = self.opened(socket, peer).await else {
+            return;
+        };
         let activity = Activity::new(Patience {
             header: self.limits.header_timeout,
             idle: self.limits.idle_timeout,
@@ -77,7 +80,7 @@ impl Connections {
         ));
         let service = Exchanges {
             router: self.router,
-            peer: PeerAddr(peer),
+            peer,
             activity: Arc::clone(&activity),
         };
         let mut connection = pin!(self.protocol.serve_connection(io, service));
@@ -109,6 +112,28 @@ impl Connections {
                 () = self.cut.cancelled() => return,
             }
         }
+    }
+}
+
+impl Connections {
+    /// The socket after its TLS handshake, where there is one. The client has as long for it as for a request's head.
+    async fn opened(&self, accepted: Accepted, peer: PeerAddr) -> Option<Socket> {
+        let (socket, acceptor) = match accepted {
+            Accepted::Ready(socket) => return Some(socket),
+            Accepted::Tls(socket, acceptor) => (socket, acceptor),
+        };
+        let shaken = tokio::select! {
+            shaken = timeout(self.limits.header_timeout, acceptor.accept(socket)) => shaken,
+            () = self.cut.cancelled() => return None,
+        };
+        let fault = match shaken {
+            Ok(Ok(stream)) => return Some(Socket::Tls(Box::new(stream))),
+            Ok(Err(fault)) => fault.to_string(),
+            Err(_) => "it takes too long".to_owned(),
+        };
+        observed::handshake_failed();
+        tracing::debug!(%peer, fault, "no TLS handshake");
+        None
     }
 }
 

@@ -8,10 +8,10 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
 use super::activity::Activity;
+use super::listener::Socket;
 
 /// How long, and how much, a closing connection is still read. Closing a socket with unread bytes resets it, and the
 /// client then loses the answer that told it why (RFC 9112 §9.6).
@@ -21,7 +21,7 @@ const LINGER_BYTES: usize = 1024 * 1024;
 /// One accepted connection.
 #[derive(Debug)]
 pub(super) struct ClientStream {
-    socket: TcpStream,
+    socket: Socket,
     activity: Arc<Activity>,
     /// How long the client may leave a write waiting.
     write_patience: Duration,
@@ -36,7 +36,7 @@ struct Closing {
 }
 
 impl ClientStream {
-    pub(super) fn new(socket: TcpStream, activity: Arc<Activity>, write_patience: Duration) -> Self {
+    pub(super) fn new(socket: Socket, activity: Arc<Activity>, write_patience: Duration) -> Self {
         Self {
             socket,
             activity,

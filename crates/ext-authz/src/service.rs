@@ -1,0 +1,151 @@
+//! The gRPC method `envoy.service.auth.v3.Authorization/Check`.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use http::{Extensions, HeaderName, Request, Response};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tonic::body::Body;
+use tonic::codegen::Service;
+use tonic::server::{Grpc, NamedService, UnaryService};
+use tonic::{Code, Status};
+use tonic_prost::ProstCodec;
+
+use crate::answer::{self, IdentityNames};
+use crate::proto::{CheckRequest, CheckResponse};
+use crate::question;
+
+/// Whoever decides: a question of `/auth/verify`, with what is known of the connection in its extensions, and the answer.
+pub type Decide = Arc<dyn Fn(Request<()>) -> BoxFuture<'static, Response<Bytes>> + Send + Sync>;
+
+/// How much a front proxy may ask at once, and how long an answer may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest question, in bytes.
+    pub question_bytes: usize,
+    /// Questions under way at once. Further ones wait.
+    pub concurrent: usize,
+    /// From a question to its answer, waiting included. Then it is 503.
+    pub patience: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // Three times the longest head that Envoy takes by default, which comes with names and lengths.
+            question_bytes: 256 * 1024,
+            concurrent: 4096,
+            patience: Duration::from_secs(15),
+        }
+    }
+}
+
+/// The service.
+#[derive(Clone)]
+pub struct ExtAuthz(Arc<Inner>);
+
+struct Inner {
+    decide: Decide,
+    names: IdentityNames,
+    limits: Limits,
+    slots: Semaphore,
+}
+
+impl std::fmt::Debug for ExtAuthz {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ExtAuthz")
+            .field("limits", &self.0.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl NamedService for ExtAuthz {
+    const NAME: &'static str = "envoy.service.auth.v3.Authorization";
+}
+
+impl ExtAuthz {
+    /// The service before `decide`. `identity` names the headers of an answer that the application gets.
+    pub fn new(decide: Decide, identity: impl IntoIterator<Item = HeaderName>, limits: Limits) -> Self {
+        Self(Arc::new(Inner {
+            decide,
+            names: IdentityNames(identity.into_iter().collect()),
+            limits,
+            slots: Semaphore::new(limits.concurrent.clamp(1, Semaphore::MAX_PERMITS)),
+        }))
+    }
+
+    /// The answer to one question, whatever happens.
+    async fn check(&self, asked: CheckRequest, connection: Extensions) -> CheckResponse {
+        let mut request = match question::read(asked) {
+            Ok(request) => request,
+            Err(question::Unreadable(why)) => {
+                tracing::warn!(why, "a question of ext_authz cannot be understood");
+                return answer::unreadable(why);
+            }
+        };
+        *request.extensions_mut() = connection;
+        let spoofed = self.0.names.spoofed(request.headers());
+        let decided = async {
+            let _slot = self.0.slots.acquire().await.ok()?;
+            Some((self.0.decide)(request).await)
+        };
+        // A panic must not end the stream: Envoy may be set to let pass what nobody answered.
+        let decided = std::panic::AssertUnwindSafe(timeout(self.0.limits.patience, decided)).catch_unwind();
+        match decided.await {
+            Ok(Ok(Some(decision))) => self.0.names.answer(decision, spoofed),
+            Ok(Ok(None)) | Err(_) => answer::unavailable(),
+            Ok(Err(_)) => {
+                tracing::warn!("a question of ext_authz was not answered in time");
+                answer::unavailable()
+            }
+        }
+    }
+}
+
+impl UnaryService<CheckRequest> for ExtAuthz {
+    type Response = CheckResponse;
+    type Future = BoxFuture<'static, Result<tonic::Response<CheckResponse>, Status>>;
+
+    fn call(&mut self, request: tonic::Request<CheckRequest>) -> Self::Future {
+        let this = self.clone();
+        let (_, connection, asked) = request.into_parts();
+        Box::pin(async move { Ok(tonic::Response::new(this.check(asked, connection).await)) })
+    }
+}
+
+impl Service<Request<Body>> for ExtAuthz {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let this = self.clone();
+        Box::pin(async move {
+            if request.uri().path() != "/envoy.service.auth.v3.Authorization/Check" {
+                return Ok(Status::new(Code::Unimplemented, "there is no such method").into_http());
+            }
+            let mut grpc = Grpc::new(ProstCodec::default())
+                .apply_max_message_size_config(Some(this.0.limits.question_bytes), None);
+            // A question that is not sent to its end is one that nobody answers.
+            let patience = this.0.limits.patience * 2;
+            match timeout(patience, grpc.unary(this, request)).await {
+                Ok(answered) => Ok(answered),
+                Err(_) => {
+                    Ok(Status::new(Code::DeadlineExceeded, "the question did not come in time").into_http())
+                }
+            }
+        })
+    }
+}

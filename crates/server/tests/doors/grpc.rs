@@ -1,0 +1,217 @@
+//! Envoy's gRPC door: the same answers as `/auth/verify`, and never a yes on an error.
+
+use maxlab_auth_ext_authz::proto::CheckRequest;
+use maxlab_auth_testkit::{
+    Actor as _, Anonymous, Gate, GatewayProcess, Lie, LyingAuthServer, RedisServer, free_port,
+};
+use tokio::net::TcpStream;
+
+use crate::envoy::{Envoy, Question, value};
+use crate::{auth_server, eventually, gateway};
+
+const SERVICE: &str = "envoy.service.auth.v3.Authorization";
+const IDENTITY: [&str; 6] = [
+    "remote-user",
+    "remote-name",
+    "remote-email",
+    "remote-groups",
+    "remote-roles",
+    "x-auth-source",
+];
+
+struct World {
+    auth: LyingAuthServer,
+    running: GatewayProcess,
+    port: u16,
+    envoy: Envoy,
+}
+
+async fn world(settings: &[(&str, &str)]) -> World {
+    let (auth, port) = (auth_server().await, free_port());
+    let mut options = gateway(&auth).env("EXT_AUTHZ_PORT", port.to_string());
+    for (name, value) in settings {
+        options = options.env(name, value);
+    }
+    let running = options.start().await.unwrap();
+    let envoy = Envoy::connect(port).await;
+    World {
+        auth,
+        running,
+        port,
+        envoy,
+    }
+}
+
+#[tokio::test]
+async fn a_good_credential_passes_with_its_identity_and_a_bad_one_does_not() {
+    let world = world(&[]).await;
+    let ok = world.envoy.check(&Question::of("Bearer good")).await.ok();
+    assert_eq!(value(&ok.headers, "remote-user"), Some("user-1"));
+    assert_eq!(value(&ok.headers, "remote-name"), Some("김 하나"));
+    assert_eq!(value(&ok.headers, "remote-roles"), Some("member"));
+    assert_eq!(
+        value(&ok.headers, "remote-email"),
+        Some(""),
+        "empty, and not left out"
+    );
+    for field in &ok.headers {
+        assert_eq!(
+            (field.append, field.keep_empty_value),
+            (Some(false), true),
+            "{field:?}"
+        );
+    }
+
+    let denied = world.envoy.check(&Question::of("Bearer bad")).await.denied(401);
+    assert!(
+        value(&denied.headers, "www-authenticate")
+            .unwrap()
+            .starts_with("Bearer")
+    );
+    assert!(denied.body.contains("invalid_token"), "{}", denied.body);
+    let nobody = Question {
+        path: "/x",
+        ..Question::default()
+    };
+    let denied = world.envoy.check(&nobody).await.denied(401);
+    assert!(denied.body.contains("missing_credential"), "{}", denied.body);
+}
+
+#[tokio::test]
+async fn what_was_revoked_a_moment_ago_is_refused() {
+    let world = world(&[("VERIFY_CACHE_SECONDS", "60")]).await;
+    let question = Question::of("Bearer good");
+    world.envoy.check(&question).await.ok();
+    Anonymous::new(&world.running.url())
+        .post_form("/oauth/revoke", &[("token", "good")])
+        .await
+        .expect_status(200);
+    let denied = world.envoy.check(&question).await.denied(401);
+    assert!(denied.body.contains("token_revoked"), "{}", denied.body);
+}
+
+#[tokio::test]
+async fn a_route_asks_for_more_by_its_context_extensions() {
+    let world = world(&[]).await;
+    let (member, admin) = (Question::of("Bearer good"), Question::of("Bearer admin"));
+    let check = async |question: Question| world.envoy.check(&question).await;
+    check(member.clone().needs("role", "admin")).await.denied(403);
+    check(admin.clone().needs("role", "admin,owner")).await.ok();
+    check(member.clone().needs("role", "member")).await.ok();
+    check(member.clone().needs("role", "member").needs("group", "ops"))
+        .await
+        .denied(403);
+    check(admin.clone().needs("require", "role=admin&role=member"))
+        .await
+        .denied(403);
+    check(admin.clone().needs("roles", "admin")).await.denied(400);
+    check(admin.clone().needs("role", "")).await.denied(400);
+}
+
+#[tokio::test]
+async fn an_outage_is_503_and_never_a_yes() {
+    let world = world(&[]).await;
+    world.envoy.check(&Question::of("Bearer good")).await.ok();
+    world.auth.on("/oauth/userinfo", Lie::status(500));
+    world.auth.on("/api/v1/auth/me", Lie::status(500));
+    let denied = world.envoy.check(&Question::of("Bearer good")).await.denied(503);
+    assert!(value(&denied.headers, "retry-after").is_some(), "{denied:?}");
+    assert_eq!(value(&denied.headers, "set-cookie"), None);
+    world.auth.behave();
+    world.envoy.check(&Question::of("Bearer good")).await.ok();
+}
+
+#[tokio::test]
+async fn the_clients_own_identity_headers_never_survive() {
+    let world = world(&[]).await;
+    let spoofed = Question::of("Bearer good")
+        .header("remote-user", "root")
+        .header("remote_user", "root")
+        .header("remote_roles", "admin")
+        .header("x-auth_source", "me")
+        .header("x-auth-identity", "forged")
+        .header("x-other", "kept");
+    let ok = world.envoy.check(&spoofed).await.ok();
+    assert_eq!(value(&ok.headers, "remote-user"), Some("user-1"));
+    let mut removed = ok.headers_to_remove.clone();
+    removed.sort();
+    assert_eq!(
+        removed,
+        ["remote_roles", "remote_user", "x-auth-identity", "x-auth_source"]
+    );
+    for name in IDENTITY {
+        assert!(value(&ok.headers, name).is_some(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_policy_is_asked_about_what_envoy_tells_and_not_about_what_the_client_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = folder.path().join("policy.toml");
+    let rules = "default = \"deny\"\n[[rule]]\nhost = \"app.example\"\npath = \"/admin/**\"\nmethods = \"GET\"\nrequire = \"role=admin\"\n\n\
+        [[rule]]\npath = \"/public/**\"\naccess = \"public\"\n";
+    std::fs::write(&policy, rules).unwrap();
+    let world = world(&[("POLICY_FILE", &policy.display().to_string())]).await;
+    let check = async |question: Question| world.envoy.check(&question).await;
+    check(Question::of("Bearer admin").at("/admin/x")).await.ok();
+    let lying = Question::of("Bearer good")
+        .at("/admin/x")
+        .header("x-forwarded-uri", "/public/x")
+        .header("x-original-uri", "/public/x")
+        .header("x-forwarded-method", "POST");
+    check(lying).await.denied(403);
+    let ok = check(Question::of("Bearer bad").at("/public/x")).await.ok();
+    assert_eq!(value(&ok.headers, "remote-user"), Some(""));
+    check(Question::of("Bearer admin").at("/else")).await.denied(403);
+    check(Question::of("Bearer admin").at("/public/..%2fadmin"))
+        .await
+        .denied(400);
+}
+
+#[tokio::test]
+async fn what_cannot_be_understood_is_no_yes() {
+    let world = world(&[]).await;
+    let empty = world.envoy.try_check(CheckRequest::default()).await.unwrap();
+    assert_ne!(empty.status.unwrap().code, 0);
+    let mut huge = Question::of("Bearer good").message();
+    let attributes = huge.attributes.as_mut().unwrap();
+    attributes
+        .context_extensions
+        .insert("x".to_owned(), "y".repeat(300 * 1024));
+    world.envoy.try_check(huge).await.unwrap_err();
+    world.envoy.check(&Question::of("Bearer good")).await.ok();
+}
+
+#[tokio::test]
+async fn its_health_follows_readiness() {
+    let mut redis = RedisServer::start().await.unwrap();
+    let world = world(&[("REDIS_URL", &redis.url())]).await;
+    let healthy = async |expected: i32| {
+        world.envoy.health("").await == expected && world.envoy.health(SERVICE).await == expected
+    };
+    eventually("it serves", async || healthy(1).await).await;
+    redis.kill();
+    eventually("it does not serve without its store", async || healthy(2).await).await;
+    redis.restart().await.unwrap();
+    eventually("it serves again", async || healthy(1).await).await;
+}
+
+#[tokio::test]
+async fn a_question_under_way_is_answered_at_the_stop_and_no_other_begins() {
+    let mut world = world(&[]).await;
+    let gate = Gate::closed();
+    world.auth.on("/oauth/userinfo", Lie::held(&gate, Lie::honest()));
+    let envoy = world.envoy.clone();
+    let held = tokio::spawn(async move { envoy.check(&Question::of("Bearer good")).await });
+    world.auth.asked("/oauth/userinfo", 1).await;
+    world.running.signal("TERM");
+    let port = world.port;
+    eventually("the door closes", async || {
+        TcpStream::connect(("127.0.0.1", port)).await.is_err()
+    })
+    .await;
+    assert!(world.running.is_running(), "a question is under way");
+    gate.open();
+    held.await.unwrap().ok();
+    assert_eq!(world.running.terminate().await.unwrap().code(), Some(0));
+}
