@@ -83,7 +83,7 @@ pub(super) async fn run(app: &App, listener: TcpListener, stop: &CancellationTok
         }
     };
     let served = async {
-        let served = http::serve::serve(listener, app.router(), app.limits(), told).await;
+        let served = http::serve::serve(listener, app.routes(), app.limits(), told).await;
         halt.cancel();
         served
     };

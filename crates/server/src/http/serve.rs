@@ -17,9 +17,11 @@ use crate::metrics;
 
 mod activity;
 mod connection;
+pub(crate) mod shortcut;
 mod stream;
 
 use connection::Connections;
+pub use shortcut::Shortcut;
 
 /// How much a client may take, and how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,24 +56,48 @@ impl Default for ServeLimits {
     }
 }
 
+/// What is served.
+#[derive(Clone)]
+pub struct Routes {
+    /// The router, within its layers.
+    pub router: Router,
+    /// What answers some requests before they reach it.
+    pub shortcut: Option<Arc<dyn Shortcut>>,
+}
+
+impl std::fmt::Debug for Routes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Routes").finish_non_exhaustive()
+    }
+}
+
+impl From<Router> for Routes {
+    fn from(router: Router) -> Self {
+        Self {
+            router,
+            shortcut: None,
+        }
+    }
+}
+
 /// How long an accept that failed is left alone: out of file descriptors, it would fail again at once.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Serves `router` over HTTP/1.1 and HTTP/2 until `shutdown` is done. Then no new connection is taken, requests under
+/// Serves `routes` over HTTP/1.1 and HTTP/2 until `shutdown` is done. Then no new connection is taken, requests under
 /// way are answered, and after [`ServeLimits::drain`] whatever is still open is cut.
 ///
 /// # Errors
 /// When `listener` has no address, that is, is no open socket. An accept that fails ends nothing.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    routes: impl Into<Routes>,
     limits: ServeLimits,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
     tracing::info!(%address, "listening");
-    let connections = Connections::new(router, limits);
+    let connections = Connections::new(routes.into(), limits);
     let slots = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
     let open = TaskTracker::new();
     let admit = |(socket, peer): (TcpStream, SocketAddr), slot: OwnedSemaphorePermit| {

@@ -19,8 +19,9 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
-use super::ServeLimits;
+use super::{Routes, ServeLimits};
 use super::activity::{Activity, Exchange, Patience};
+use super::shortcut::Shortened;
 use super::stream::ClientStream;
 use crate::http::peer::PeerAddr;
 
@@ -41,7 +42,7 @@ const SMALLEST_BUFFER: usize = 8192;
 /// What all connections of a server share.
 #[derive(Clone)]
 pub(super) struct Connections {
-    router: Router,
+    routes: Routes,
     limits: ServeLimits,
     protocol: Arc<auto::Builder<TokioExecutor>>,
     /// Finish what is open and close.
@@ -51,10 +52,10 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn new(router: Router, limits: ServeLimits) -> Self {
+    pub(super) fn new(routes: Routes, limits: ServeLimits) -> Self {
         let protocol = Arc::new(protocol(limits.max_header_bytes));
         Self {
-            router,
+            routes,
             limits,
             protocol,
             drain: CancellationToken::new(),
@@ -70,13 +71,12 @@ impl Connections {
             idle: self.limits.idle_timeout,
             exchange: LONGEST_EXCHANGE,
         });
-        let io = TokioIo::new(ClientStream::new(
-            socket,
-            Arc::clone(&activity),
-            self.limits.body_timeout,
-        ));
+        let stream = ClientStream::new(socket, Arc::clone(&activity), self.limits.body_timeout);
+        let Routes { router, shortcut } = self.routes;
+        let stream = Shortened::new(stream, Arc::clone(&activity), shortcut, PeerAddr(peer));
+        let io = TokioIo::new(stream);
         let service = Exchanges {
-            router: self.router,
+            router,
             peer: PeerAddr(peer),
             activity: Arc::clone(&activity),
         };
