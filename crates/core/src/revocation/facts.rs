@@ -80,7 +80,10 @@ impl Facts {
         let texts = [email, name, avatar, client_id, session_id, &self.key_id];
         let texts = texts.into_iter().flatten().map(String::len).sum::<usize>() + user_id.len();
         let lists = [roles, permissions, groups, workspaces, scope];
-        let lists = lists.into_iter().flatten().map(|each| each.len() + size_of::<String>());
+        let lists = lists
+            .into_iter()
+            .flatten()
+            .map(|each| each.len() + size_of::<String>());
         let keys = self.names.iter().map(RevocationKey::bytes);
         let parties = self.parties.iter().map(Party::bytes);
         let marks = (self.names.len() + self.parties.len()) * size_of::<Fingerprint>();

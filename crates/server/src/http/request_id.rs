@@ -127,7 +127,10 @@ mod tests {
     fn fresh_ids_are_uuids_of_the_time_and_never_meet_on_any_thread() {
         let many = || (0..2_000).map(|_| RequestId::fresh().0).collect::<Vec<_>>();
         let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(many)).collect();
-        let ids: Vec<_> = threads.into_iter().flat_map(|each| each.join().unwrap()).collect();
+        let ids: Vec<_> = threads
+            .into_iter()
+            .flat_map(|each| each.join().unwrap())
+            .collect();
         let different: std::collections::HashSet<_> = ids.iter().collect();
         assert_eq!(different.len(), 8_000);
         let now = SystemClock.now().as_second();

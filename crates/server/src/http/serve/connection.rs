@@ -19,10 +19,10 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
-use super::{Routes, ServeLimits};
 use super::activity::{Activity, Exchange, Patience};
 use super::shortcut::Shortened;
 use super::stream::ClientStream;
+use super::{Routes, ServeLimits};
 use crate::http::peer::PeerAddr;
 
 /// An exchange lasts at most as long as its deadlines (head, body, handler), and then its answer is written. On a

@@ -84,7 +84,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shortened<S> {
         Self {
             inner,
             activity,
-            next: if shortcut.is_some() { Next::Ours } else { Next::Theirs },
+            next: if shortcut.is_some() {
+                Next::Ours
+            } else {
+                Next::Theirs
+            },
             shortcut,
             peer,
             begun: Vec::new(),
