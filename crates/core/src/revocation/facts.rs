@@ -1,5 +1,6 @@
 //! What a verified credential is known by, and the proof that it is not revoked.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,8 @@ use jiff::Timestamp;
 
 use super::assurance::Assurance;
 use super::key::{Party, RevocationKey};
+use super::prepared::Prepared;
+use super::replica::Fingerprint;
 use crate::clock;
 use crate::credential::SessionHandle;
 use crate::identity::Identity;
@@ -53,6 +56,47 @@ pub struct Facts {
     pub session: Option<SessionHandle>,
     /// The key that its signature was checked with, if one was here.
     pub key_id: Option<String>,
+    /// What is worked out of all this when it is first wanted.
+    pub(crate) prepared: Prepared,
+}
+
+impl Facts {
+    /// About how many bytes of memory they take, and what is made ready of them.
+    pub(crate) fn bytes(&self) -> usize {
+        let Identity {
+            user_id,
+            email,
+            name,
+            avatar,
+            roles,
+            permissions,
+            groups,
+            workspaces,
+            scope,
+            client_id,
+            session_id,
+            ..
+        } = &self.identity;
+        let texts = [email, name, avatar, client_id, session_id, &self.key_id];
+        let texts = texts.into_iter().flatten().map(String::len).sum::<usize>() + user_id.len();
+        let lists = [roles, permissions, groups, workspaces, scope];
+        let lists = lists
+            .into_iter()
+            .flatten()
+            .map(|each| each.len() + size_of::<String>());
+        let keys = self.names.iter().map(RevocationKey::bytes);
+        let parties = self.parties.iter().map(Party::bytes);
+        let marks = (self.names.len() + self.parties.len()) * size_of::<Fingerprint>();
+        // The identity once more as a door's answer, with the names of its fields.
+        let answer = texts + lists.clone().sum::<usize>() + 128;
+        size_of::<Self>()
+            + texts
+            + lists.sum::<usize>()
+            + keys.sum::<usize>()
+            + parties.sum::<usize>()
+            + marks
+            + answer
+    }
 }
 
 /// A credential that is verified and was not revoked when the gate looked. Only
@@ -76,6 +120,12 @@ impl Live {
     /// What the credential is known by.
     pub fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// What a door makes of this verdict the same way every time, so that it is made once: it lives as long as the verdict is
+    /// remembered. There is room for one thing; `None` if another door put something else there.
+    pub fn prepared<T: Any + Send + Sync>(&self, make: impl FnOnce(&Facts) -> T) -> Option<&T> {
+        self.facts.prepared.answer(|| make(&self.facts))
     }
 
     /// On what grounds it was let through (invariant I3).

@@ -13,7 +13,7 @@ use super::facts::{Facts, Issued, Live};
 use super::follower::Follower;
 use super::key::{Party, RevocationKey};
 use super::log::RevocationLog;
-use super::membership::Membership;
+use super::membership::{Adopted, Membership};
 use super::publisher::{Order, Publisher};
 use super::record::{JournalEntry, Reason, Revocation, Spare};
 use super::replica::Replica;
@@ -256,16 +256,38 @@ impl Revocations {
             let Some(found) = found else { continue };
             let covered = match found.cutoff {
                 None => true,
-                Some(cutoff) => {
-                    let spared = spared_since.is_some_and(|began| *began >= cutoff);
-                    !spared && issued.is_covered_by(cutoff, self.policy.skew)
-                }
+                Some(cutoff) => self.is_covered(cutoff, spared_since.copied(), issued),
             };
             if covered {
                 return Err(refusal(key, found.reason));
             }
         }
         Ok(assurance)
+    }
+
+    /// Whether a cut-off counts for what was issued then, by a login that is spared from cut-offs since then.
+    pub(super) fn is_covered(
+        &self,
+        cutoff: Timestamp,
+        spared_since: Option<Timestamp>,
+        issued: Issued,
+    ) -> bool {
+        let spared = spared_since.is_some_and(|began| began >= cutoff);
+        !spared && issued.is_covered_by(cutoff, self.policy.skew)
+    }
+
+    /// How long the replica may go on answering; `None` if it may not.
+    pub(super) fn lease_for_memory(&self) -> Option<Duration> {
+        let left = self.membership.lease_left();
+        (self.policy.from_memory && !left.is_zero()).then_some(left)
+    }
+
+    pub(super) fn replica(&self) -> &Replica {
+        &self.replica
+    }
+
+    pub(super) fn adopted(&self) -> Option<Arc<Adopted>> {
+        self.membership.adopted()
     }
 
     /// The present by the clock that all instances share, from a store that holds all that the journal does.

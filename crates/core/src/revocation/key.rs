@@ -74,6 +74,14 @@ pub enum Party {
     Issuer(String),
 }
 
+impl Party {
+    /// About how many bytes of memory it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let (Self::User(id) | Self::Client(id) | Self::Issuer(id)) = self;
+        size_of::<Self>() + id.len()
+    }
+}
+
 /// What a revocation is of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RevocationKey {
@@ -86,6 +94,14 @@ pub enum RevocationKey {
 }
 
 impl RevocationKey {
+    /// About how many bytes of memory it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let (Self::Token(TokenKey(text))
+        | Self::Session(text)
+        | Self::Before(Party::User(text) | Party::Client(text) | Party::Issuer(text))) = self;
+        size_of::<Self>() + text.len()
+    }
+
     /// The session with this public handle.
     pub fn session(handle: &SessionHandle) -> Self {
         Self::Session(handle.as_str().to_owned())

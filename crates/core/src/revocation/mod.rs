@@ -5,6 +5,7 @@
 //! `store`.
 
 mod assurance;
+mod at_once;
 mod awaiting;
 mod facts;
 mod follower;
@@ -14,6 +15,7 @@ mod key;
 mod log;
 mod member;
 mod membership;
+mod prepared;
 mod publisher;
 mod record;
 mod replica;
@@ -31,6 +33,7 @@ pub use log::{
     StoreView,
 };
 pub use member::{Member, Position, Taken, Tick};
+pub(crate) use prepared::Prepared;
 pub use record::{JournalEntry, Journalled, Reason, Revocation, Spare};
 pub use replica::{Fingerprint, Replica, ReplicaStats};
 pub use store::{Findings, Found, Journal, Record, RevocationStore};

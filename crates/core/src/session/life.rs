@@ -9,7 +9,7 @@ use super::record::{NewSession, SessionRecord, SessionToken};
 use super::store::{IndexedSession, Lookup, Replaced, SessionStore, StoredSession};
 use crate::clock;
 use crate::credential::{SessionHandle, SessionId, SessionKey};
-use crate::revocation::{Facts, Issued, Party, RevocationKey};
+use crate::revocation::{Facts, Issued, Party, Prepared, RevocationKey};
 use crate::seal::{Sealed, SealingKeys};
 use crate::unavailable::Unavailable;
 use crate::verify::Verified;
@@ -84,6 +84,7 @@ impl Opened {
             expires_at: Some(clock::after(record.created_at, policy.max)),
             session: Some(record.handle.clone()),
             key_id: None,
+            prepared: Prepared::default(),
         }))
     }
 

@@ -48,6 +48,9 @@ const KEEP_LOCAL: Duration = Duration::from_secs(15);
 /// The local layer is given so long at least: it may have to fetch keys.
 const LOCAL_PATIENCE: Duration = Duration::from_secs(1);
 
+/// What the cache itself keeps for each entry, and what the allocator rounds up.
+const PER_ENTRY: usize = 128;
+
 #[derive(Clone)]
 struct Remembered {
     outcome: Result<Arc<Facts>, VerifyFault>,
@@ -58,9 +61,9 @@ struct Remembered {
 struct ByBytes;
 
 impl Weighter<String, Remembered> for ByBytes {
-    fn weight(&self, token: &String, _: &Remembered) -> u64 {
-        // What a verdict takes beside the token: an identity with its lists and names.
-        token.len() as u64 + 1_024
+    fn weight(&self, token: &String, remembered: &Remembered) -> u64 {
+        let facts = remembered.outcome.as_ref().map_or(0, |facts| facts.bytes());
+        (token.len() + size_of::<String>() + size_of::<Remembered>() + facts + PER_ENTRY) as u64
     }
 }
 
@@ -127,6 +130,15 @@ impl VerifyChain {
         self.cache
             .get(token.expose())
             .is_some_and(|remembered| remembered.until > now)
+    }
+
+    /// The verdict on this very token, if a good one is remembered. The token is compared in full.
+    pub fn recall(&self, token: &str, now: Timestamp) -> Option<Verified> {
+        let remembered = self.cache.get(token)?;
+        if remembered.until <= now {
+            return None;
+        }
+        verified(remembered.outcome).ok()
     }
 
     /// Verifies a token. However many ask about one token at once, the layers are asked once.

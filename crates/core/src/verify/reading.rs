@@ -10,7 +10,7 @@ use super::testimony::{Rejection, Testimony, Verdict};
 use crate::clock;
 use crate::credential::PresentedToken;
 use crate::identity::{ClaimPaths, Identity, NoSubject, VerificationSource};
-use crate::revocation::{Facts, Issued, Party, RevocationKey, TokenKey};
+use crate::revocation::{Facts, Issued, Party, Prepared, RevocationKey, TokenKey};
 use crate::token::{CompactJws, TokenShape};
 use crate::unavailable::Unavailable;
 
@@ -124,6 +124,7 @@ fn signed_facts(
         expires_at,
         session: None,
         key_id: own.key_id,
+        prepared: Prepared::default(),
     }
 }
 
@@ -145,6 +146,7 @@ fn opaque_facts(identity: Identity, said: &Testimony, bytes: RevocationKey) -> F
         expires_at: said.expires_at,
         session: None,
         key_id: None,
+        prepared: Prepared::default(),
     }
 }
 

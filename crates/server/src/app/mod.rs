@@ -28,12 +28,12 @@ use self::stores::{DatabasePing, Stores, open_database, open_store};
 use crate::background::Background;
 use crate::config::{Environment, JwtKeys, RevocationReads, Settings, WorkspaceSource};
 use crate::http::cookies::CookiePolicy;
-use crate::http::forward_auth::Door;
+use crate::http::forward_auth::{AtOnce, Door};
 use crate::http::gateway::{Component, Gateway, LoginRules, Shared};
 use crate::http::layers::{self, LayerConfig};
 use crate::http::oauth::RefreshFlights;
 use crate::http::router;
-use crate::http::serve::ServeLimits;
+use crate::http::serve::{Routes, ServeLimits, Shortcut};
 use crate::metrics::{self, Metrics};
 use crate::tls::CertificateFiles;
 use crate::upstream::{AuthServer, KeySetAddress, OutboxWorker, PublishedKeys, UpstreamConfig};
@@ -126,21 +126,37 @@ impl App {
         })
     }
 
+    /// The routes within their layers, and what answers before them.
+    pub fn routes(&self) -> Routes {
+        let config = self.layer_config();
+        let shortcut = AtOnce::before(&self.gateway, &config).map(|door| Arc::new(door) as Arc<dyn Shortcut>);
+        Routes {
+            router: self.router(),
+            shortcut,
+        }
+    }
+
     /// The routes within their layers.
     pub fn router(&self) -> Router {
+        layers::apply(
+            router::routes(Arc::clone(&self.gateway), self.settings.app.metrics),
+            self.layer_config(),
+        )
+    }
+
+    fn layer_config(&self) -> LayerConfig {
         let app = &self.settings.app;
         let origins = app
             .cors_origins
             .iter()
             .filter_map(|origin| HeaderValue::from_str(origin).ok());
-        let config = LayerConfig {
+        LayerConfig {
             trusted_proxies: app.trusted_proxies.clone(),
             cors_origins: origins.collect(),
             body_timeout: app.body_timeout,
             secure: self.settings.session.cookie_secure,
             ..LayerConfig::default()
-        };
-        layers::apply(router::routes(Arc::clone(&self.gateway), app.metrics), config)
+        }
     }
 
     /// The limits of the accept loop.

@@ -97,7 +97,7 @@ impl Doors {
             served
         };
         let http =
-            async { ended(serve(all, app.router(), app.limits(), closing.clone().cancelled_owned()).await) };
+            async { ended(serve(all, app.routes(), app.limits(), closing.clone().cancelled_owned()).await) };
         let grpc = async { ended(serve_ext_authz(app, ext_authz, &closing).await) };
         let told = async {
             tokio::select! {

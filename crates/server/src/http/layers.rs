@@ -16,9 +16,9 @@ mod body;
 mod cors;
 mod deadline;
 mod form;
-mod observe;
+pub(super) mod observe;
 mod panic;
-mod security_headers;
+pub(super) mod security_headers;
 
 /// What the layers go by.
 #[derive(Clone, Debug)]

@@ -1,7 +1,11 @@
 //! The id that ties an answer, its log lines and its audit events together.
 
+use std::cell::Cell;
+use std::hash::{BuildHasher as _, RandomState};
+
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use uuid::Uuid;
+use maxlab_auth_core::clock::{Clock as _, SystemClock};
+use uuid::Builder;
 
 /// The header that carries it, both ways.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -17,7 +21,10 @@ pub struct RequestId(pub String);
 impl RequestId {
     /// A new one: a UUIDv7, so that ids sort by time.
     pub fn fresh() -> Self {
-        Self(Uuid::now_v7().to_string())
+        thread_local! {
+            static SOURCE: Source = Source::default();
+        }
+        Self(SOURCE.with(Source::next))
     }
 
     /// The one that a proxy gave, when there is just one and it is safe to write into a log as it is.
@@ -26,7 +33,12 @@ impl RequestId {
         let (Some(value), None) = (values.next(), values.next()) else {
             return None;
         };
-        let text = value.to_str().ok()?;
+        Self::from_value(value.as_bytes())
+    }
+
+    /// The same of the one value.
+    pub fn from_value(value: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(value).ok()?;
         let safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         let good = (1..=LONGEST).contains(&text.len()) && text.bytes().all(safe);
         good.then(|| Self(text.to_owned()))
@@ -35,6 +47,30 @@ impl RequestId {
     /// As a header's value.
     pub fn header_value(&self) -> Option<HeaderValue> {
         HeaderValue::from_str(&self.0).ok()
+    }
+}
+
+/// Where the random part of the ids of one thread comes from. They must not meet, and need not be hard to guess, so they cost no
+/// call of the system: a keyed hash of a number, with keys that the system gave the process.
+#[derive(Default)]
+struct Source {
+    keys: [RandomState; 2],
+    used: Cell<u64>,
+}
+
+impl Source {
+    fn next(&self) -> String {
+        let number = self.used.get();
+        self.used.set(number.wrapping_add(1));
+        let mut random = [0; 10];
+        let parts = self.keys.iter().map(|keys| keys.hash_one(number).to_be_bytes());
+        for (place, byte) in random.iter_mut().zip(parts.flatten()) {
+            *place = byte;
+        }
+        let millis = SystemClock.now().as_millisecond();
+        Builder::from_unix_timestamp_millis(u64::try_from(millis).unwrap_or(0), &random)
+            .into_uuid()
+            .to_string()
     }
 }
 
@@ -85,5 +121,24 @@ mod tests {
         let (one, other) = (RequestId::fresh(), RequestId::fresh());
         assert_ne!(one, other);
         assert_eq!(read(&[one.0.as_bytes()]), Some(one.0));
+    }
+
+    #[test]
+    fn fresh_ids_are_uuids_of_the_time_and_never_meet_on_any_thread() {
+        let many = || (0..2_000).map(|_| RequestId::fresh().0).collect::<Vec<_>>();
+        let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(many)).collect();
+        let ids: Vec<_> = threads
+            .into_iter()
+            .flat_map(|each| each.join().unwrap())
+            .collect();
+        let different: std::collections::HashSet<_> = ids.iter().collect();
+        assert_eq!(different.len(), 8_000);
+        let now = SystemClock.now().as_second();
+        for id in &ids {
+            let id = uuid::Uuid::parse_str(id).unwrap();
+            let (second, _) = id.get_timestamp().unwrap().to_unix();
+            assert_eq!(id.get_version_num(), 7);
+            assert!((now - 60..=now).contains(&i64::try_from(second).unwrap()));
+        }
     }
 }

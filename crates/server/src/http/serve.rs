@@ -16,6 +16,7 @@ use crate::metrics;
 mod activity;
 mod connection;
 mod listener;
+pub(crate) mod shortcut;
 mod stream;
 mod unix;
 
@@ -23,6 +24,7 @@ use connection::Connections;
 use listener::Arrival;
 
 pub use listener::{Listener, Listeners};
+pub use shortcut::Shortcut;
 pub use unix::{SocketFault, UnixDoor};
 
 /// How much a client may take, and how long.
@@ -58,11 +60,35 @@ impl Default for ServeLimits {
     }
 }
 
+/// What is served.
+#[derive(Clone)]
+pub struct Routes {
+    /// The router, within its layers.
+    pub router: Router,
+    /// What answers some requests before they reach it.
+    pub shortcut: Option<Arc<dyn Shortcut>>,
+}
+
+impl std::fmt::Debug for Routes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Routes").finish_non_exhaustive()
+    }
+}
+
+impl From<Router> for Routes {
+    fn from(router: Router) -> Self {
+        Self {
+            router,
+            shortcut: None,
+        }
+    }
+}
+
 /// How long an accept that failed is left alone: out of file descriptors, it would fail again at once.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Serves `router` over HTTP/1.1 and HTTP/2 until `shutdown` is done. Then no new connection is taken, requests under
+/// Serves `routes` over HTTP/1.1 and HTTP/2 until `shutdown` is done. Then no new connection is taken, requests under
 /// way are answered, and after [`ServeLimits::drain`] whatever is still open is cut. The limits hold for all listeners
 /// together.
 ///
@@ -70,7 +96,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// When a listener has no address, that is, is no open socket. An accept that fails ends nothing.
 pub async fn serve(
     listeners: impl Into<Listeners>,
-    router: Router,
+    routes: impl Into<Routes>,
     limits: ServeLimits,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
@@ -78,7 +104,7 @@ pub async fn serve(
     for address in listeners.addresses()? {
         tracing::info!(address, "listening");
     }
-    let connections = Connections::new(router, limits);
+    let connections = Connections::new(routes.into(), limits);
     let slots = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
     let open = TaskTracker::new();
     let admit = |arrival: Arrival, slot: OwnedSemaphorePermit| {

@@ -82,7 +82,7 @@ impl Gateway {
         let beside = app.background.spawn(&stop);
         let served = tokio::spawn(serve(
             listener,
-            app.router(),
+            app.routes(),
             app.limits(),
             stop.clone().cancelled_owned(),
         ));

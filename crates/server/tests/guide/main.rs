@@ -14,6 +14,7 @@ mod gateway;
 mod issuer;
 mod observe;
 
+mod at_once;
 mod audit;
 mod authorize;
 mod concurrent_exchange;

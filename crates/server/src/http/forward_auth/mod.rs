@@ -1,5 +1,6 @@
 //! `/auth/verify`: the door for front proxies. 200 with identity headers, 401, 403, 503; nothing else is a yes.
 
+mod at_once;
 mod door;
 mod headers;
 mod jwks;
@@ -15,6 +16,7 @@ use maxlab_auth_core::policy::{Access, Asked, Policy, Untold};
 use maxlab_auth_core::revocation::Live;
 use tokio::time::timeout;
 
+pub use at_once::AtOnce;
 pub use door::{Door, X_AUTH_IDENTITY};
 pub use headers::{NAMES as IDENTITY_HEADERS, identity_headers};
 pub use jwks::jwks;

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Method, StatusCode};
@@ -98,15 +98,31 @@ impl Drop for Sample {
         counter!(HTTP_REQUESTS, "method" => *method, "route" => route.clone(), "status" => class)
             .increment(1);
         histogram!(HTTP_REQUEST_DURATION, "method" => *method, "route" => route.clone()).record(elapsed);
-        let duration_ms = elapsed.as_secs_f64() * 1000.0;
-        let status = status.map(|status| status.as_u16());
-        let message = if status.is_some() {
-            "answered"
-        } else {
-            "the client left before its answer"
-        };
-        tracing::info!(target: "maxlab_auth::access", method, route, status, duration_ms, %client, "{message}");
+        log(method, route, *status, elapsed, *client);
     }
+}
+
+/// Whether the access log is kept.
+pub(in crate::http) fn is_logged() -> bool {
+    tracing::enabled!(target: "maxlab_auth::access", tracing::Level::INFO)
+}
+
+/// One line of the access log.
+pub(in crate::http) fn log(
+    method: &'static str,
+    route: &str,
+    status: Option<StatusCode>,
+    elapsed: Duration,
+    client: IpAddr,
+) {
+    let duration_ms = elapsed.as_secs_f64() * 1000.0;
+    let status = status.map(|status| status.as_u16());
+    let message = if status.is_some() {
+        "answered"
+    } else {
+        "the client left before its answer"
+    };
+    tracing::info!(target: "maxlab_auth::access", method, route, status, duration_ms, %client, "{message}");
 }
 
 /// A client can make up methods, too.

@@ -42,6 +42,25 @@ impl Activity {
         Exchange(Arc::clone(self))
     }
 
+    /// A request came and was answered, both below HTTP.
+    pub(super) fn answered(&self) {
+        let mut state = self.state();
+        state.changed = Instant::now();
+        state.head_began = None;
+        state.fresh = false;
+    }
+
+    /// How many exchanges have begun so far.
+    pub(super) fn begun(&self) -> u64 {
+        self.state().begun
+    }
+
+    /// Whether since then exactly one exchange has begun, and it is over.
+    pub(super) fn has_ended_one_since(&self, begun: u64) -> bool {
+        let state = self.state();
+        state.open == 0 && state.begun == begun + 1
+    }
+
     /// Whether no request has come yet.
     pub(super) fn is_fresh(&self) -> bool {
         self.state().fresh
@@ -79,6 +98,8 @@ impl Drop for Exchange {
 struct State {
     /// Exchanges whose answer is not yet handed over whole.
     open: usize,
+    /// Exchanges that have begun, also those that are over.
+    begun: u64,
     /// When the last exchange began or ended.
     changed: Instant,
     /// When the head that is being read began.
@@ -93,6 +114,7 @@ impl State {
     fn new(now: Instant) -> Self {
         Self {
             open: 0,
+            begun: 0,
             changed: now,
             head_began: Some(now),
             fresh: true,
@@ -109,6 +131,7 @@ impl State {
     fn begin(&mut self, now: Instant, multiplexed: bool) {
         *self = Self {
             open: self.open + 1,
+            begun: self.begun + 1,
             changed: now,
             head_began: None,
             fresh: false,

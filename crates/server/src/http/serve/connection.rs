@@ -17,10 +17,11 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
-use super::ServeLimits;
 use super::activity::{Activity, Exchange, Patience};
 use super::listener::{Accepted, Arrival, Socket};
+use super::shortcut::Shortened;
 use super::stream::ClientStream;
+use super::{Routes, ServeLimits};
 use crate::http::peer::PeerAddr;
 use crate::observed;
 
@@ -41,7 +42,7 @@ const SMALLEST_BUFFER: usize = 8192;
 /// What all connections of a server share.
 #[derive(Clone)]
 pub(super) struct Connections {
-    router: Router,
+    routes: Routes,
     limits: ServeLimits,
     protocol: Arc<auto::Builder<TokioExecutor>>,
     /// Finish what is open and close.
@@ -51,10 +52,10 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn new(router: Router, limits: ServeLimits) -> Self {
+    pub(super) fn new(routes: Routes, limits: ServeLimits) -> Self {
         let protocol = Arc::new(protocol(limits.max_header_bytes));
         Self {
-            router,
+            routes,
             limits,
             protocol,
             drain: CancellationToken::new(),
@@ -73,13 +74,12 @@ impl Connections {
             idle: self.limits.idle_timeout,
             exchange: LONGEST_EXCHANGE,
         });
-        let io = TokioIo::new(ClientStream::new(
-            socket,
-            Arc::clone(&activity),
-            self.limits.body_timeout,
-        ));
+        let stream = ClientStream::new(socket, Arc::clone(&activity), self.limits.body_timeout);
+        let Routes { router, shortcut } = self.routes;
+        let stream = Shortened::new(stream, Arc::clone(&activity), shortcut, peer);
+        let io = TokioIo::new(stream);
         let service = Exchanges {
-            router: self.router,
+            router,
             peer,
             activity: Arc::clone(&activity),
         };

@@ -1,0 +1,239 @@
+//! `/auth/verify` before the router: the answer to a token whose verdict is remembered, written without waiting.
+//!
+//! It says yes, or nothing: whatever it does not understand at once, and every refusal, is the router's. What it answers, the
+//! router would answer with the same status and the same fields (`tests/guide/at_once.rs`).
+
+mod question;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Instant, SystemTime};
+
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use jiff::Timestamp;
+use maxlab_auth_core::guard::{Permit, Requirements};
+use maxlab_auth_core::identity::VerificationSource;
+use maxlab_auth_core::revocation::{Facts, Live};
+use metrics::{Counter, Histogram, counter, histogram};
+
+use self::question::Question;
+use super::headers::identity_headers;
+use super::requirements;
+use crate::http::assurance;
+use crate::http::gateway::Gateway;
+use crate::http::layers::{LayerConfig, observe, security_headers};
+use crate::http::peer::PeerAddr;
+use crate::http::request_id::RequestId;
+use crate::http::serve::Shortcut;
+use crate::metrics::{HTTP_REQUEST_DURATION, HTTP_REQUESTS, VERIFICATIONS};
+
+const ROUTE: &str = "/auth/verify";
+const BEGINNING: &[u8] = b"GET /auth/verify";
+/// Requirements are remembered for so many different queries.
+const MOST_QUERIES: usize = 256;
+
+/// The door before the router.
+#[derive(Debug)]
+pub struct AtOnce {
+    gateway: Gateway,
+    /// The status line, and the fields of every answer.
+    begin: Vec<u8>,
+    queries: RwLock<HashMap<Box<str>, Arc<Requirements>>>,
+    counted: Counted,
+}
+
+/// The metrics of an answer, looked up once.
+struct Counted {
+    requests: Counter,
+    duration: Histogram,
+    verified: Vec<(VerificationSource, Counter)>,
+}
+
+impl std::fmt::Debug for Counted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Counted").finish_non_exhaustive()
+    }
+}
+
+/// The identity headers of a verdict, as they are sent.
+struct Rendered(Vec<u8>);
+
+impl AtOnce {
+    /// A door before the router of this gateway; `None` where every answer depends on more than the token and the query.
+    pub fn before(gateway: &Gateway, config: &LayerConfig) -> Option<Self> {
+        let door = &gateway.forward_auth;
+        if door.policy.is_some() || door.tokens.is_some() {
+            return None;
+        }
+        let mut headers = HeaderMap::from_iter([
+            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            (header::CONTENT_LENGTH, HeaderValue::from_static("0")),
+        ]);
+        security_headers::put(&mut headers, config.secure);
+        let mut begin = b"HTTP/1.1 200 OK\r\n".to_vec();
+        write_fields(&headers, &mut begin);
+        Some(Self {
+            gateway: Arc::clone(gateway),
+            begin,
+            queries: RwLock::default(),
+            counted: Counted::new(),
+        })
+    }
+
+    /// What a query asks for; `None` if it is not remembered and cannot be.
+    fn requirements(&self, query: &str) -> Option<Arc<Requirements>> {
+        let known = self
+            .queries
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(query)
+            .cloned();
+        if known.is_some() {
+            return known;
+        }
+        let read = requirements(&self.gateway, query).ok()?;
+        // What the database says of workspaces is asked for on every request.
+        if read.ask_for_workspaces() && self.gateway.engine.parts().workspaces.is_some() {
+            return None;
+        }
+        let read = Arc::new(read);
+        let mut queries = self.queries.write().unwrap_or_else(PoisonError::into_inner);
+        if queries.len() < MOST_QUERIES {
+            queries.insert(query.into(), Arc::clone(&read));
+        }
+        Some(read)
+    }
+
+    /// Who may pass with what the question shows.
+    fn admitted(&self, question: &Question<'_>, now: Timestamp) -> Option<Live> {
+        let requirements = match question.query {
+            "" => None,
+            query => Some(self.requirements(query)?),
+        };
+        let live = self.gateway.engine.recall(question.token, now)?;
+        match requirements {
+            None => Some(live),
+            Some(requirements) => Some(Permit::check(live, requirements.as_ref()).ok()?.live().clone()),
+        }
+    }
+
+    fn write(&self, live: &Live, id: &RequestId, now: Timestamp, out: &mut Vec<u8>) -> Option<()> {
+        let Rendered(identity) = live.prepared(rendered)?;
+        out.extend_from_slice(&self.begin);
+        out.extend_from_slice(identity);
+        if self.gateway.shows_assurance || tracing::enabled!(tracing::Level::DEBUG) {
+            let mut shown = HeaderMap::new();
+            assurance::show(&self.gateway, live, &mut shown);
+            write_fields(&shown, out);
+        }
+        out.extend_from_slice(b"x-request-id: ");
+        out.extend_from_slice(id.0.as_bytes());
+        out.extend_from_slice(b"\r\ndate: ");
+        write_date(now, out);
+        out.extend_from_slice(b"\r\n\r\n");
+        Some(())
+    }
+}
+
+impl Shortcut for AtOnce {
+    fn answer(&self, bytes: &[u8], peer: PeerAddr, out: &mut Vec<u8>) -> Option<usize> {
+        if !bytes.starts_with(BEGINNING) {
+            return None;
+        }
+        let began = Instant::now();
+        let mut fields = question::no_fields();
+        let mut request = httparse::Request::new(&mut fields);
+        let Ok(httparse::Status::Complete(length)) = request.parse(bytes) else {
+            return None;
+        };
+        let trusted_proxies = &self.gateway.trusted_proxies;
+        let trusted = peer.is_trusted(trusted_proxies);
+        let question = Question::read(&request, self.gateway.cookies.name(), trusted)?;
+        let now = self.gateway.engine.now();
+        let live = self.admitted(&question, now)?;
+        let given = question.request_id.and_then(RequestId::from_value);
+        let id = given.unwrap_or_else(RequestId::fresh);
+        if observe::is_logged() || tracing::enabled!(tracing::Level::DEBUG) {
+            let span = tracing::error_span!("request", request_id = %id);
+            let client = question::client(&request, peer, trusted_proxies);
+            span.in_scope(|| {
+                self.write(&live, &id, now, out)?;
+                observe::log("GET", ROUTE, Some(StatusCode::OK), began.elapsed(), client);
+                Some(())
+            })?;
+        } else {
+            self.write(&live, &id, now, out)?;
+        }
+        self.counted.count(&live, began);
+        Some(length)
+    }
+
+    fn may_begin_with(&self, bytes: &[u8]) -> bool {
+        bytes.starts_with(BEGINNING)
+    }
+}
+
+impl Counted {
+    fn new() -> Self {
+        let sources = [
+            VerificationSource::OauthUserinfo,
+            VerificationSource::TraditionalAuth,
+            VerificationSource::Introspection,
+            VerificationSource::LocalJwt,
+        ];
+        let verified = sources.into_iter().map(|source| {
+            let layer = source.as_str();
+            (
+                source,
+                counter!(VERIFICATIONS, "layer" => layer, "outcome" => "verified"),
+            )
+        });
+        Self {
+            requests: counter!(HTTP_REQUESTS, "method" => "GET", "route" => ROUTE, "status" => "2xx"),
+            duration: histogram!(HTTP_REQUEST_DURATION, "method" => "GET", "route" => ROUTE),
+            verified: verified.collect(),
+        }
+    }
+
+    fn count(&self, live: &Live, began: Instant) {
+        let decided = live.identity().verification_source;
+        let verified = self.verified.iter().find(|(source, _)| *source == decided);
+        if let Some((_, counter)) = verified {
+            counter.increment(1);
+        }
+        self.requests.increment(1);
+        self.duration.record(began.elapsed());
+    }
+}
+
+fn rendered(facts: &Facts) -> Rendered {
+    let mut bytes = Vec::new();
+    write_fields(&identity_headers(&facts.identity), &mut bytes);
+    bytes.shrink_to_fit();
+    Rendered(bytes)
+}
+
+fn write_fields(headers: &HeaderMap, out: &mut Vec<u8>) {
+    for (name, value) in headers {
+        out.extend_from_slice(name.as_str().as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+thread_local! {
+    /// The second that was written last, and how (RFC 9110 §5.6.7).
+    static DATE: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) };
+}
+
+fn write_date(now: Timestamp, out: &mut Vec<u8>) {
+    DATE.with_borrow_mut(|(second, text)| {
+        if *second != now.as_second() {
+            *second = now.as_second();
+            *text = httpdate::fmt_http_date(SystemTime::from(now));
+        }
+        out.extend_from_slice(text.as_bytes());
+    });
+}

@@ -1,0 +1,144 @@
+//! What of a request the answer depends on, read as the router's handler reads it, or not at all.
+
+use std::net::IpAddr;
+
+use axum::http::{HeaderMap, HeaderValue, header};
+use httparse::{EMPTY_HEADER, Header, Request};
+use ipnet::IpNet;
+
+use super::ROUTE;
+use crate::http::peer::{PeerAddr, client_address};
+use crate::http::serve::shortcut::{MOST_FIELDS, frames};
+
+/// Longer queries, hosts and the like are left to the router.
+const LONGEST: usize = 512;
+
+/// What a trusted proxy may tell of the original request: the names under which it tells one thing.
+const TOLD: [&[&str]; 4] = [
+    &["x-forwarded-method", "x-original-method"],
+    &["x-forwarded-proto"],
+    &["x-forwarded-host", "x-original-host"],
+    &["x-forwarded-uri", "x-original-uri", "x-original-url"],
+];
+
+pub(super) fn no_fields<'b>() -> [Header<'b>; MOST_FIELDS] {
+    [EMPTY_HEADER; MOST_FIELDS]
+}
+
+/// A plain question.
+#[derive(Debug)]
+pub(super) struct Question<'b> {
+    pub(super) token: &'b str,
+    pub(super) query: &'b str,
+    /// The id that a trusted proxy gave it.
+    pub(super) request_id: Option<&'b [u8]>,
+}
+
+impl<'b> Question<'b> {
+    /// Reads a `GET` whose head is whole. `None` if there is anything about it that wants a closer look.
+    pub(super) fn read(request: &Request<'_, 'b>, cookie: &str, trusted: bool) -> Option<Self> {
+        if request.version != Some(1) || request.method != Some("GET") {
+            return None;
+        }
+        let query = query(request.path?)?;
+        let (mut host, mut token, mut request_id) = (None, None, None);
+        let mut told = [false; TOLD.len()];
+        for field in request.headers.iter() {
+            match field.name.len() {
+                4 if is(field, "host") => once(&mut host, field.value)?,
+                13 if is(field, "authorization") => once(&mut token, field.value)?,
+                6 if is(field, "cookie") => without(field.value, cookie)?,
+                10 if is(field, "connection") => {
+                    field.value.eq_ignore_ascii_case(b"keep-alive").then_some(())?;
+                }
+                12 if trusted && is(field, "x-request-id") => once(&mut request_id, field.value)?,
+                _ if frames(field.name) => return None,
+                _ if trusted => tell(field, &mut told)?,
+                _ => {}
+            }
+        }
+        is_plain_host(host?).then_some(())?;
+        let token = token?.strip_prefix(b"Bearer ")?;
+        Some(Self {
+            token: std::str::from_utf8(token).ok()?,
+            query,
+            request_id,
+        })
+    }
+}
+
+/// From where it comes, for the log.
+pub(super) fn client(request: &Request<'_, '_>, peer: PeerAddr, trusted: &[IpNet]) -> IpAddr {
+    let mut headers = HeaderMap::new();
+    let named = request
+        .headers
+        .iter()
+        .filter(|field| is(field, "x-forwarded-for"));
+    for value in named.filter_map(|field| HeaderValue::from_bytes(field.value).ok()) {
+        headers.append(header::HeaderName::from_static("x-forwarded-for"), value);
+    }
+    client_address(peer, &headers, trusted)
+}
+
+fn is(field: &Header<'_>, name: &str) -> bool {
+    field.name.eq_ignore_ascii_case(name)
+}
+
+fn once<'b>(place: &mut Option<&'b [u8]>, value: &'b [u8]) -> Option<()> {
+    place.replace(value).is_none().then_some(())
+}
+
+/// The session's cookie is the router's business; other cookies are nobody's here.
+fn without(cookies: &[u8], name: &str) -> Option<()> {
+    let ours = |part: &[u8]| part == name.as_bytes();
+    (!cookies.windows(name.len()).any(ours)).then_some(())
+}
+
+/// A thing is told once, in readable text.
+fn tell(field: &Header<'_>, told: &mut [bool; TOLD.len()]) -> Option<()> {
+    let Some(at) = TOLD
+        .iter()
+        .position(|names| names.iter().any(|name| is(field, name)))
+    else {
+        return Some(());
+    };
+    let before = std::mem::replace(told.get_mut(at)?, true);
+    let readable = !field.value.is_empty() && field.value.iter().all(|byte| matches!(byte, b' '..=b'~'));
+    let plain = at != 0 || field.value.iter().all(u8::is_ascii_uppercase);
+    (!before && readable && plain).then_some(())
+}
+
+/// The query of a target that is this route, in characters that have one reading.
+fn query(target: &str) -> Option<&str> {
+    let query = match target.strip_prefix(ROUTE)? {
+        "" => "",
+        rest => rest.strip_prefix('?')?,
+    };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"=&,._~%+:-".contains(&byte);
+    (query.len() <= LONGEST && query.bytes().all(plain)).then_some(query)
+}
+
+/// A name with a port that is short enough to be one.
+fn is_plain_host(host: &[u8]) -> bool {
+    let (name, port) = match host.iter().position(|byte| *byte == b':') {
+        Some(at) => (host.get(..at), host.get(at + 1..)),
+        None => (Some(host), None),
+    };
+    let name = name.unwrap_or_default();
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._".contains(byte);
+    let is_port = |port: &[u8]| (1..=4).contains(&port.len()) && port.iter().all(u8::is_ascii_digit);
+    !name.is_empty()
+        && name.len() <= LONGEST
+        && name.iter().all(is_name)
+        && port.is_none_or(|port| is_port(port) || is_high_port(port))
+}
+
+/// Five digits, and below 60,000: surely a port.
+fn is_high_port(port: &[u8]) -> bool {
+    port.len() == 5
+        && port.first().is_some_and(|first| (b'0'..b'6').contains(first))
+        && port.iter().all(u8::is_ascii_digit)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,262 @@
+//! The door before the router says what the router says, field by field, and leaves to it what it should.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use maxlab_auth::http::peer::PeerAddr;
+use maxlab_auth::http::serve::serve;
+use maxlab_auth_testkit::{Actor as _, Algorithm, RawClient, TokenForge};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::gateway::World;
+
+/// What differs from one answer to the next.
+const OF_THE_MOMENT: [&str; 3] = ["date", "x-request-id", "x-auth-assurance"];
+
+/// Where the same gateway answers without the door before its router.
+async fn without_shortcut(world: &World) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = &world.gateway.app;
+    tokio::spawn(serve(
+        listener,
+        app.router(),
+        app.limits(),
+        CancellationToken::new().cancelled_owned(),
+    ));
+    address
+}
+
+fn with_shortcut(world: &World) -> SocketAddr {
+    world.gateway.url.trim_start_matches("http://").parse().unwrap()
+}
+
+/// Whether the door before the router answers these bytes.
+fn is_answered_at_once(world: &World, request: &str) -> bool {
+    let shortcut = world.gateway.app.routes().shortcut.expect("there is one");
+    let peer = PeerAddr::Tcp("127.0.0.1:4711".parse().unwrap());
+    let mut out = Vec::new();
+    let answered = shortcut.answer(request.as_bytes(), peer, &mut out);
+    assert_eq!(answered.is_some(), !out.is_empty());
+    answered.is_some_and(|length| length == request.len())
+}
+
+type Said = (u16, Vec<(String, String)>, Vec<u8>);
+
+async fn said(client: &mut RawClient) -> Said {
+    let reply = client.reply().await.unwrap();
+    let mut headers = reply.headers;
+    headers.retain(|(name, _)| !OF_THE_MOMENT.contains(&name.as_str()));
+    headers.sort();
+    (reply.status, headers, reply.body)
+}
+
+async fn answer(address: SocketAddr, bytes: &str, replies: usize) -> Vec<Said> {
+    let client = RawClient::connect(address).await.unwrap();
+    let mut client = client.patience(Duration::from_secs(20));
+    client.send(bytes).await.unwrap();
+    let mut all = Vec::new();
+    for _ in 0..replies {
+        all.push(said(&mut client).await);
+    }
+    all
+}
+
+async fn someone(world: &World) -> String {
+    let token = world.opaque_token("unused");
+    let claims = json!({ "sub": "user-1", "name": "김 하나", "email": "u@example.test", "groups": ["a,b", "c"],
+        "roles": ["x\r\nRemote-User: admin", "100%"], "scope": "read" });
+    world.auth.know(&token, claims);
+    world.on_a_lease().await;
+    // From now on the verdict is remembered.
+    world.bearer(&token).get("/auth/verify").await.expect_status(200);
+    token
+}
+
+fn request(token: &str, query: &str, fields: &str) -> String {
+    format!(
+        "GET /auth/verify{query} HTTP/1.1\r\nHost: a.example\r\nAuthorization: Bearer {token}\r\n{fields}\r\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_doors_say_the_same() {
+    let world = World::embedded(&[("TRUSTED_PROXIES", "127.0.0.1/32")]).await;
+    let (plain, short) = (without_shortcut(&world).await, with_shortcut(&world));
+    let token = someone(&world).await;
+    let table = [
+        (true, request(&token, "", "")),
+        (true, request(&token, "?role=100%25", "Accept: */*\r\n")),
+        (
+            true,
+            request(&token, "?group=c&scope=read,write", "Connection: keep-alive\r\n"),
+        ),
+        (true, request(&token, "", "X-Request-ID: from-the-proxy\r\n")),
+        (
+            true,
+            request(&token, "", "X-Request-ID: not one\r\nCookie: other=1\r\n"),
+        ),
+        (
+            true,
+            request(
+                &token,
+                "",
+                "X-Forwarded-Method: POST\r\nX-Forwarded-Uri: /x\r\nRemote-User: root\r\n",
+            ),
+        ),
+        (true, request(&token, "?", "X-Forwarded-For: 203.0.113.9\r\n")),
+        (false, request(&token, "?group=z", "")),
+        (false, request(&token, "?nonsense=1", "")),
+        (false, request(&token, "?role=", "")),
+        (false, request(&token, "?role=%ff", "")),
+        (false, request("not-a-token", "", "")),
+        (false, request("a b", "", "")),
+        (false, request(&token, "", "Authorization: Bearer x\r\n")),
+        (false, request(&token, "", "Host: b.example\r\n")),
+        (
+            false,
+            request(&token, "", "X-Request-ID: a\r\nX-Request-ID: b\r\n"),
+        ),
+        (
+            false,
+            request(&token, "", "Cookie: maxlab_session=1; maxlab_session=2\r\n"),
+        ),
+        (
+            false,
+            request(&token, "", "X-Forwarded-Uri: /a\r\nX-Original-Uri: /b\r\n"),
+        ),
+        (false, request(&token, "", "X-Forwarded-Host: \r\n")),
+        (false, request(&token, "", "X-Forwarded-Method: G T\r\n")),
+        (false, request(&token, "", "Content-Length: 0\r\n")),
+        (false, request(&token, "", "Connection: close\r\n")),
+        (false, request(&token, "/", "")),
+        (false, request(&token, "", "").replace("a.example", "a,b")),
+        (false, request(&token, "", "").replace("HTTP/1.1", "HTTP/1.0")),
+        (false, request(&token, "", "").replace("GET ", "HEAD ")),
+        (false, request(&token, "", "").replace("Bearer", "bearer")),
+    ];
+    for (at_once, request) in &table {
+        assert_eq!(is_answered_at_once(&world, request), *at_once, "{request}");
+        if request.starts_with("HEAD ") {
+            continue;
+        }
+        let (ours, routers) = (answer(short, request, 1).await, answer(plain, request, 1).await);
+        assert_eq!(ours, routers, "{request}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_id_is_taken_over_from_a_trusted_proxy_only_and_development_sees_the_grounds() {
+    for (trusted, expected) in [("127.0.0.1/32", true), ("10.0.0.0/8", false)] {
+        let world = World::embedded(&[("TRUSTED_PROXIES", trusted)]).await;
+        let token = someone(&world).await;
+        let asked = request(&token, "", "X-Request-ID: of-the-proxy\r\n");
+        assert!(is_answered_at_once(&world, &asked));
+        let mut client = RawClient::connect(with_shortcut(&world)).await.unwrap();
+        client.send(&asked).await.unwrap();
+        let reply = client.reply().await.unwrap();
+        let id = reply.header("x-request-id").unwrap();
+        assert_eq!(id == "of-the-proxy", expected, "{id}");
+        assert_eq!(id.len(), if expected { 12 } else { 36 });
+        let grounds = reply.header("x-auth-assurance").unwrap();
+        assert!(
+            grounds.starts_with("layer=oauth_userinfo; key=-; reads=replica; term="),
+            "{grounds}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_in_one_breath_are_answered_each_once_and_in_their_order() {
+    let world = World::embedded(&[]).await;
+    let (plain, short) = (without_shortcut(&world).await, with_shortcut(&world));
+    let token = someone(&world).await;
+    let good = request(&token, "", "");
+    let bad = request("nobody", "", "");
+    let me = good.replace("/auth/verify", "/api/v1/auth/me");
+    // What stands in a body is no request.
+    let body = format!(
+        "POST /oauth/token HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{good}",
+        good.len()
+    );
+    let (first, second) = good.split_at(40);
+    let table = [
+        (3, format!("{good}{good}{good}")),
+        (4, format!("{good}{bad}{good}{bad}")),
+        (3, format!("{bad}{good}{me}")),
+        (3, format!("{good}{me}{good}")),
+        (3, format!("{good}{body}{good}")),
+        (2, format!("{body}{bad}")),
+    ];
+    for (replies, bytes) in &table {
+        let (ours, routers) = (
+            answer(short, bytes, *replies).await,
+            answer(plain, bytes, *replies).await,
+        );
+        assert_eq!(ours, routers, "{bytes}");
+    }
+    // The same connection changes hands again and again, and a head may come in two pieces.
+    let mut client = RawClient::connect(short).await.unwrap();
+    for _ in 0..3 {
+        for (request, status) in [(&good, 200), (&bad, 401), (&me, 200), (&good, 200)] {
+            client.send(request).await.unwrap();
+            assert_eq!(said(&mut client).await.0, status, "{request}");
+        }
+        client.send(first).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        client.send(second).await.unwrap();
+        assert_eq!(said(&mut client).await.0, 200);
+    }
+    client.send(&body).await.unwrap();
+    assert_eq!(said(&mut client).await.0, 400);
+    client.send(&good).await.unwrap();
+    assert_eq!(said(&mut client).await.0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_remembered_verdict_is_not_believed_after_a_revocation_or_past_its_end() {
+    let world = World::embedded(&[("VERIFY_LAYERS", "oauth_userinfo")]).await;
+    let revoked = someone(&world).await;
+    let asked = request(&revoked, "", "");
+    assert!(is_answered_at_once(&world, &asked));
+    world
+        .bearer(&revoked)
+        .post("/api/v1/auth/logout")
+        .await
+        .expect_status(200);
+    assert!(!is_answered_at_once(&world, &asked));
+    let short_lived = world.auth.forge().access_token("user-9").expires_in(2);
+    let (claims, token) = (short_lived.claims(), short_lived.sign());
+    world.auth.know(&token, claims);
+    world.bearer(&token).get("/auth/verify").await.expect_status(200);
+    let asked = request(&token, "", "");
+    assert!(is_answered_at_once(&world, &asked));
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert!(!is_answered_at_once(&world, &asked));
+    let forever = World::embedded(&[("VERIFY_CACHE_SECONDS", "0")]).await;
+    let token = someone(&forever).await;
+    assert!(!is_answered_at_once(&forever, &request(&token, "", "")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_of_many_tokens_is_answered_with_its_own_identity() {
+    let forge = TokenForge::new("https://issuer.example", Algorithm::Es256);
+    let world = World::embedded(&[]).await;
+    let mut asked = Vec::new();
+    for number in 0..50 {
+        let builder = forge.access_token(&format!("user-{number}"));
+        let (claims, token) = (builder.claims(), format!("opaque-{number}"));
+        world.auth.know(&token, claims);
+        world.bearer(&token).get("/auth/verify").await.expect_status(200);
+        asked.push((request(&token, "", ""), format!("user-{number}")));
+    }
+    let mut client = RawClient::connect(with_shortcut(&world)).await.unwrap();
+    let all: String = asked.iter().map(|(request, _)| request.as_str()).collect();
+    client.send(&all).await.unwrap();
+    for (_, user) in &asked {
+        let reply = client.reply().await.unwrap();
+        assert_eq!(reply.header("remote-user"), Some(user.as_str()));
+    }
+}
