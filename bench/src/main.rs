@@ -4,6 +4,7 @@ mod memory;
 mod percentiles;
 mod replica;
 mod report;
+mod verify;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -24,11 +25,23 @@ struct Arguments {
 enum What {
     /// The in-memory index of revocations: memory, look-ups, growth and expiry.
     Replica(replica::Scale),
+    /// `/auth/verify` over HTTP, beside nginx, bare hyper, bare axum and HAProxy.
+    Verify(verify::Scale),
+    /// A server with nothing behind it, to be compared with.
+    #[command(hide = true)]
+    Bare {
+        /// Which.
+        which: verify::Bare,
+        /// Where it listens.
+        port: u16,
+    },
 }
 
 fn main() -> Result<()> {
     let report = match Arguments::parse().what {
         What::Replica(scale) => replica::measure(&scale)?,
+        What::Verify(scale) => verify::measure(&scale)?,
+        What::Bare { which, port } => return verify::serve_bare(which, port),
     };
     println!("{report}");
     Ok(())

@@ -29,6 +29,17 @@ impl Report {
         );
     }
 
+    /// A figure that shall reach its target.
+    pub(crate) fn at_least(&mut self, what: &str, target: f64, measured: f64, unit: &str) {
+        let met = if measured >= target { "yes" } else { "NO" };
+        self.push(
+            what,
+            &format!("≥ {}", shown(target)),
+            &with_unit(measured, unit),
+            met,
+        );
+    }
+
     /// A figure for which there is no target.
     pub(crate) fn figure(&mut self, what: &str, measured: f64, unit: &str) {
         self.push(what, "", &with_unit(measured, unit), "");

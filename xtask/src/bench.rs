@@ -10,12 +10,15 @@ use crate::shell::{self, Workspace};
 pub(crate) enum Benchmark {
     /// The in-memory index of revocations, with ten million entries.
     Replica,
+    /// `/auth/verify` over HTTP, beside other servers.
+    Verify,
 }
 
 impl Benchmark {
     fn subcommand(self) -> &'static str {
         match self {
             Self::Replica => "replica",
+            Self::Verify => "verify",
         }
     }
 }
@@ -25,6 +28,16 @@ impl Benchmark {
 /// # Errors
 /// When it can't be built or does not run to its end.
 pub(crate) fn run(workspace: &Workspace, what: Benchmark) -> Result<()> {
+    if what == Benchmark::Verify {
+        shell::run(&mut workspace.cargo(&[
+            "build",
+            "--quiet",
+            "--release",
+            "--locked",
+            "--package",
+            "maxlab-auth",
+        ]))?;
+    }
     shell::run(&mut workspace.cargo(&[
         "run",
         "--quiet",

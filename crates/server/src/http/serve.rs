@@ -17,6 +17,7 @@ use crate::metrics;
 
 mod activity;
 mod connection;
+mod seldom;
 pub(crate) mod shortcut;
 mod stream;
 
