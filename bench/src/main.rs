@@ -5,6 +5,7 @@ mod percentiles;
 mod replica;
 mod report;
 mod revoke;
+mod verify;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -27,12 +28,24 @@ enum What {
     Replica(replica::Scale),
     /// Revoking: how long one takes, and how many a second, for 1, 3 and 10 instances.
     Revoke(revoke::Scale),
+    /// `/auth/verify` over HTTP, beside nginx, bare hyper, bare axum and HAProxy.
+    Verify(verify::Scale),
+    /// A server with nothing behind it, to be compared with.
+    #[command(hide = true)]
+    Bare {
+        /// Which.
+        which: verify::Bare,
+        /// Where it listens.
+        port: u16,
+    },
 }
 
 fn main() -> Result<()> {
     let report = match Arguments::parse().what {
         What::Replica(scale) => replica::measure(&scale)?.to_string(),
         What::Revoke(scale) => revoke::measure(&scale)?,
+        What::Verify(scale) => verify::measure(&scale)?.to_string(),
+        What::Bare { which, port } => return verify::serve_bare(which, port),
     };
     println!("{report}");
     Ok(())

@@ -8,6 +8,7 @@ import { end, eventually, freePort, start } from '../harness/process.js';
 import { startStack } from '../harness/stack.js';
 import { startApplication } from './application.js';
 import { send } from './client.js';
+import { startGrpcTap } from './grpc-tap.js';
 import { startTap } from './tap.js';
 
 const DEPLOY = join(import.meta.dirname, '../../deploy');
@@ -23,12 +24,12 @@ export function program(name) {
 }
 
 /**
- * A file of `deploy/` with the addresses that stand in it (gateway 8080, application 3000, the site itself 8088) put in
+ * A file of `deploy/` with the addresses that stand in it (gateway 8080, its gRPC 9191, application 3000, the site itself 8088) put in
  * place, written into a folder. Nothing else of it is changed.
  */
-export function filledIn(name, folder, { gateway, application, site, ...paths }) {
+export function filledIn(name, folder, { gateway, grpc, application, site, ...paths }) {
   let text = readFileSync(join(DEPLOY, name), 'utf8');
-  for (const [port, ours] of [['8080', gateway], ['3000', application], ['8088', site]]) {
+  for (const [port, ours] of [['8080', gateway], ['9191', grpc], ['3000', application], ['8088', site]]) {
     if (ours) text = text.replaceAll(new RegExp(`\\b${port}\\b`, 'g'), String(ours));
   }
   for (const [there, here] of Object.entries(paths)) {
@@ -66,7 +67,9 @@ const PEOPLE = ['administrator', 'member', 'plain', 'minjun', 'crowded', 'packed
 /** Starts everything. `stop` ends it. */
 export async function startSite(proxy) {
   const patience = { REVOCATION_LEASE_SECONDS: '5', UPSTREAM_TIMEOUT_SECONDS: '10' };
-  const settings = { TRUSTED_PROXIES: '127.0.0.1', LOGIN_URL: '/public/login', VERIFY_CACHE_SECONDS: '0', ...patience };
+  const grpc = proxy.grpc ? await freePort() : undefined;
+  const trusted = grpc ? { EXT_AUTHZ_PORT: String(grpc) } : { TRUSTED_PROXIES: '127.0.0.1' };
+  const settings = { ...trusted, LOGIN_URL: '/public/login', VERIFY_CACHE_SECONDS: '0', ...patience };
   const stack = await startStack({ tokens: 'jwt', settings });
   const running = [stack];
   const stop = async () => {
@@ -75,9 +78,10 @@ export async function startSite(proxy) {
   try {
     const application = await startApplication();
     running.push(application);
-    const tap = await startTap(stack.gateway.origin);
+    const tap = await (grpc ? startGrpcTap(grpc) : startTap(stack.gateway.origin));
     running.push(tap);
-    const ports = { gateway: tap.port, application: application.port, site: await freePort() };
+    const asked = grpc ? { gateway: new URL(stack.gateway.origin).port, grpc: tap.port } : { gateway: tap.port };
+    const ports = { ...asked, application: application.port, site: await freePort() };
     const folder = join(stack.folder, proxy.name);
     mkdirSync(folder);
     // The proxies give up root where they have it.

@@ -12,6 +12,8 @@ pub(crate) enum Benchmark {
     Replica,
     /// Revoking through real gateways, and below their HTTP door.
     Revoke,
+    /// `/auth/verify` over HTTP, beside other servers.
+    Verify,
 }
 
 impl Benchmark {
@@ -19,6 +21,7 @@ impl Benchmark {
         match self {
             Self::Replica => "replica",
             Self::Revoke => "revoke",
+            Self::Verify => "verify",
         }
     }
 }
@@ -28,16 +31,15 @@ impl Benchmark {
 /// # Errors
 /// When it can't be built or does not run to its end.
 pub(crate) fn run(workspace: &Workspace, what: Benchmark) -> Result<()> {
-    if matches!(what, Benchmark::Revoke) {
-        let gateway = [
+    if what != Benchmark::Replica {
+        shell::run(&mut workspace.cargo(&[
             "build",
             "--quiet",
             "--release",
             "--locked",
             "--package",
             "maxlab-auth",
-        ];
-        shell::run(&mut workspace.cargo(&gateway))?;
+        ]))?;
     }
     shell::run(&mut workspace.cargo(&[
         "run",

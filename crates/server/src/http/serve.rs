@@ -16,6 +16,7 @@ use crate::metrics;
 mod activity;
 mod connection;
 mod listener;
+mod seldom;
 pub(crate) mod shortcut;
 mod stream;
 mod unix;

@@ -19,6 +19,7 @@ use tower::Service;
 
 use super::activity::{Activity, Exchange, Patience};
 use super::listener::{Accepted, Arrival, Socket};
+use super::seldom::Seldom;
 use super::shortcut::Shortened;
 use super::stream::ClientStream;
 use super::{Routes, ServeLimits};
@@ -84,32 +85,31 @@ impl Connections {
             activity: Arc::clone(&activity),
         };
         let mut connection = pin!(self.protocol.serve_connection(io, service));
-        let mut drain = pin!(async {
-            self.drain.cancelled().await;
-            if activity.is_fresh() {
-                sleep(FIRST_REQUEST).await;
-            }
-        });
         let mut draining = false;
         loop {
+            let mut event = Seldom::new(event(&self.drain, &self.cut, &activity, draining));
             tokio::select! {
+                // The busy one last: it may use up what the runtime lets a task do in one go.
+                biased;
+                event = &mut event => match event {
+                    Event::Drain => {
+                        draining = true;
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    Event::Overdue => {
+                        tracing::debug!(%peer, "connection cut: the client is too slow, or idle");
+                        connection.as_mut().graceful_shutdown();
+                        let _ = timeout(FAREWELL, connection).await;
+                        return;
+                    }
+                    Event::Cut => return,
+                },
                 ended = connection.as_mut() => {
                     if let Err(fault) = ended {
                         tracing::debug!(%peer, fault, "connection failed");
                     }
                     return;
                 }
-                () = &mut drain, if !draining => {
-                    draining = true;
-                    connection.as_mut().graceful_shutdown();
-                }
-                () = activity.overdue() => {
-                    tracing::debug!(%peer, "connection cut: the client is too slow, or idle");
-                    connection.as_mut().graceful_shutdown();
-                    let _ = timeout(FAREWELL, connection).await;
-                    return;
-                }
-                () = self.cut.cancelled() => return,
             }
         }
     }
@@ -134,6 +134,35 @@ impl Connections {
         observed::handshake_failed();
         tracing::debug!(%peer, fault, "no TLS handshake");
         None
+    }
+}
+
+/// What happens to a connection beside its requests.
+enum Event {
+    /// The server shuts down.
+    Drain,
+    /// It has outstayed its patience.
+    Overdue,
+    /// It is closed at once.
+    Cut,
+}
+
+async fn event(
+    drain: &CancellationToken,
+    cut: &CancellationToken,
+    activity: &Activity,
+    draining: bool,
+) -> Event {
+    let drain = async {
+        drain.cancelled().await;
+        if activity.is_fresh() {
+            sleep(FIRST_REQUEST).await;
+        }
+    };
+    tokio::select! {
+        () = drain, if !draining => Event::Drain,
+        () = activity.overdue() => Event::Overdue,
+        () = cut.cancelled() => Event::Cut,
     }
 }
 

@@ -1,0 +1,50 @@
+//! The figures as a picture: `target/bench/NAME.svg`.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::compare::Measured;
+
+const BAR: f64 = 26.0;
+const WIDTH: f64 = 420.0;
+const LEFT: f64 = 200.0;
+
+/// Bars of CPU per request, one for each server.
+pub(super) fn write(name: &str, measured: &Measured) -> Result<()> {
+    let rows = measured.rows();
+    let longest = rows.iter().map(|row| row.cpu).fold(1.0, f64::max);
+    let (mut body, mut y) = (String::new(), 40.0);
+    for row in rows {
+        let width = row.cpu / longest * WIDTH;
+        let color = if row.name.starts_with("maxlab") {
+            "#2563eb"
+        } else {
+            "#94a3b8"
+        };
+        let text = y + BAR * 0.6;
+        writeln!(
+            body,
+            "<text x=\"{:.0}\" y=\"{text:.0}\" text-anchor=\"end\">{}</text>\
+             <rect x=\"{LEFT}\" y=\"{y:.0}\" width=\"{width:.1}\" height=\"{:.0}\" fill=\"{color}\"/>\
+             <text x=\"{:.0}\" y=\"{text:.0}\">{:.1} µs</text>",
+            LEFT - 8.0,
+            row.name,
+            BAR - 6.0,
+            LEFT + width + 6.0,
+            row.cpu
+        )?;
+        y += BAR;
+    }
+    let height = y + 10.0;
+    let svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"700\" height=\"{height:.0}\" font-family=\"sans-serif\" \
+         font-size=\"13\"><text x=\"8\" y=\"22\" font-size=\"15\">CPU per request, less is better</text>\n{body}</svg>\n"
+    );
+    let folder = Path::new("target/bench");
+    fs::create_dir_all(folder)?;
+    fs::write(folder.join(format!("{name}.svg")), svg)?;
+    Ok(())
+}
