@@ -9,8 +9,8 @@ use crate::proto::{AttributeContext, CheckRequest, HttpRequest};
 
 /// Where the question goes.
 const PATH: &str = "/auth/verify";
-/// The names of requirements. Others are refused by whoever decides, as in the query of `/auth/verify`: a misspelt one
-/// must not be one less.
+/// The extension that holds a whole query. Every other name is one of its parameters, and what is no requirement is refused by
+/// whoever decides: a misspelt one must not be one less.
 const REQUIREMENTS: &str = "require";
 
 /// What the client said of this is not asked: it is told here, or not at all.
