@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::assurance::{Assurance, GateStatus};
-use super::facts::{Facts, Issued, Live};
+use super::facts::{Issued, Live};
 use super::follower::Follower;
 use super::key::{Party, RevocationKey};
 use super::log::RevocationLog;
@@ -17,7 +17,7 @@ use super::membership::{Adopted, Membership};
 use super::publisher::{Order, Publisher};
 use super::record::{JournalEntry, Reason, Revocation, Spare};
 use super::replica::Replica;
-use super::store::{Findings, Found, Journal, RevocationStore};
+use super::store::{Journal, RevocationStore};
 use crate::audit::AuditEvent;
 use crate::clock::{self, Clock, Ticks};
 use crate::outbox::UpstreamRevocation;
@@ -27,10 +27,6 @@ use crate::verify::Verified;
 
 /// How many journal lines are carried to the store at a time.
 const BATCH: u32 = 1_000;
-/// How often the store is asked again when its data set changes meanwhile.
-const TRIES: usize = 3;
-/// The refusal of a credential that tells no expiry is kept in memory for so long: what it was refused for is there by then.
-const KEPT_REFUSAL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long revocations are kept and how far clocks may differ.
 #[derive(Clone, Copy, Debug)]
@@ -104,16 +100,16 @@ impl std::fmt::Debug for GateParts {
 /// What is revoked: the check on every request, and the only way to revoke anything.
 pub struct Revocations {
     journal: Arc<dyn Journal>,
-    store: Arc<dyn RevocationStore>,
-    policy: RevocationPolicy,
-    membership: Arc<Membership>,
-    replica: Arc<Replica>,
+    pub(super) store: Arc<dyn RevocationStore>,
+    pub(super) policy: RevocationPolicy,
+    pub(super) membership: Arc<Membership>,
+    pub(super) replica: Arc<Replica>,
     publisher: Arc<Publisher>,
     follower: Follower,
     /// Lines that were found unfinished the last time. What is still there the next time was left by somebody.
     unfinished: Mutex<HashSet<i64>>,
     acknowledged: fn(Duration),
-    direct_reads: AtomicU64,
+    pub(super) direct_reads: AtomicU64,
 }
 
 impl std::fmt::Debug for Revocations {
@@ -415,108 +411,6 @@ impl Revocations {
             // Whoever allows for a skew may accept it that much longer, on either side.
             Some(expiry) => clock::after(expiry, self.policy.skew * 2 + Duration::from_secs(1)),
             None => clock::after(now, self.policy.retention),
-        }
-    }
-
-    /// Reads what stands recorded: from memory under a live lease, else from the store if its data set is the one that
-    /// the journal knows.
-    async fn find(
-        &self,
-        revoked: &[RevocationKey],
-        spared: &[RevocationKey],
-        now: Timestamp,
-    ) -> Result<(Findings, Assurance), Unavailable> {
-        if self.policy.from_memory && self.membership.may_answer() {
-            return Ok((self.remembered(revoked, spared, now), self.assurance(true)));
-        }
-        self.direct_reads.fetch_add(1, Ordering::Relaxed);
-        let findings = self.find_directly(revoked, spared, now).await?;
-        Ok((findings, self.assurance(false)))
-    }
-
-    async fn find_directly(
-        &self,
-        revoked: &[RevocationKey],
-        spared: &[RevocationKey],
-        now: Timestamp,
-    ) -> Result<Findings, Unavailable> {
-        let mut adopted = self.membership.confirmed(now).await?;
-        for _ in 0..TRIES {
-            let findings = self.store.find(revoked, spared, now).await?;
-            if findings.epoch.as_ref() == Some(&adopted.term.epoch) {
-                return Ok(self.with_remembered(findings, revoked, spared, now));
-            }
-            adopted = self.membership.adopt_anew(&adopted.term, now).await?;
-        }
-        Err(Unavailable::store("it keeps losing its data"))
-    }
-
-    fn remembered(&self, revoked: &[RevocationKey], spared: &[RevocationKey], now: Timestamp) -> Findings {
-        let replica = &self.replica;
-        let names: Vec<_> = revoked.iter().map(|key| replica.fingerprint(key)).collect();
-        Findings {
-            revoked: replica.revoked_all(&names, now).collect(),
-            spared: spared
-                .iter()
-                .map(|key| replica.spared(replica.fingerprint(key), now))
-                .collect(),
-            epoch: None,
-        }
-    }
-
-    /// What the store says, and what this instance knows beside it: it has seen entries that a store behind a failover
-    /// has lost, and what it refused once it refuses for good (I6).
-    fn with_remembered(
-        &self,
-        mut findings: Findings,
-        revoked: &[RevocationKey],
-        spared: &[RevocationKey],
-        now: Timestamp,
-    ) -> Findings {
-        if !self.policy.from_memory {
-            return findings;
-        }
-        let known = self.remembered(revoked, spared, now);
-        for (found, known) in findings.revoked.iter_mut().zip(known.revoked) {
-            let later = |known: &Found| found.as_ref().is_none_or(|found| known.cutoff > found.cutoff);
-            if known.as_ref().is_some_and(later) {
-                *found = known;
-            }
-        }
-        for (found, known) in findings.spared.iter_mut().zip(known.spared) {
-            *found = known.max(*found);
-        }
-        findings
-    }
-
-    /// A credential that was refused is refused from memory too, under its own name, even where the stream brings what it
-    /// was refused for only later (I6).
-    fn keep_refusal(&self, refusal: &Refusal, facts: &Facts, now: Timestamp) {
-        let (Refusal::TokenRevoked(reason) | Refusal::SessionRevoked(reason)) = refusal else {
-            return;
-        };
-        let (true, Some(own)) = (self.policy.from_memory, facts.names.first()) else {
-            return;
-        };
-        self.replica.apply(&JournalEntry::Revoked(Revocation {
-            key: own.clone(),
-            cutoff: None,
-            reason: *reason,
-            revoked_at: now,
-            expires_at: self.keep_until(
-                Some(facts.expires_at.unwrap_or(clock::after(now, KEPT_REFUSAL))),
-                now,
-            ),
-            token_expires_at: None,
-            user_id: None,
-        }));
-    }
-
-    fn assurance(&self, from_memory: bool) -> Assurance {
-        Assurance {
-            term: self.membership.adopted(),
-            from_memory,
-            lease_left: self.membership.lease_left(),
         }
     }
 }

@@ -361,8 +361,9 @@ impl Membership {
 
     /// Gives the lease back.
     pub(super) async fn release(&self) {
-        self.with(Member::void);
-        if let Some(adopted) = self.adopted()
+        let adopted = self.adopted();
+        self.void();
+        if let Some(adopted) = adopted
             && let Err(fault) = self.log.release(&adopted.holder).await
         {
             tracing::debug!(%fault, "the lease is not given back; it runs out by itself");

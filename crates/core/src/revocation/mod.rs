@@ -17,6 +17,7 @@ mod member;
 mod membership;
 mod prepared;
 mod publisher;
+mod reading;
 mod record;
 mod replica;
 mod store;

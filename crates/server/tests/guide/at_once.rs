@@ -210,7 +210,7 @@ async fn requests_in_one_breath_are_answered_each_once_and_in_their_order() {
         assert_eq!(said(&mut client).await.0, 200);
     }
     client.send(&body).await.unwrap();
-    assert_eq!(said(&mut client).await.0, 400);
+    assert_eq!(said(&mut client).await.0, 415);
     client.send(&good).await.unwrap();
     assert_eq!(said(&mut client).await.0, 200);
 }

@@ -1,5 +1,7 @@
 //! The guide takes an outage for a "no" and an error for "not revoked": here it is 503, and nothing is cleared.
 
+use maxlab_auth_core::credential::PresentedToken;
+use maxlab_auth_core::revocation::TokenKey;
 use maxlab_auth_testkit::{Actor, Reply};
 use reqwest::Method;
 
@@ -143,3 +145,47 @@ on_embedded_and_redis!(
     a_login_during_an_outage_of_the_store_gives_no_token_out,
     a_refresh_during_an_outage_of_the_store_spends_nothing,
 );
+
+/// A revocation is written where direct reads find it before it is put on the stream. Whoever saw it there goes on
+/// refusing, also from a memory that the stream has not told yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_store_refused_once_memory_does_not_accept() {
+    let world = World::on(Stores::Redis, &[]).await;
+    let token = world.stray_token("user-1");
+    world.on_a_lease().await;
+    assert_eq!(world.me(&token).await.status, 200);
+    let key = TokenKey::from_bytes_of(&PresentedToken::parse(&token).unwrap());
+    let (redis, _) = world.redis.as_ref().unwrap();
+    let entry = [
+        "SET",
+        &format!("blacklist:{key}"),
+        r#"{"reason":"revoked"}"#,
+        "PX",
+        "60000",
+    ];
+    redis.command(&entry).await.unwrap();
+    assert_eq!(
+        world.me(&token).await.status,
+        200,
+        "the stream has not told of it"
+    );
+    let mut refused = false;
+    for _ in 0..50 {
+        // Without its lease it asks the store.
+        world.engine().parts().revocations.release().await;
+        refused = world.me(&token).await.status == 401;
+        if refused {
+            break;
+        }
+    }
+    assert!(refused, "it never asked the store");
+    world.on_a_lease().await;
+    assert_eq!(world.verdict(&token).await, (401, "token_revoked".into()));
+    let grounds = world.me(&world.stray_token("user-2")).await;
+    assert!(
+        grounds
+            .header("x-auth-assurance")
+            .unwrap()
+            .contains("reads=replica")
+    );
+}
