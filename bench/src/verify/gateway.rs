@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use maxlab_auth_testkit::{GatewayOptions, GatewayProcess, LyingAuthServer};
+use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::time::sleep;
 
 use super::process::SERVERS_CORE;
@@ -119,9 +119,7 @@ fn options(binary: &Path, auth: &LyingAuthServer) -> Result<GatewayOptions> {
 
 async fn fill(folder: &Path, entries: u64) -> Result<()> {
     for file in files(folder)? {
-        let options = SqliteConnectOptions::new()
-            .filename(&file)
-            .log_statements("off".parse()?);
+        let options = SqliteConnectOptions::new().filename(&file);
         let mut connection = SqliteConnection::connect_with(&options).await?;
         let filled = sqlx::query(FILL)
             .bind(i64::try_from(entries)?)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use maxlab_auth::http::peer::PeerAddr;
 use maxlab_auth::http::serve::serve;
-use maxlab_auth_testkit::{Algorithm, RawClient, TokenForge};
+use maxlab_auth_testkit::{Actor as _, Algorithm, RawClient, TokenForge};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
