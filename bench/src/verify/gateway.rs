@@ -106,7 +106,7 @@ impl Gateway {
 fn options(binary: &Path, auth: &LyingAuthServer) -> Result<GatewayOptions> {
     let binary = binary.canonicalize()?;
     let binary = binary.to_str().context("a readable path")?;
-    Ok(GatewayProcess::of("/usr/bin/taskset")
+    let options = GatewayProcess::of("/usr/bin/taskset")
         .args(["-c", SERVERS_CORE, binary, "serve"])
         .patience(PATIENCE)
         .env("EXTERNAL_AUTH_URL", auth.url())
@@ -114,7 +114,12 @@ fn options(binary: &Path, auth: &LyingAuthServer) -> Result<GatewayOptions> {
         .env("SECRET_KEY", KEY)
         .env("SESSION_ENCRYPTION_KEY", KEY)
         .env("VERIFY_LAYERS", "local_jwt")
-        .env("LOG_LEVEL", "WARNING"))
+        .env("LOG_LEVEL", "WARNING")
+        .env("JWT_ISSUER", auth.forge().issuer());
+    Ok(match auth.forge().secret() {
+        Some(_) => options,
+        None => options.env("JWKS_URL", format!("{}/.well-known/jwks.json", auth.url())),
+    })
 }
 
 async fn fill(folder: &Path, entries: u64) -> Result<()> {
