@@ -36,14 +36,12 @@ pub(super) struct Row {
 #[derive(Debug)]
 pub(super) struct Measured(Vec<Row>);
 
-/// Loads them in turns, after a run each that does not count.
+/// Loads them in turns, each after a run that does not count: while the others had their turns, verdicts grew old.
 pub(super) fn compare(contenders: &[Contender], load: &Load, rounds: usize) -> Result<Measured> {
-    for contender in contenders {
-        load.run(contender.port).context(contender.name)?;
-    }
     let mut runs = vec![Vec::new(); contenders.len()];
     for _ in 0..rounds {
         for (contender, runs) in contenders.iter().zip(&mut runs) {
+            load.run(contender.port).context(contender.name)?;
             let before = cpu_seconds(contender.pid)?;
             let seen = load.run(contender.port).context(contender.name)?;
             let cpu = (cpu_seconds(contender.pid)? - before) * 1e6 / seen.requests;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use maxlab_auth_testkit::{GatewayOptions, GatewayProcess, LyingAuthServer};
+use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::time::sleep;
 
 use super::process::SERVERS_CORE;
@@ -106,7 +106,7 @@ impl Gateway {
 fn options(binary: &Path, auth: &LyingAuthServer) -> Result<GatewayOptions> {
     let binary = binary.canonicalize()?;
     let binary = binary.to_str().context("a readable path")?;
-    Ok(GatewayProcess::of("/usr/bin/taskset")
+    let options = GatewayProcess::of("/usr/bin/taskset")
         .args(["-c", SERVERS_CORE, binary, "serve"])
         .patience(PATIENCE)
         .env("EXTERNAL_AUTH_URL", auth.url())
@@ -114,14 +114,17 @@ fn options(binary: &Path, auth: &LyingAuthServer) -> Result<GatewayOptions> {
         .env("SECRET_KEY", KEY)
         .env("SESSION_ENCRYPTION_KEY", KEY)
         .env("VERIFY_LAYERS", "local_jwt")
-        .env("LOG_LEVEL", "WARNING"))
+        .env("LOG_LEVEL", "WARNING")
+        .env("JWT_ISSUER", auth.forge().issuer());
+    Ok(match auth.forge().secret() {
+        Some(_) => options,
+        None => options.env("JWKS_URL", format!("{}/.well-known/jwks.json", auth.url())),
+    })
 }
 
 async fn fill(folder: &Path, entries: u64) -> Result<()> {
     for file in files(folder)? {
-        let options = SqliteConnectOptions::new()
-            .filename(&file)
-            .log_statements("off".parse()?);
+        let options = SqliteConnectOptions::new().filename(&file);
         let mut connection = SqliteConnection::connect_with(&options).await?;
         let filled = sqlx::query(FILL)
             .bind(i64::try_from(entries)?)

@@ -64,7 +64,18 @@ async fn answer(address: SocketAddr, bytes: &str, replies: usize) -> Vec<Said> {
     all
 }
 
+/// From then on the replica may answer.
+async fn lease(world: &World) {
+    let gate = &world.engine().parts().revocations;
+    let began = std::time::Instant::now();
+    while gate.status().lease_left.is_zero() {
+        assert!(began.elapsed() < Duration::from_secs(20), "no lease");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 async fn someone(world: &World) -> String {
+    lease(world).await;
     let token = world.opaque_token("unused");
     let claims = json!({ "sub": "user-1", "name": "김 하나", "email": "u@example.test", "groups": ["a,b", "c"],
         "roles": ["x\r\nRemote-User: admin", "100%"], "scope": "read" });
@@ -244,6 +255,7 @@ async fn a_remembered_verdict_is_not_believed_after_a_revocation_or_past_its_end
 async fn each_of_many_tokens_is_answered_with_its_own_identity() {
     let forge = TokenForge::new("https://issuer.example", Algorithm::Es256);
     let world = World::embedded(&[]).await;
+    lease(&world).await;
     let mut asked = Vec::new();
     for number in 0..50 {
         let builder = forge.access_token(&format!("user-{number}"));
