@@ -1,7 +1,8 @@
-//! The chores of this repository: `cargo xtask test`, `ci`, `bench` and `torture`.
+//! The chores of this repository: `cargo xtask test`, `ci`, `bench`, `torture` and `fuzz`.
 
 mod bench;
 mod checks;
+mod fuzz;
 mod install;
 mod library;
 mod proxies;
@@ -41,6 +42,8 @@ enum Chore {
     },
     /// Torture real gateways with faults for some minutes, and judge the history of every answer.
     Torture(torture::TortureArguments),
+    /// Feed whatever reads strangers' bytes with inputs that libFuzzer makes, for some minutes each.
+    Fuzz(fuzz::FuzzArguments),
 }
 
 #[derive(Debug, Default, clap::Args)]
@@ -85,6 +88,12 @@ fn main() -> Result<ExitCode> {
         Chore::Ci => {
             checks::run(&workspace, &mut report);
             run_tests(&mut workspace, &TestArguments::default(), &mut report);
+        }
+        Chore::Fuzz(arguments) => {
+            report.step("fuzz", || {
+                fuzz::run(&workspace, &arguments)?;
+                Ok(Ended::Passed)
+            });
         }
         Chore::Torture(arguments) => {
             report.step("torture", || {

@@ -98,7 +98,8 @@ pub(crate) fn run(workspace: &Workspace, arguments: &TortureArguments) -> Result
     outcome
 }
 
-fn minutes(text: &str) -> Result<f64, String> {
+/// Reads a number of minutes.
+pub(crate) fn minutes(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(minutes) if (0.1..=1_440.0).contains(&minutes) => Ok(minutes),
         _ => Err("give a number of minutes from 0.1 to 1440".to_owned()),

@@ -4,6 +4,7 @@ use percent_encoding::percent_decode;
 use proptest::prelude::*;
 
 use super::super::{Asked, AskedFault, CanonicalHost, CanonicalPath, HostFault, PathFault};
+use super::readings::readings;
 
 fn path(text: &str) -> Result<String, PathFault> {
     CanonicalPath::parse(text.as_bytes()).map(|path| path.as_str().to_owned())
@@ -172,49 +173,6 @@ fn a_target_is_a_path_with_a_query_or_a_whole_url() {
         let read = Asked::read(Some(method), None, Some(b"/"));
         assert_eq!(read.unwrap_err(), AskedFault::Method, "{method:?}");
     }
-}
-
-/// How servers read paths: each a function from the text to the segments that it goes by, without judging.
-fn readings(raw: &str) -> Vec<Vec<Vec<u8>>> {
-    let decode = |text: &[u8]| percent_decode(text).collect::<Vec<u8>>();
-    let split = |text: &[u8], at: &[u8]| -> Vec<Vec<u8>> {
-        text.split(|byte| at.contains(byte)).map(<[u8]>::to_vec).collect()
-    };
-    let resolve = |segments: Vec<Vec<u8>>| {
-        let mut kept: Vec<Vec<u8>> = Vec::new();
-        for segment in segments {
-            match segment.as_slice() {
-                b"." => {}
-                b".." => _ = kept.pop(),
-                _ => kept.push(segment),
-            }
-        }
-        kept
-    };
-    let cut = |segments: Vec<Vec<u8>>| -> Vec<Vec<u8>> {
-        let cut = |segment: Vec<u8>| segment.split(|byte| *byte == b';').next().unwrap().to_vec();
-        segments.into_iter().map(cut).collect()
-    };
-    let (raw, once) = (raw.as_bytes(), decode(raw.as_bytes()));
-    let twice = decode(&once);
-    let to_nul = once.split(|byte| *byte == 0).next().unwrap().to_vec();
-    vec![
-        split(raw, b"/").iter().map(|segment| decode(segment)).collect(),
-        split(&once, b"/"),
-        resolve(split(&once, b"/")),
-        resolve(split(&once, b"/\\")),
-        resolve(cut(split(raw, b"/")))
-            .iter()
-            .map(|segment| decode(segment))
-            .collect(),
-        resolve(cut(split(&once, b"/"))),
-        split(&twice, b"/"),
-        resolve(split(&to_nul, b"/")),
-        split(&once, b"/")
-            .into_iter()
-            .filter(|segment| !segment.is_empty())
-            .collect(),
-    ]
 }
 
 /// Texts out of the pieces that confuse servers.

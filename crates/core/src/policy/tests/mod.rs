@@ -3,6 +3,7 @@
 mod canonical;
 mod files;
 mod matching;
+mod readings;
 
 use super::{Access, Asked, Policy};
 use crate::guard::Admin;

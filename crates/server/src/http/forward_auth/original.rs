@@ -4,6 +4,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use ipnet::IpNet;
 
 use super::super::error::Failure;
 use super::super::gateway::Gateway;
@@ -28,30 +29,7 @@ impl FromRequestParts<Gateway> for Original {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Failure> {
-        let peer = parts.extensions.get::<PeerAddr>();
-        if !peer.is_some_and(|peer| peer.is_trusted(&gateway.trusted_proxies)) {
-            return Ok(Self {
-                method: parts.method.clone(),
-                method_is_told: false,
-                scheme: None,
-                host: None,
-                uri: None,
-            });
-        }
-        let headers = &parts.headers;
-        let told = single(headers, &["x-forwarded-method", "x-original-method"])?;
-        let method = match &told {
-            Some(name) => Method::from_bytes(name.as_bytes())
-                .map_err(|_| Failure::InvalidRequest("The forwarded method is not one".into()))?,
-            None => parts.method.clone(),
-        };
-        Ok(Self {
-            method,
-            method_is_told: told.is_some(),
-            scheme: single(headers, &["x-forwarded-proto"])?.filter(|s| s == "http" || s == "https"),
-            host: single(headers, &["x-forwarded-host", "x-original-host"])?,
-            uri: single(headers, &["x-forwarded-uri", "x-original-uri", "x-original-url"])?,
-        })
+        Self::read(parts, &gateway.trusted_proxies)
     }
 }
 
@@ -84,6 +62,37 @@ fn single(headers: &HeaderMap, names: &[&str]) -> Result<Option<String>, Failure
 }
 
 impl Original {
+    /// Reads what the front proxy says, if it is one of the trusted.
+    ///
+    /// # Errors
+    /// It is a trusted one, and what it says has more readings than one.
+    pub fn read(parts: &Parts, trusted_proxies: &[IpNet]) -> Result<Self, Failure> {
+        let peer = parts.extensions.get::<PeerAddr>();
+        if !peer.is_some_and(|peer| peer.is_trusted(trusted_proxies)) {
+            return Ok(Self {
+                method: parts.method.clone(),
+                method_is_told: false,
+                scheme: None,
+                host: None,
+                uri: None,
+            });
+        }
+        let headers = &parts.headers;
+        let told = single(headers, &["x-forwarded-method", "x-original-method"])?;
+        let method = match &told {
+            Some(name) => Method::from_bytes(name.as_bytes())
+                .map_err(|_| Failure::InvalidRequest("The forwarded method is not one".into()))?,
+            None => parts.method.clone(),
+        };
+        Ok(Self {
+            method,
+            method_is_told: told.is_some(),
+            scheme: single(headers, &["x-forwarded-proto"])?.filter(|s| s == "http" || s == "https"),
+            host: single(headers, &["x-forwarded-host", "x-original-host"])?,
+            uri: single(headers, &["x-forwarded-uri", "x-original-uri", "x-original-url"])?,
+        })
+    }
+
     /// Whether a browser is going to a page, and would show where it is sent.
     pub fn is_navigation(&self, headers: &HeaderMap) -> bool {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
