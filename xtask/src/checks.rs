@@ -46,6 +46,11 @@ pub(crate) fn run(workspace: &Workspace, report: &mut Report) {
     });
     report.step("the guard library is light", || library::is_light(workspace));
     report.step("the guard library alone", || library::builds_alone(workspace));
+    // The targets of the service are left to `cargo xtask fuzz`: they would build it a second time.
+    report.step("fuzz seeds", || {
+        let own = ["--manifest-path", "fuzz/Cargo.toml", "--target-dir", "target"];
+        cargo(workspace, &[&["test", "--quiet", "--lib"], &own[..]].concat())
+    });
     report.step("advisories", || advisories(workspace));
     report.step("docs", || {
         let mut doc = workspace.cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
