@@ -34,7 +34,7 @@ fn read(policy: CookiePolicy, headers: &HeaderMap) {
                 .split(|byte| *byte == b';')
                 .next()
                 .unwrap_or_default();
-            let expected = [policy.name().as_bytes(), b"=", value].concat();
+            let expected = [policy.name().as_bytes(), b"=", value.as_slice()].concat();
             assert_eq!(pair, expected);
         }
         (Err(_), [_, _, ..]) => {}

@@ -31,7 +31,11 @@ pub fn run(data: &[u8]) {
             assert!(faults.iter().count() > 0);
             let lines = text.split('\n').count();
             for fault in faults.iter() {
-                let line = fault.line.unwrap_or_else(|| panic!("no line: {fault}"));
+                // The reader of TOML does not say where its limit of nesting was passed.
+                let Some(line) = fault.line else {
+                    assert!(fault.problem.ends_with("recursion limit"), "no line: {fault}");
+                    continue;
+                };
                 assert!((1..=lines).contains(&line), "line {line} of {lines}: {fault}");
                 assert!(!fault.problem.is_empty() && !fault.remedy.is_empty());
                 assert!(!fault.problem.contains('\n'), "{fault:?}");

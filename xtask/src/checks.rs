@@ -49,6 +49,11 @@ pub(crate) fn run(workspace: &Workspace, report: &mut Report) {
     report.step("the guard library's documentation", || {
         library::shows_what_compiles(workspace)
     });
+    // The targets of the service are left to `cargo xtask fuzz`: they would build it a second time.
+    report.step("fuzz seeds", || {
+        let own = ["--manifest-path", "fuzz/Cargo.toml", "--target-dir", "target"];
+        cargo(workspace, &[&["test", "--quiet", "--lib"], &own[..]].concat())
+    });
     report.step("advisories", || advisories(workspace));
     report.step("docs", || {
         let mut doc = workspace.cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
