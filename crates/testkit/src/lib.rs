@@ -10,6 +10,7 @@
 //! | [`link`] | a TCP link that can be cut, stalled or slowed |
 //! | [`process`] | the gateway as a process that can be killed and restarted |
 //! | [`actors`] | who calls: anonymous, bearer, browser |
+//! | [`random`] | chance that a seed brings back |
 //! | [`raw`] | exact bytes on a socket |
 #![expect(
     clippy::unwrap_used,
@@ -27,6 +28,7 @@ mod listening;
 pub mod lying;
 mod ports;
 pub mod process;
+pub mod random;
 pub mod raw;
 pub mod servers;
 
@@ -36,5 +38,6 @@ pub use link::{BreakableLink, Direction};
 pub use lying::{Gate, Lie, LyingAuthServer};
 pub use ports::free_port;
 pub use process::{GatewayOptions, GatewayProcess};
+pub use random::Random;
 pub use raw::RawClient;
 pub use servers::{PostgresServer, RedisCluster, RedisOptions, RedisSentinels, RedisServer};

@@ -2,39 +2,7 @@
 
 use std::sync::Arc;
 
-/// SplitMix64: a small generator whose seed, printed with a failure, brings the failure back.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    /// The next 64 bits.
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below the limit.
-    pub(crate) fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(limit).unwrap()).unwrap()
-    }
-
-    fn of<'a, T: ?Sized>(&mut self, choices: &[&'a T]) -> &'a T {
-        choices[self.below(choices.len())]
-    }
-
-    /// At most so many bytes, printable half of the time.
-    pub(crate) fn bytes(&mut self, most: usize) -> Vec<u8> {
-        let length = self.below(most + 1);
-        let printable = self.below(2) == 0;
-        let byte = |random: &mut Self| {
-            let byte = u8::try_from(random.next() & 0xff).unwrap();
-            if printable { 0x20 + byte % 0x5f } else { byte }
-        };
-        (0..length).map(|_| byte(self)).collect()
-    }
-}
+use maxlab_auth_testkit::Random;
 
 const METHODS: [&str; 9] = [
     "GET", "POST", "DELETE", "PUT", "HEAD", "OPTIONS", "PATCH", "TRACE", "FUZZ",

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use maxlab_auth_testkit::RawClient;
+use maxlab_auth_testkit::{Random, RawClient};
 
-use crate::chance::{Attacker, Random};
+use crate::chance::Attacker;
 use crate::support::{Stack, assert_lives, log_in};
 
 /// How long the attack lasts.
@@ -24,7 +24,7 @@ async fn attack(
     sent: Arc<AtomicUsize>,
 ) {
     let mut attacker = Attacker {
-        random: Random(seed),
+        random: Random::seeded(seed),
         credentials,
     };
     let started = Instant::now();
@@ -115,7 +115,7 @@ async fn random_requests() {
 #[tokio::test]
 async fn random_bytes() {
     let stack = Stack::start().await;
-    let mut random = Random(uuid::Uuid::new_v4().as_u64_pair().0);
+    let mut random = Random::seeded(uuid::Uuid::new_v4().as_u64_pair().0);
     let whole = format!(
         "POST /oauth/token HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: 30\r\n\r\n{}",
         stack.addr(),
@@ -129,7 +129,7 @@ async fn random_bytes() {
                 let mut bytes = whole.clone().into_bytes();
                 for _ in 0..=random.below(4) {
                     let at = random.below(bytes.len());
-                    bytes[at] = u8::try_from(random.next() & 0xff).unwrap();
+                    bytes[at] = u8::try_from(random.draw() & 0xff).unwrap();
                 }
                 bytes
             }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use maxlab_auth_testkit::{Direction, RedisSentinels, RedisServer};
 
 use crate::arrangement::Arrangement;
-use crate::dice::Dice;
 use crate::world::World;
+use maxlab_auth_testkit::Random;
 
 /// How long a slow link holds every piece of data back, each way.
 const SLOWNESS: Duration = Duration::from_millis(150);
@@ -110,7 +110,7 @@ pub(crate) fn round(
     arrangement: Arrangement,
     wanted: &[FaultKind],
     hold: Duration,
-    dice: &mut Dice,
+    dice: &mut Random,
 ) -> Vec<Fault> {
     let mut kinds = wanted.to_vec();
     dice.shuffle(&mut kinds);
@@ -279,7 +279,14 @@ mod tests {
     fn a_round_has_each_fault_once_and_a_seed_brings_it_back() {
         let arrangement = Arrangement::RedisPostgres;
         let least = Duration::from_secs(1);
-        let draw = |seed| round(arrangement, &arrangement.faults(), least, &mut Dice::new(seed));
+        let draw = |seed| {
+            round(
+                arrangement,
+                &arrangement.faults(),
+                least,
+                &mut Random::seeded(seed),
+            )
+        };
         let kinds = |faults: &[Fault]| faults.iter().map(|fault| fault.kind).collect::<Vec<_>>();
         let faults = draw(1);
         let all: BTreeSet<_> = arrangement.faults().into_iter().collect();

@@ -6,7 +6,6 @@
 
 mod arrangement;
 mod check;
-mod dice;
 mod faults;
 mod figures;
 mod history;

@@ -7,12 +7,12 @@ use futures::{StreamExt as _, stream};
 
 use crate::arrangement::Arrangement;
 use crate::check::{Patience, Violation, judge};
-use crate::dice::Dice;
 use crate::faults::{Fault, inflict, round};
 use crate::history::{Death, Disturbance, History, Recorder, Span};
 use crate::load::{Client, Door, Load, Presented, Tokens};
 use crate::plan::{Length, Plan};
 use crate::world::{LEASE, World};
+use maxlab_auth_testkit::Random;
 
 /// Beyond a lease, so much may pass until a refusal by one instance binds the others.
 const SLACK: Duration = Duration::from_secs(2);
@@ -40,7 +40,7 @@ pub(crate) struct Verdict {
 /// When a server that it needs does not come up.
 pub(crate) async fn run(arrangement: Arrangement, plan: Plan) -> Verdict {
     println!("{}: seed {}", arrangement.name(), plan.seed);
-    let mut dice = Dice::new(plan.seed);
+    let mut dice = Random::seeded(plan.seed);
     let world = World::start(arrangement).await;
     let recorder = Arc::new(Recorder::new());
     let tokens = Arc::new(Tokens::new(world.auth.forge().clone(), Arc::clone(&recorder)));
@@ -90,7 +90,7 @@ struct Run {
 }
 
 impl Run {
-    async fn disturb(&mut self, arrangement: Arrangement, plan: &Plan, dice: &mut Dice) {
+    async fn disturb(&mut self, arrangement: Arrangement, plan: &Plan, dice: &mut Random) {
         let over = match plan.length {
             Length::OneRound => self.recorder.now(),
             Length::Lasting(time) => self.recorder.now() + time,

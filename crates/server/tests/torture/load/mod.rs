@@ -13,8 +13,8 @@ use tokio::time::{MissedTickBehavior, interval};
 pub(crate) use client::{Client, Door};
 pub(crate) use tokens::{Presented, Target, Tokens};
 
-use crate::dice::Dice;
 use crate::history::Outcome;
+use maxlab_auth_testkit::Random;
 
 /// How often somebody revokes something, over all instances.
 const REVOKE_EVERY: Duration = Duration::from_millis(75);
@@ -61,19 +61,22 @@ impl Load {
     /// Begins.
     pub(crate) fn begin(&self, seed: u64) -> Running {
         let (stop, stopped) = watch::channel(false);
-        let mut dice = Dice::new(seed);
+        let mut dice = Random::seeded(seed);
         let mut generators = JoinSet::new();
-        generators.spawn(self.clone().revoking(Dice::new(dice.draw()), stopped.clone()));
+        generators.spawn(
+            self.clone()
+                .revoking(Random::seeded(dice.draw()), stopped.clone()),
+        );
         for instance in 0..self.client.instances() {
             generators.spawn(
                 self.clone()
-                    .asking(instance, Dice::new(dice.draw()), stopped.clone()),
+                    .asking(instance, Random::seeded(dice.draw()), stopped.clone()),
             );
         }
         Running { stop, generators }
     }
 
-    async fn revoking(self, mut dice: Dice, stopped: watch::Receiver<bool>) {
+    async fn revoking(self, mut dice: Random, stopped: watch::Receiver<bool>) {
         let room = Arc::new(Semaphore::new(ORDERS));
         let mut orders = JoinSet::new();
         let mut ticks = ticking(REVOKE_EVERY);
@@ -85,7 +88,7 @@ impl Load {
             };
             let target = self.tokens.take(dice.percent(LOGOUTS), &mut dice);
             let by_command = dice.percent(COMMANDS);
-            let (load, chance) = (self.clone(), Dice::new(dice.draw()));
+            let (load, chance) = (self.clone(), Random::seeded(dice.draw()));
             orders.spawn(async move {
                 load.order(&target, by_command, chance).await;
                 drop(permit);
@@ -95,7 +98,7 @@ impl Load {
     }
 
     /// One revocation, repeated until it is acknowledged or given up; then every instance is asked at once.
-    async fn order(&self, target: &Target, by_command: bool, mut dice: Dice) {
+    async fn order(&self, target: &Target, by_command: bool, mut dice: Random) {
         for _ in 0..=REPEATS {
             let instance = dice.below(self.client.instances());
             // The command line revokes single tokens here; a repeat comes to the gateway.
@@ -117,7 +120,7 @@ impl Load {
     }
 
     /// The other instances first: they had the least time to learn of it. And one of them once more, later.
-    async fn look_everywhere(&self, target: &Target, instance: usize, dice: &mut Dice) {
+    async fn look_everywhere(&self, target: &Target, instance: usize, dice: &mut Random) {
         let instances = self.client.instances();
         let questions = (1..=instances).map(|step| {
             let shown = &target.tokens[dice.below(target.tokens.len())];
@@ -133,7 +136,7 @@ impl Load {
         self.client.check(shown, there, door, false).await;
     }
 
-    async fn asking(self, instance: usize, mut dice: Dice, stopped: watch::Receiver<bool>) {
+    async fn asking(self, instance: usize, mut dice: Random, stopped: watch::Receiver<bool>) {
         let room = Arc::new(Semaphore::new(QUESTIONS));
         let mut questions = JoinSet::new();
         let mut ticks = ticking(CHECK_EVERY);
@@ -154,7 +157,7 @@ impl Load {
     }
 }
 
-fn any_door(dice: &mut Dice) -> Door {
+fn any_door(dice: &mut Random) -> Door {
     if dice.percent(70) {
         Door::Me
     } else {

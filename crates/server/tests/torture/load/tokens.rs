@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use maxlab_auth_testkit::TokenForge;
 use maxlab_auth_testkit::forge::now;
 
-use crate::dice::Dice;
 use crate::history::{Covers, Recorder, Token, User};
+use maxlab_auth_testkit::Random;
 
 /// So many tokens are alive beside those that are being revoked.
 const ALIVE: usize = 200;
@@ -102,7 +102,7 @@ impl Tokens {
     }
 
     /// Takes something alive, to be revoked; another one takes its place. A user as a whole now and then.
-    pub(crate) fn take(&self, whole_user: bool, dice: &mut Dice) -> Target {
+    pub(crate) fn take(&self, whole_user: bool, dice: &mut Random) -> Target {
         let mut stock = self.stock.lock().unwrap();
         let (covers, tokens) = if whole_user {
             self.mint_user(&mut stock);
@@ -123,7 +123,7 @@ impl Tokens {
     }
 
     /// One to ask about: alive, just being revoked, or revoked long ago.
-    pub(crate) fn any(&self, dice: &mut Dice) -> Presented {
+    pub(crate) fn any(&self, dice: &mut Random) -> Presented {
         let stock = self.stock.lock().unwrap();
         let recent = stock.tried.len().saturating_sub(RECENT);
         let from: &[Token] = match dice.below(10) {
