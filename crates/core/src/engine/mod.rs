@@ -160,12 +160,15 @@ impl Engine {
     /// It is not good, or nobody knows.
     pub async fn authenticate_token(&self, token: &PresentedToken) -> Result<Live, AuthFault> {
         let now = self.now();
-        if let Some(live) = self.recall(token.expose(), now) {
-            return Ok(live);
-        }
         let Parts {
             chain, revocations, ..
         } = &self.parts;
+        if let Some(verified) = chain.recall(token.expose(), now) {
+            if let Some(live) = revocations.admit_at_once(verified.clone(), now) {
+                return Ok(live);
+            }
+            return Ok(revocations.admit(verified, now).await?);
+        }
         if !chain.remembers(token, now) {
             // Only ever to refuse, and to spare the authorization server the question: what counts is below.
             revocations
