@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use maxlab_auth_core::revocation::{
     Delivered, Epoch, Filling, Follow, Holder, Instance, JournalEntry, LogFault, News, Position, Published,
-    Reason, Renewal, Revocation, RevocationKey, RevocationLog, Spare, StoreView, Term,
+    Renewal, RevocationLog, StoreView, Term,
 };
 use maxlab_auth_core::unavailable::Unavailable;
 use tokio::time::{Instant, sleep};
@@ -15,8 +15,8 @@ use uuid::Uuid;
 
 use super::EmbeddedStore;
 use super::revocations::{exempt, record};
+use super::snapshot::{REVOKED, SPARED, revoked, spared};
 use crate::line;
-use crate::moment::{floor_ms, moment};
 use crate::sql::{Held, Row, escaped, json, values};
 
 /// How often the table is looked at.
@@ -25,8 +25,6 @@ const LOOK: Duration = Duration::from_millis(15);
 const AT_ONCE: u32 = 1_000;
 /// The table keeps so many entries: whoever lags further behind reads the snapshot again.
 const LONGEST_LOG: i64 = 100_000;
-/// How many lines of a snapshot are read at a time.
-const LINES: u32 = 10_000;
 
 #[async_trait]
 impl RevocationLog for EmbeddedStore {
@@ -178,8 +176,8 @@ impl RevocationLog for EmbeddedStore {
         now: Timestamp,
         sink: &mut (dyn FnMut(JournalEntry) + Send),
     ) -> Result<(), LogFault> {
-        self.revoked(now, sink).await?;
-        self.spared(now, sink).await?;
+        self.each(REVOKED, revoked, now, sink).await?;
+        self.each(SPARED, spared, now, sink).await?;
         in_epoch(&mut self.database.reader().await?, epoch).await
     }
 
@@ -268,70 +266,6 @@ impl EmbeddedStore {
         held.commit().await?;
         Ok(())
     }
-
-    async fn revoked(
-        &self,
-        now: Timestamp,
-        sink: &mut (dyn FnMut(JournalEntry) + Send),
-    ) -> Result<(), Unavailable> {
-        let (mut kind, mut name) = (String::new(), String::new());
-        loop {
-            let mut held = self.database.reader().await?;
-            let rows = held
-                .rows(
-                    "SELECT kind, name, cutoff_ms, reason, revoked_at_ms, expires_at_ms FROM revoked
-                     WHERE (kind, name) > ($1, $2) AND expires_at_ms > $3 ORDER BY kind, name LIMIT $4",
-                    &values![kind.as_str(), name.as_str(), floor_ms(now), LINES],
-                )
-                .await?;
-            let Some(last) = rows.last() else {
-                return Ok(());
-            };
-            (kind, name) = (last.text(0)?, last.text(1)?);
-            for row in &rows {
-                let key = key(row)?;
-                sink(JournalEntry::Revoked(Revocation {
-                    cutoff: row.opt_int(2)?.map(moment).filter(|_| key.is_cutoff()),
-                    key,
-                    reason: Reason::parse(&row.text(3)?),
-                    revoked_at: moment(row.int(4)?),
-                    expires_at: moment(row.int(5)?),
-                    token_expires_at: None,
-                    user_id: None,
-                }));
-            }
-        }
-    }
-
-    async fn spared(
-        &self,
-        now: Timestamp,
-        sink: &mut (dyn FnMut(JournalEntry) + Send),
-    ) -> Result<(), Unavailable> {
-        let (mut kind, mut name) = (String::new(), String::new());
-        loop {
-            let mut held = self.database.reader().await?;
-            let rows = held
-                .rows(
-                    "SELECT kind, name, began_at_ms, expires_at_ms FROM spared
-                     WHERE (kind, name) > ($1, $2) AND expires_at_ms > $3 ORDER BY kind, name LIMIT $4",
-                    &values![kind.as_str(), name.as_str(), floor_ms(now), LINES],
-                )
-                .await?;
-            let Some(last) = rows.last() else {
-                return Ok(());
-            };
-            (kind, name) = (last.text(0)?, last.text(1)?);
-            for row in &rows {
-                sink(JournalEntry::Spared(Spare {
-                    key: key(row)?,
-                    began_at: moment(row.int(2)?),
-                    expires_at: moment(row.int(3)?),
-                    user_id: String::new(),
-                }));
-            }
-        }
-    }
 }
 
 async fn in_epoch(held: &mut Held, epoch: &Epoch) -> Result<(), LogFault> {
@@ -370,10 +304,6 @@ async fn holders(held: &mut Held) -> Result<Vec<Holder>, Unavailable> {
             })
         })
         .collect()
-}
-
-fn key(row: &Row) -> Result<RevocationKey, Unavailable> {
-    RevocationKey::from_parts(&row.text(0)?, &row.text(1)?).ok_or_else(|| row.unreadable("revocation key"))
 }
 
 fn unsigned(row: &Row, column: usize) -> Result<u64, Unavailable> {

@@ -4,6 +4,7 @@
 mod log;
 mod revocations;
 mod sessions;
+mod snapshot;
 
 use std::path::Path;
 
