@@ -1,5 +1,6 @@
 //! The replica with ten million entries: what it occupies, and what a look-up takes.
 
+mod joining;
 mod load;
 mod names;
 mod traffic;
@@ -37,7 +38,7 @@ pub(crate) struct Scale {
 /// Fills a replica and measures it.
 ///
 /// # Errors
-/// Where the system does not tell how much memory is occupied, or gives no random secret.
+/// Where the system does not tell how much memory is occupied, or gives no random secret, or has no Redis.
 pub(crate) fn measure(scale: &Scale) -> Result<Report> {
     let mut report = Report::titled(format!(
         "replica: {} revoked tokens, {} processors",
@@ -66,6 +67,9 @@ pub(crate) fn measure(scale: &Scale) -> Result<Report> {
         Duration::from_secs(scale.seconds),
         &mut report,
     );
+    drop(replica);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(joining::measure(&mut report))?;
     Ok(report)
 }
 

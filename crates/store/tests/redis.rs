@@ -1,15 +1,20 @@
 //! Revocations in a real Redis: their contract, and a deployment of the guide beside us.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use maxlab_auth_core::clock::{self, Clock as _, SystemClock, SystemTicks};
 use maxlab_auth_core::revocation::{
-    Instance, JournalEntry, Reason, Renewal, Revocation, RevocationKey, RevocationLog, RevocationStore,
-    Spare, TokenKey,
+    GateParts, Instance, Journal as _, JournalEntry, Reason, Renewal, Revocation, RevocationKey,
+    RevocationLog, RevocationPolicy, RevocationStore, Revocations, Spare, TokenKey,
 };
 use maxlab_auth_core::session::SessionStore;
 use maxlab_auth_core::unavailable::Unavailable;
-use maxlab_auth_store::{RedisStore, contract};
+use maxlab_auth_store::{RedisStore, SqlDatabase, contract};
 use maxlab_auth_testkit::servers::RedisReply;
 use maxlab_auth_testkit::{RedisOptions, RedisServer};
+use tokio::task::JoinSet;
 
 async fn plain() -> (RedisServer, RedisStore) {
     let server = RedisServer::start_with(RedisOptions::plain()).await.unwrap();
@@ -274,4 +279,60 @@ async fn a_flushed_store_has_no_generation() {
     let findings = store.find(&[token("a")], &[], contract::now()).await.unwrap();
     assert_eq!((findings.revoked, findings.epoch), (vec![None], None));
     assert_ne!(store.look("journal").await.unwrap().epoch, first);
+}
+
+/// A gate on this store, over a journal that others share.
+fn gate(store: &RedisStore, journal: &SqlDatabase) -> Revocations {
+    let parts = GateParts {
+        journal: Arc::new(journal.clone()),
+        store: Arc::new(store.clone()),
+        log: Arc::new(store.clone()),
+        clock: Arc::new(SystemClock),
+        ticks: Arc::new(SystemTicks),
+        acknowledged: |_| (),
+    };
+    let policy = RevocationPolicy {
+        skew: Duration::ZERO,
+        retention: Duration::from_secs(600),
+        from_memory: true,
+        lease: Duration::from_secs(1),
+    };
+    Revocations::new(parts, policy).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn instances_that_find_a_flushed_store_fill_it_once_and_not_each() {
+    const LINES: i64 = 2_500;
+    let (server, store) = plain().await;
+    let folder = tempfile::tempdir().unwrap();
+    let journal = SqlDatabase::connect_sqlite(&folder.path().join("journal.db"))
+        .await
+        .unwrap();
+    let now = SystemClock.now();
+    let orders = (0..LINES).map(|n| Revocation {
+        revoked_at: now,
+        expires_at: clock::after(now, Duration::from_secs(600)),
+        ..contract::revoked_token(&format!("j{n}"), 600)
+    });
+    gate(&store, &journal)
+        .revoke(orders.collect(), &[], now)
+        .await
+        .unwrap();
+    server.flush_all().await.unwrap();
+    let mut comers = JoinSet::new();
+    for _ in 0..6 {
+        let gate = gate(&store, &journal);
+        comers.spawn(async move { gate.ensure_filled(now).await });
+    }
+    for came in comers.join_all().await {
+        came.unwrap();
+    }
+    assert_eq!(number(&server, &["XLEN", "revocations"]).await, LINES);
+    assert_eq!(
+        journal.term().await.unwrap().unwrap().number,
+        2,
+        "one registered it for all"
+    );
+    let key = [RevocationKey::Token(TokenKey::from_jti("j7"))];
+    assert!(store.find(&key, &[], now).await.unwrap().revoked[0].is_some());
 }
