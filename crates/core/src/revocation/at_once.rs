@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 
 use super::assurance::Assurance;
-use super::facts::Live;
+use super::facts::{Issued, Live};
 use super::gate::Revocations;
 use super::key::RevocationKey;
+use super::prepared::Marks;
 use crate::verify::Verified;
 
 impl Revocations {
@@ -17,14 +18,8 @@ impl Revocations {
         let parties = facts.parties.iter().cloned().map(RevocationKey::Before);
         let replica = self.replica();
         let marks = facts.prepared.marks(replica, &facts.names, parties);
-        for found in replica.revoked_all(&marks.asked, now).flatten() {
-            // Without a moment it is revoked by name.
-            let cutoff = found.cutoff?;
-            let names = marks.asked.iter().take(marks.names);
-            let spared_since = names.filter_map(|name| replica.spared(*name, now)).max();
-            if self.is_covered(cutoff, spared_since, facts.issued) {
-                return None;
-            }
+        if !marks.are_clear(replica, now) && self.any_covers(marks, facts.issued, now) {
+            return None;
         }
         let assurance = Assurance {
             term: self.adopted(),
@@ -32,5 +27,18 @@ impl Revocations {
             lease_left,
         };
         Some(Live::new(facts, assurance))
+    }
+
+    /// Whether something that stands recorded under these marks counts for what was issued then.
+    fn any_covers(&self, marks: &Marks, issued: Issued, now: Timestamp) -> bool {
+        let replica = self.replica();
+        let mut found = replica.revoked_all(&marks.asked, now).flatten();
+        found.any(|found| {
+            // Without a moment it is revoked by name.
+            let Some(cutoff) = found.cutoff else { return true };
+            let names = marks.asked.iter().take(marks.names);
+            let spared_since = names.filter_map(|name| replica.spared(*name, now)).max();
+            self.is_covered(cutoff, spared_since, issued)
+        })
     }
 }

@@ -3,9 +3,12 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jiff::Timestamp;
 
 use super::key::RevocationKey;
-use super::replica::{Fingerprint, Replica};
+use super::replica::{Edition, Fingerprint, Replica};
 
 /// Kept beside the facts of a credential, and made when it is first wanted. A copy of the facts begins without: it may be
 /// changed.
@@ -21,6 +24,26 @@ pub(super) struct Marks {
     pub(super) asked: Box<[Fingerprint]>,
     /// How many of them are names.
     pub(super) names: usize,
+    /// One more than the edition in which nothing stood recorded of any of them; zero if something did.
+    clear_since: AtomicU64,
+}
+
+impl Marks {
+    /// Whether nothing stands recorded of any of them: by a look-up, or because one found nothing and nothing has been
+    /// recorded since. `false` where something may; a look-up tells what.
+    pub(super) fn are_clear(&self, replica: &Replica, now: Timestamp) -> bool {
+        let noted = self.clear_since.load(Ordering::Relaxed).checked_sub(1);
+        if noted.is_some_and(|at| !replica.changed_since(&self.asked, Edition(at))) {
+            return true;
+        }
+        let edition = replica.edition();
+        let clear = replica.revoked_all(&self.asked, now).all(|found| found.is_none());
+        if clear {
+            // Of two that look at once either's edition is true of what it found.
+            self.clear_since.store(edition.0 + 1, Ordering::Relaxed);
+        }
+        clear
+    }
 }
 
 impl Prepared {
@@ -38,6 +61,7 @@ impl Prepared {
                 .chain(parties.map(|party| replica.fingerprint(&party)))
                 .collect(),
             names: names.len(),
+            clear_since: AtomicU64::new(0),
         })
     }
 
@@ -58,3 +82,6 @@ impl fmt::Debug for Prepared {
         f.debug_struct("Prepared").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

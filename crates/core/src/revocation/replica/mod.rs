@@ -29,6 +29,7 @@
 
 mod arena;
 mod blocks;
+mod changes;
 mod fingerprint;
 mod ledger;
 mod moment;
@@ -43,6 +44,8 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use changes::Changes;
+pub(super) use changes::Edition;
 pub use fingerprint::Fingerprint;
 use fingerprint::Fingerprints;
 use ledger::{Dated, Ledger};
@@ -60,6 +63,7 @@ pub struct Replica {
     named: Named,
     cutoffs: Ledger<Reason>,
     spares: Ledger<()>,
+    changes: Changes,
     broom: Broom,
 }
 
@@ -86,6 +90,7 @@ impl Replica {
             named: Named::new(),
             cutoffs: Ledger::new(),
             spares: Ledger::new(),
+            changes: Changes::new(),
             broom: Broom::default(),
         }
     }
@@ -122,6 +127,17 @@ impl Replica {
         names.iter().map(move |name| self.revoked(*name, now))
     }
 
+    /// The edition that a look-up made now is of at least.
+    pub(super) fn edition(&self) -> Edition {
+        self.changes.latest()
+    }
+
+    /// Whether something may have been recorded of one of these names since that edition. Where nothing was, and a look-up
+    /// of that edition found nothing, there is nothing: what expires only makes less of it.
+    pub(super) fn changed_since(&self, names: &[Fingerprint], edition: Edition) -> bool {
+        self.changes.any_since(names, edition)
+    }
+
     /// Since when the login that this token or session belongs to is spared from cut-offs, if it is.
     pub fn spared(&self, name: Fingerprint, now: Timestamp) -> Option<Timestamp> {
         self.spares
@@ -134,17 +150,19 @@ impl Replica {
     /// Where something stands already, the later cut-off, the later expiry and the later `began_at` stay: nothing is
     /// ever narrowed. The reason is that of the later cut-off or, of what is revoked by name, of the later expiry.
     pub fn apply(&self, entry: &JournalEntry) {
-        match entry {
+        let name = match entry {
             JournalEntry::Revoked(revocation) => self.revoke(revocation),
             JournalEntry::Spared(spare) => self.spare(spare),
-        }
+        };
+        self.changes.note(name);
     }
 
-    fn revoke(&self, revocation: &Revocation) {
+    fn revoke(&self, revocation: &Revocation) -> Fingerprint {
         let name = self.fingerprint(&revocation.key);
         let expiry = Second::of_expiry(revocation.expires_at);
         if !revocation.key.is_cutoff() {
-            return self.named.put(name, expiry, revocation.reason);
+            self.named.put(name, expiry, revocation.reason);
+            return name;
         }
         let cutoff = Dated {
             // A cut-off that names no moment can only mean the one at which it was recorded.
@@ -153,15 +171,18 @@ impl Replica {
             expiry,
         };
         self.cutoffs.put(name, cutoff);
+        name
     }
 
-    fn spare(&self, spare: &Spare) {
+    fn spare(&self, spare: &Spare) -> Fingerprint {
+        let name = self.fingerprint(&spare.key);
         let dated = Dated {
             at: spare.began_at,
             note: (),
             expiry: Second::of_expiry(spare.expires_at),
         };
-        self.spares.put(self.fingerprint(&spare.key), dated);
+        self.spares.put(name, dated);
+        name
     }
 
     /// Forgets what has expired, in a step of about `budget` entries; how many were forgotten. It goes on where the
@@ -183,7 +204,7 @@ impl Replica {
             sessions: named.sessions,
             cutoffs: self.cutoffs.len(),
             spares: self.spares.len(),
-            bytes: named.bytes + self.cutoffs.bytes() + self.spares.bytes(),
+            bytes: named.bytes + self.cutoffs.bytes() + self.spares.bytes() + self.changes.bytes(),
         }
     }
 }
