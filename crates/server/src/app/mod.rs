@@ -129,10 +129,10 @@ impl App {
     /// The routes within their layers, and what answers before them.
     pub fn routes(&self) -> Routes {
         let config = self.layer_config();
-        let shortcut = AtOnce::before(&self.gateway, &config).map(|door| Arc::new(door) as Arc<dyn Shortcut>);
+        let shortcut: Arc<dyn Shortcut> = Arc::new(AtOnce::before(&self.gateway, &config));
         Routes {
             router: self.router(),
-            shortcut,
+            shortcut: Some(shortcut),
         }
     }
 

@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::gateway::World;
+use crate::policy::{POLICY, world_with};
 
 /// What differs from one answer to the next.
 const OF_THE_MOMENT: [&str; 3] = ["date", "x-request-id", "x-auth-assurance"];
@@ -82,7 +83,11 @@ async fn someone(world: &World) -> String {
     world.auth.know(&token, claims);
     world.on_a_lease().await;
     // From now on the verdict is remembered.
-    world.bearer(&token).get("/auth/verify").await.expect_status(200);
+    world
+        .bearer(&token)
+        .get("/api/v1/auth/me")
+        .await
+        .expect_status(200);
     token
 }
 
@@ -155,6 +160,106 @@ async fn both_doors_say_the_same() {
         }
         let (ours, routers) = (answer(short, request, 1).await, answer(plain, request, 1).await);
         assert_eq!(ours, routers, "{request}");
+    }
+}
+
+/// A request that a front proxy asks about.
+fn told(token: &str, query: &str, method: &str, host: &str, uri: &str) -> String {
+    let fields = format!(
+        "X-Forwarded-Method: {method}\r\nX-Forwarded-Host: {host}\r\nX-Forwarded-Uri: {uri}\r\nX-Auth-Identity: forged\r\n"
+    );
+    request(token, query, &fields)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_doors_go_by_the_policy_and_sign_alike() {
+    for identity in ["off", "on"] {
+        let (world, file, _folder) = world_with(POLICY, &[("IDENTITY_TOKEN", identity)]).await;
+        let (plain, short) = (without_shortcut(&world).await, with_shortcut(&world));
+        let token = someone(&world).await;
+        let ask = |query, method, host, uri| told(&token, query, method, host, uri);
+        let credential = format!("Authorization: Bearer {token}\r\n");
+        let nobody = |query, uri| ask(query, "GET", "a.example", uri).replace(&credential, "");
+        let table = [
+            (true, ask("", "GET", "a.example", "/")),
+            (true, ask("", "GET", "a.example", "/assets/x.css?v=1")),
+            (true, ask("?group=c", "GET", "a.example", "/assets/x.css")),
+            (true, ask("", "POST", "a.example:8443", "/assets/x.css")),
+            (true, ask("", "GET", "A.Example", "/%61pi")),
+            (true, nobody("", "/assets/x.css")),
+            (false, nobody("?group=c", "/assets/x.css")),
+            (false, nobody("", "/")),
+            (
+                false,
+                nobody("", "/assets/x.css").replace("X-Auth", "Cookie: maxlab_session=1\r\nX-Auth"),
+            ),
+            (false, told("unknown", "", "GET", "a.example", "/assets/x.css")),
+            (false, ask("?group=z", "GET", "a.example", "/assets/x.css")),
+            (false, ask("", "GET", "a.example", "/admin/x")),
+            (false, ask("", "GET", "a.example", "/internal/x")),
+            (false, ask("", "GET", "a.example", "/internal/../x")),
+            (false, ask("", "GET", "a.example", "/a%2fb")),
+            (false, ask("", "GET", "a.example", "//x")),
+            (false, ask("", "get", "a.example", "/")),
+            (false, ask("", "GET", "a.example, b.example", "/")),
+            (false, ask("", "GET", "a.example", "http://b.example/")),
+            (false, ask("", "GET", "x.partner.example", "/w/1")),
+            (
+                false,
+                ask("", "GET", "a.example", "/").replace("X-Forwarded-Host", "X-Else"),
+            ),
+            (false, request(&token, "", "")),
+        ];
+        for (at_once, request) in &table {
+            // A first question may have to be signed for; both doors remember what was.
+            assert_eq!(is_answered_at_once(&world, request), *at_once, "{request}");
+            let (ours, routers) = (answer(short, request, 1).await, answer(plain, request, 1).await);
+            assert_eq!(ours, routers, "{request}");
+            let signed = ours[0].1.iter().find(|(name, _)| name == "x-auth-identity");
+            let known = ours[0]
+                .1
+                .iter()
+                .any(|(name, value)| name == "remote-user" && !value.is_empty());
+            let expected = identity == "on" && ours[0].0 == 200 && known;
+            assert_eq!(
+                signed.is_some_and(|(_, value)| value.len() > 100),
+                expected,
+                "{request}"
+            );
+        }
+        // A policy that changes holds at once here too.
+        let asked = ask("", "GET", "a.example", "/");
+        std::fs::write(&file, "[[rule]]\npath = \"/**\"\naccess = \"deny\"\n").unwrap();
+        let began = std::time::Instant::now();
+        while is_answered_at_once(&world, &asked) {
+            assert!(
+                began.elapsed() < Duration::from_secs(20),
+                "the policy was not read again"
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(answer(short, &asked, 1).await[0].0, 403);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_policy_asks_for_is_asked_of_whom_it_names() {
+    let (world, _, _folder) = world_with(POLICY, &[]).await;
+    lease(&world).await;
+    for (number, group) in ["ops", "else"].into_iter().enumerate() {
+        let token = world.opaque_token("unused");
+        let claims = json!({ "sub": format!("user-{number}"), "roles": ["owner"], "groups": [group] });
+        world.auth.know(&token, claims);
+        world.on_a_lease().await;
+        let (asked, other) = (
+            told(&token, "", "GET", "a.example", "/admin/x"),
+            told(&token, "", "GET", "a.example", "/x"),
+        );
+        assert_eq!(answer(with_shortcut(&world), &other, 1).await[0].0, 200);
+        assert!(is_answered_at_once(&world, &other));
+        assert_eq!(is_answered_at_once(&world, &asked), group == "ops");
+        let expected = if group == "ops" { 200 } else { 403 };
+        assert_eq!(answer(with_shortcut(&world), &asked, 1).await[0].0, expected);
     }
 }
 

@@ -1,5 +1,5 @@
-//! The stream of revocations within one machine: a table that the gateway looks at every few milliseconds, since only the
-//! command line writes to it from outside.
+//! The stream of revocations within one machine: a table that the gateway looks at every few milliseconds, if its file shows
+//! a write, since only the command line writes to it from outside.
 
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::EmbeddedStore;
+use super::glance::Glance;
 use super::revocations::{exempt, record};
 use super::snapshot::{REVOKED, SPARED, revoked, spared};
 use crate::line;
@@ -186,6 +187,7 @@ impl RevocationLog for EmbeddedStore {
             store: self.clone(),
             epoch: epoch.clone(),
             position: behind,
+            glance: Glance::at(&self.path),
         }))
     }
 }
@@ -195,6 +197,7 @@ struct Table {
     store: EmbeddedStore,
     epoch: Epoch,
     position: Position,
+    glance: Glance,
 }
 
 #[async_trait]
@@ -202,7 +205,13 @@ impl Follow for Table {
     async fn next(&mut self, patience: Duration) -> Result<News, LogFault> {
         let deadline = Instant::now() + patience;
         loop {
-            let entries = self.entries().await?;
+            let mut entries = Vec::new();
+            if let Some(seen) = self.glance.at_news() {
+                entries = self.entries().await?;
+                if entries.len() < AT_ONCE as usize {
+                    self.glance.was_read(seen);
+                }
+            }
             if !entries.is_empty() || Instant::now() >= deadline {
                 return Ok(News {
                     entries,

@@ -1,12 +1,14 @@
 //! The embedded store: one SQLite file that `serve` and the command line can use side by side, and that survives
 //! `kill -9`.
 
+mod glance;
 mod log;
 mod revocations;
 mod sessions;
 mod snapshot;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use maxlab_auth_core::unavailable::{Component, Unavailable};
 
@@ -32,6 +34,7 @@ const MIGRATIONS: &[Migration] = &[
 #[derive(Clone, Debug)]
 pub struct EmbeddedStore {
     database: Database,
+    path: Arc<Path>,
 }
 
 impl EmbeddedStore {
@@ -42,6 +45,7 @@ impl EmbeddedStore {
     pub async fn open(path: &Path) -> Result<Self, Unavailable> {
         Ok(Self {
             database: Database::sqlite(path, Component::Store, MIGRATIONS).await?,
+            path: path.into(),
         })
     }
 

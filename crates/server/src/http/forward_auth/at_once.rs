@@ -1,4 +1,5 @@
-//! `/auth/verify` before the router: the answer to a token whose verdict is remembered, written without waiting.
+//! `/auth/verify` before the router: the answer about a token whose verdict is remembered, or about what a policy calls public,
+//! written without waiting.
 //!
 //! It says yes, or nothing: whatever it does not understand at once, and every refusal, is the router's. What it answers, the
 //! router would answer with the same status and the same fields (`tests/guide/at_once.rs`).
@@ -10,15 +11,17 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Instant, SystemTime};
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use maxlab_auth_core::guard::{Permit, Requirements};
 use maxlab_auth_core::identity::VerificationSource;
+use maxlab_auth_core::policy::{Access, Asked};
 use maxlab_auth_core::revocation::{Facts, Live};
 use metrics::{Counter, Histogram, counter, histogram};
 
 use self::question::Question;
-use super::headers::identity_headers;
+use super::door::X_AUTH_IDENTITY;
+use super::headers::{self, identity_headers};
 use super::requirements;
 use crate::http::assurance;
 use crate::http::gateway::Gateway;
@@ -39,6 +42,8 @@ pub struct AtOnce {
     gateway: Gateway,
     /// The status line, and the fields of every answer.
     begin: Vec<u8>,
+    /// The identity headers of nobody.
+    nobody: Vec<u8>,
     queries: RwLock<HashMap<Box<str>, Arc<Requirements>>>,
     counted: Counted,
 }
@@ -56,16 +61,38 @@ impl std::fmt::Debug for Counted {
     }
 }
 
+/// What an answer is written of.
+struct Answer<'a> {
+    /// `None` if nobody is known, who may pass all the same.
+    live: Option<&'a Live>,
+    /// The signed identity, where it is switched on.
+    signed: Option<HeaderValue>,
+    id: &'a RequestId,
+}
+
+/// Who passes.
+enum Passing {
+    /// The bearer of a good token.
+    Known(Live),
+    /// Whoever it is: it is public, and nothing says who asks.
+    Nobody,
+}
+
+impl Passing {
+    fn live(&self) -> Option<&Live> {
+        match self {
+            Self::Known(live) => Some(live),
+            Self::Nobody => None,
+        }
+    }
+}
+
 /// The identity headers of a verdict, as they are sent.
 struct Rendered(Vec<u8>);
 
 impl AtOnce {
-    /// A door before the router of this gateway; `None` where every answer depends on more than the token and the query.
-    pub fn before(gateway: &Gateway, config: &LayerConfig) -> Option<Self> {
-        let door = &gateway.forward_auth;
-        if door.policy.is_some() || door.tokens.is_some() {
-            return None;
-        }
+    /// A door before the router of this gateway.
+    pub fn before(gateway: &Gateway, config: &LayerConfig) -> Self {
         let mut headers = HeaderMap::from_iter([
             (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
             (header::CONTENT_LENGTH, HeaderValue::from_static("0")),
@@ -73,12 +100,15 @@ impl AtOnce {
         security_headers::put(&mut headers, config.secure);
         let mut begin = b"HTTP/1.1 200 OK\r\n".to_vec();
         write_fields(&headers, &mut begin);
-        Some(Self {
+        let mut nobody = Vec::new();
+        write_fields(&headers::nobody(), &mut nobody);
+        Self {
             gateway: Arc::clone(gateway),
             begin,
+            nobody,
             queries: RwLock::default(),
             counted: Counted::new(),
-        })
+        }
     }
 
     /// What a query asks for; `None` if it is not remembered and cannot be.
@@ -93,10 +123,7 @@ impl AtOnce {
             return known;
         }
         let read = requirements(&self.gateway, query).ok()?;
-        // What the database says of workspaces is asked for on every request.
-        if read.ask_for_workspaces() && self.gateway.engine.parts().workspaces.is_some() {
-            return None;
-        }
+        self.takes_claims_alone(&read).then_some(())?;
         let read = Arc::new(read);
         let mut queries = self.queries.write().unwrap_or_else(PoisonError::into_inner);
         if queries.len() < MOST_QUERIES {
@@ -105,24 +132,56 @@ impl AtOnce {
         Some(read)
     }
 
-    /// Who may pass with what the question shows.
-    fn admitted(&self, question: &Question<'_>, now: Timestamp) -> Option<Live> {
-        let requirements = match question.query {
+    /// What the database says of workspaces is asked for on every request.
+    fn takes_claims_alone(&self, requirements: &Requirements) -> bool {
+        !requirements.ask_for_workspaces() || self.gateway.engine.parts().workspaces.is_none()
+    }
+
+    /// Who passes with what the question shows.
+    fn admitted(
+        &self,
+        question: &Question<'_>,
+        asked: Option<&Asked<'_>>,
+        now: Timestamp,
+    ) -> Option<Passing> {
+        let by_query = match question.query {
             "" => None,
             query => Some(self.requirements(query)?),
         };
-        let live = self.gateway.engine.recall(question.token, now)?;
-        match requirements {
-            None => Some(live),
-            Some(requirements) => Some(Permit::check(live, requirements.as_ref()).ok()?.live().clone()),
+        let policy = self.gateway.forward_auth.policy();
+        let access = match (policy.as_deref(), asked) {
+            (Some(policy), Some(asked)) => policy.rule_for(asked).ok()?.access,
+            _ => &Access::Authenticated,
+        };
+        let by_policy = match access {
+            Access::Deny => return None,
+            Access::Public if question.token.is_none() && by_query.is_none() => return Some(Passing::Nobody),
+            Access::Require(more) if !self.takes_claims_alone(more) => return None,
+            Access::Require(more) => Some(more),
+            // Who shows a good credential is known on what is public, too.
+            Access::Public | Access::Authenticated => None,
+        };
+        let mut live = self.gateway.engine.recall(question.token?, now)?;
+        for requirements in [by_policy, by_query.as_deref()].into_iter().flatten() {
+            live = Permit::check(live, requirements).ok()?.live().clone();
         }
+        Some(Passing::Known(live))
     }
 
-    fn write(&self, live: &Live, id: &RequestId, now: Timestamp, out: &mut Vec<u8>) -> Option<()> {
-        let Rendered(identity) = live.prepared(rendered)?;
+    fn write(&self, answer: &Answer<'_>, now: Timestamp, out: &mut Vec<u8>) -> Option<()> {
+        let Answer { live, signed, id } = answer;
+        let identity = match live {
+            Some(live) => &live.prepared(rendered)?.0,
+            None => &self.nobody,
+        };
         out.extend_from_slice(&self.begin);
         out.extend_from_slice(identity);
-        if self.gateway.shows_assurance || tracing::enabled!(tracing::Level::DEBUG) {
+        if let Some(signed) = signed {
+            write_field(&X_AUTH_IDENTITY, signed, out);
+        }
+        if let Some(live) = live
+            && (self.gateway.shows_assurance || tracing::enabled!(tracing::Level::DEBUG))
+        {
             let mut shown = HeaderMap::new();
             assurance::show(&self.gateway, live, &mut shown);
             write_fields(&shown, out);
@@ -151,21 +210,31 @@ impl Shortcut for AtOnce {
         let trusted = peer.is_trusted(trusted_proxies);
         let question = Question::read(&request, self.gateway.cookies.name(), trusted)?;
         let now = self.gateway.engine.now();
-        let live = self.admitted(&question, now)?;
+        let door = &self.gateway.forward_auth;
+        let asked = door.asked(question.told).ok()?;
+        let passing = self.admitted(&question, asked.as_ref(), now)?;
+        let live = passing.live();
+        let method = question.told.method.unwrap_or("GET");
+        let signed = door.signed(live, asked.as_ref(), method, now).ok()?;
         let given = question.request_id.and_then(RequestId::from_value);
         let id = given.unwrap_or_else(RequestId::fresh);
+        let answer = Answer {
+            live,
+            signed,
+            id: &id,
+        };
         if observe::is_logged() || tracing::enabled!(tracing::Level::DEBUG) {
             let span = tracing::error_span!("request", request_id = %id);
             let client = question::client(&request, peer, trusted_proxies);
             span.in_scope(|| {
-                self.write(&live, &id, now, out)?;
+                self.write(&answer, now, out)?;
                 observe::log("GET", ROUTE, Some(StatusCode::OK), began.elapsed(), client);
                 Some(())
             })?;
         } else {
-            self.write(&live, &id, now, out)?;
+            self.write(&answer, now, out)?;
         }
-        self.counted.count(&live, began);
+        self.counted.count(live, began);
         Some(length)
     }
 
@@ -196,9 +265,9 @@ impl Counted {
         }
     }
 
-    fn count(&self, live: &Live, began: Instant) {
-        let decided = live.identity().verification_source;
-        let verified = self.verified.iter().find(|(source, _)| *source == decided);
+    fn count(&self, live: Option<&Live>, began: Instant) {
+        let decided = live.map(|live| live.identity().verification_source);
+        let verified = self.verified.iter().find(|(source, _)| Some(*source) == decided);
         if let Some((_, counter)) = verified {
             counter.increment(1);
         }
@@ -216,11 +285,15 @@ fn rendered(facts: &Facts) -> Rendered {
 
 fn write_fields(headers: &HeaderMap, out: &mut Vec<u8>) {
     for (name, value) in headers {
-        out.extend_from_slice(name.as_str().as_bytes());
-        out.extend_from_slice(b": ");
-        out.extend_from_slice(value.as_bytes());
-        out.extend_from_slice(b"\r\n");
+        write_field(name, value, out);
     }
+}
+
+fn write_field(name: &HeaderName, value: &HeaderValue, out: &mut Vec<u8>) {
+    out.extend_from_slice(name.as_str().as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(b"\r\n");
 }
 
 thread_local! {

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue};
+use jiff::Timestamp;
 use maxlab_auth_core::identity_token::IdentityTokens;
 use maxlab_auth_core::policy::{Asked, Policy};
 use maxlab_auth_core::revocation::Live;
 
 use super::super::error::Failure;
-use super::super::gateway::Shared;
-use super::original::Original;
+use super::original::Told;
 use crate::policy::PolicyFile;
 
 /// The signed identity. It is always sent where it is switched on, so that a client's own copy never survives.
@@ -34,40 +34,37 @@ impl Door {
     ///
     /// # Errors
     /// It has no one reading.
-    pub(super) fn asked<'r>(&self, original: &'r Original) -> Result<Option<Asked<'r>>, Failure> {
+    pub(super) fn asked<'r>(&self, told: Told<'r>) -> Result<Option<Asked<'r>>, Failure> {
         if self.policy.is_none() && self.tokens.is_none() {
             return Ok(None);
         }
-        let method = original.method_is_told.then_some(original.method.as_str());
-        let target = original.uri.as_deref().map(str::as_bytes);
-        Asked::read(method, original.host.as_deref(), target)
+        Asked::read(told.method, told.host, told.uri.map(str::as_bytes))
             .map(Some)
             .map_err(Failure::Ambiguous)
     }
 
-    /// Puts the signed identity beside the plain ones. It is empty where there is nobody, and where no trusted proxy tells
-    /// the host that it would be bound to.
+    /// The signed identity to stand beside the plain ones, where it is switched on. It is empty where there is nobody, and
+    /// where no trusted proxy tells the host that it would be bound to.
     ///
     /// # Errors
     /// It could not be signed.
-    pub(super) fn sign(
+    pub(super) fn signed(
         &self,
-        headers: &mut HeaderMap,
         live: Option<&Live>,
         asked: Option<&Asked<'_>>,
-        original: &Original,
-        gateway: &Shared,
-    ) -> Result<(), Failure> {
-        let Some(tokens) = &self.tokens else { return Ok(()) };
-        let value = match (live, asked.and_then(Asked::host)) {
-            (Some(live), Some(host)) => {
-                let token = tokens.token_for(live, host, original.method.as_str(), gateway.engine.now())?;
-                // Three parts of base64url; what is no header value would be empty, never absent.
-                HeaderValue::from_str(&token).unwrap_or(HeaderValue::from_static(""))
-            }
-            _ => HeaderValue::from_static(""),
+        method: &str,
+        now: Timestamp,
+    ) -> Result<Option<HeaderValue>, Failure> {
+        let Some(tokens) = &self.tokens else {
+            return Ok(None);
         };
-        headers.insert(X_AUTH_IDENTITY, value);
-        Ok(())
+        let (Some(live), Some(host)) = (live, asked.and_then(Asked::host)) else {
+            return Ok(Some(HeaderValue::from_static("")));
+        };
+        let token = tokens.token_for(live, host, method, now)?;
+        // Three parts of base64url; what is no header value would be empty, never absent.
+        Ok(Some(
+            HeaderValue::from_str(&token).unwrap_or(HeaderValue::from_static("")),
+        ))
     }
 }

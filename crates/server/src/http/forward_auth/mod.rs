@@ -43,7 +43,7 @@ pub async fn verify(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let requirements = requirements(&gateway, query.as_deref().unwrap_or_default())?;
-    let asked = gateway.forward_auth.asked(&original)?;
+    let asked = gateway.forward_auth.asked(original.told())?;
     let policy = gateway.forward_auth.policy();
     let access = ruling(policy.as_deref(), asked.as_ref())?;
     let live = match access {
@@ -64,9 +64,10 @@ pub async fn verify(
             if let Some(live) = live {
                 assurance::show(&gateway, live, &mut said);
             }
-            gateway
-                .forward_auth
-                .sign(&mut said, live, asked.as_ref(), &original, &gateway)?;
+            let (method, now) = (original.method.as_str(), gateway.engine.now());
+            if let Some(signed) = gateway.forward_auth.signed(live, asked.as_ref(), method, now)? {
+                said.insert(X_AUTH_IDENTITY, signed);
+            }
             said.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             Ok((StatusCode::OK, said).into_response())
         }

@@ -25,6 +25,15 @@ pub struct Original {
     pub uri: Option<String>,
 }
 
+/// What a trusted proxy told of the original request, as far as a policy and a signed identity go by it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Told<'r> {
+    pub(super) method: Option<&'r str>,
+    pub(super) host: Option<&'r str>,
+    /// Path and query.
+    pub(super) uri: Option<&'r str>,
+}
+
 impl FromRequestParts<Gateway> for Original {
     type Rejection = Failure;
 
@@ -91,6 +100,14 @@ impl Original {
             host: single(headers, &["x-forwarded-host", "x-original-host"])?,
             uri: single(headers, &["x-forwarded-uri", "x-original-uri", "x-original-url"])?,
         })
+    }
+
+    pub(super) fn told(&self) -> Told<'_> {
+        Told {
+            method: self.method_is_told.then_some(self.method.as_str()),
+            host: self.host.as_deref(),
+            uri: self.uri.as_deref(),
+        }
     }
 
     /// Whether a browser is going to a page, and would show where it is sent.

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use httparse::{EMPTY_HEADER, Header, Request};
 use ipnet::IpNet;
 
+use super::super::original::Told;
 use super::ROUTE;
 use crate::http::peer::{PeerAddr, client_address};
 use crate::http::serve::shortcut::{MOST_FIELDS, frames};
@@ -21,6 +22,11 @@ const TOLD: [&[&str]; 4] = [
     &["x-forwarded-uri", "x-original-uri", "x-original-url"],
 ];
 
+/// Where among them the method, the host and the target stand.
+const METHOD: usize = 0;
+const HOST: usize = 2;
+const URI: usize = 3;
+
 pub(super) fn no_fields<'b>() -> [Header<'b>; MOST_FIELDS] {
     [EMPTY_HEADER; MOST_FIELDS]
 }
@@ -28,10 +34,13 @@ pub(super) fn no_fields<'b>() -> [Header<'b>; MOST_FIELDS] {
 /// A plain question.
 #[derive(Debug)]
 pub(super) struct Question<'b> {
-    pub(super) token: &'b str,
+    /// The token, if it shows one. Nothing else in it says who asks.
+    pub(super) token: Option<&'b str>,
     pub(super) query: &'b str,
     /// The id that a trusted proxy gave it.
     pub(super) request_id: Option<&'b [u8]>,
+    /// What a trusted proxy told of the original request.
+    pub(super) told: Told<'b>,
 }
 
 impl<'b> Question<'b> {
@@ -42,7 +51,7 @@ impl<'b> Question<'b> {
         }
         let query = query(request.path?)?;
         let (mut host, mut token, mut request_id) = (None, None, None);
-        let mut told = [false; TOLD.len()];
+        let mut told = [None; TOLD.len()];
         for field in request.headers.iter() {
             match field.name.len() {
                 4 if is(field, "host") => once(&mut host, field.value)?,
@@ -58,11 +67,19 @@ impl<'b> Question<'b> {
             }
         }
         is_plain_host(host?).then_some(())?;
-        let token = token?.strip_prefix(b"Bearer ")?;
+        let token = match token {
+            None => None,
+            Some(value) => Some(std::str::from_utf8(value.strip_prefix(b"Bearer ")?).ok()?),
+        };
         Some(Self {
-            token: std::str::from_utf8(token).ok()?,
+            token,
             query,
             request_id,
+            told: Told {
+                method: told[METHOD],
+                host: told[HOST],
+                uri: told[URI],
+            },
         })
     }
 }
@@ -95,17 +112,19 @@ fn without(cookies: &[u8], name: &str) -> Option<()> {
 }
 
 /// A thing is told once, in readable text.
-fn tell(field: &Header<'_>, told: &mut [bool; TOLD.len()]) -> Option<()> {
+fn tell<'b>(field: &Header<'b>, told: &mut [Option<&'b str>; TOLD.len()]) -> Option<()> {
     let Some(at) = TOLD
         .iter()
         .position(|names| names.iter().any(|name| is(field, name)))
     else {
         return Some(());
     };
-    let before = std::mem::replace(told.get_mut(at)?, true);
     let readable = !field.value.is_empty() && field.value.iter().all(|byte| matches!(byte, b' '..=b'~'));
-    let plain = at != 0 || field.value.iter().all(u8::is_ascii_uppercase);
-    (!before && readable && plain).then_some(())
+    let plain = at != METHOD || field.value.iter().all(u8::is_ascii_uppercase);
+    let value = std::str::from_utf8(field.value)
+        .ok()
+        .filter(|_| readable && plain)?;
+    told.get_mut(at)?.replace(value).is_none().then_some(())
 }
 
 /// The query of a target that is this route, in characters that have one reading.
