@@ -1,5 +1,6 @@
 //! Measurements of the gateway's parts: `cargo xtask bench WHAT`.
 
+mod in_process;
 mod memory;
 mod percentiles;
 mod replica;
@@ -28,16 +29,21 @@ enum What {
     Replica(replica::Scale),
     /// Revoking: how long one takes, and how many a second, for 1, 3 and 10 instances.
     Revoke(revoke::Scale),
-    /// `/auth/verify` over HTTP, beside nginx, bare hyper, bare axum and HAProxy.
+    /// `/auth/verify` and its other doors, beside nginx, bare hyper, bare axum, HAProxy and Envoy.
     Verify(verify::Scale),
+    /// A remembered verdict, the revocation check and a requirement inside one process.
+    InProcess(in_process::Scale),
     /// A server with nothing behind it, to be compared with.
     #[command(hide = true)]
     Bare {
         /// Which.
-        which: verify::Bare,
+        which: verify::bare::Bare,
         /// Where it listens.
         port: u16,
     },
+    /// A client of one of the doors.
+    #[command(hide = true)]
+    Drive(verify::drive::Order),
 }
 
 fn main() -> Result<()> {
@@ -45,7 +51,9 @@ fn main() -> Result<()> {
         What::Replica(scale) => replica::measure(&scale)?.to_string(),
         What::Revoke(scale) => revoke::measure(&scale)?,
         What::Verify(scale) => verify::measure(&scale)?.to_string(),
-        What::Bare { which, port } => return verify::serve_bare(which, port),
+        What::InProcess(scale) => in_process::measure(&scale)?.to_string(),
+        What::Bare { which, port } => return verify::bare::serve(which, port),
+        What::Drive(order) => return verify::drive::run(&order),
     };
     println!("{report}");
     Ok(())

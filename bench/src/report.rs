@@ -45,6 +45,11 @@ impl Report {
         self.push(what, "", &with_unit(measured, unit), "");
     }
 
+    /// What can't be measured here, and why.
+    pub(crate) fn left_out(&mut self, why: &str) {
+        self.push(why, "", "left out", "");
+    }
+
     fn push(&mut self, what: &str, target: &str, measured: &str, met: &str) {
         self.rows.push([what, target, measured, met].map(str::to_owned));
     }

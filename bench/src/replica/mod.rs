@@ -2,7 +2,7 @@
 
 mod joining;
 mod load;
-mod names;
+pub(crate) mod names;
 mod traffic;
 
 use std::hint::black_box;

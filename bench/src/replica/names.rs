@@ -13,7 +13,7 @@ pub(super) const START: Timestamp = Timestamp::constant(1_800_000_000, 0);
 pub(super) const SPREAD: u64 = 200;
 
 /// A number that has nothing to do with its neighbours' (SplitMix64).
-pub(super) fn scattered(number: u64) -> u64 {
+pub(crate) fn scattered(number: u64) -> u64 {
     let mut z = number
         .wrapping_mul(0x9E37_79B9_7F4A_7C15)
         .wrapping_add(0x9E37_79B9_7F4A_7C15);

@@ -1,9 +1,11 @@
 //! Below the HTTP door: gates in this process, each with connections of its own, over the same servers.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
+use jiff::Timestamp;
 use maxlab_auth_core::audit::{AuditEvent, AuditKind, Origin};
 use maxlab_auth_core::clock::{self, Clock as _, SystemClock, SystemTicks};
 use maxlab_auth_core::revocation::{
@@ -11,7 +13,6 @@ use maxlab_auth_core::revocation::{
     Revocations, TokenKey,
 };
 use maxlab_auth_store::{EmbeddedStore, RedisStore, SqlDatabase};
-use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use super::load::{Caller, Measured, Supply, measure};
@@ -35,18 +36,22 @@ impl Caller for GateCaller {
 
     async fn revoke(&mut self, number: usize) -> Result<()> {
         let now = SystemClock.now();
-        let key = RevocationKey::Token(TokenKey::from_jti(&jti(number)));
-        let event = AuditEvent::new(AuditKind::Revoke, now, &Origin::default()).on(key.to_string());
-        let own = Revocation {
-            key,
-            cutoff: None,
-            reason: Reason::Revoked,
-            revoked_at: now,
-            expires_at: clock::after(now, LIFE),
-            token_expires_at: Some(clock::after(now, LIFE)),
-            user_id: Some(format!("user-{}", number % 1_000)),
-        };
+        let own = revocation(number, now);
+        let event = AuditEvent::new(AuditKind::Revoke, now, &Origin::default()).on(own.key.to_string());
         Ok(self.0.revoke(vec![own], &[event], now).await?)
+    }
+}
+
+/// The revocation of the token with this number, for an hour.
+pub(crate) fn revocation(number: usize, now: Timestamp) -> Revocation {
+    Revocation {
+        key: RevocationKey::Token(TokenKey::from_jti(&jti(number))),
+        cutoff: None,
+        reason: Reason::Revoked,
+        revoked_at: now,
+        expires_at: clock::after(now, LIFE),
+        token_expires_at: Some(clock::after(now, LIFE)),
+        user_id: Some(format!("user-{}", number % 1_000)),
     }
 }
 
@@ -60,13 +65,21 @@ pub(super) async fn run(stores: Stores, instances: usize, plan: &Plan) -> Result
     let folder = tempfile::Builder::new().prefix("maxlab-bench-").tempdir()?;
     let (mut gates, mut followers) = (Vec::new(), JoinSet::new());
     for instance in 0..instances {
-        let gate = Arc::new(open(&place, &folder, instance).await?);
+        let gate = Arc::new(
+            open(
+                place.redis().as_deref(),
+                place.postgres(),
+                folder.path(),
+                instance,
+            )
+            .await?,
+        );
         let following = Arc::clone(&gate);
         followers.spawn(async move { following.follow(None).await });
         gates.push(gate);
     }
     place.await_leases(instances).await?;
-    await_memory(&gates).await?;
+    await_memory(gates.iter().map(AsRef::as_ref)).await?;
     let supply = Arc::new(Supply::of(usize::MAX));
     let callers = gates.spread(plan.callers, |gate| GateCaller(Arc::clone(gate)));
     let measured = measure(callers, &supply, plan.rounds, plan.span).await?;
@@ -74,15 +87,21 @@ pub(super) async fn run(stores: Stores, instances: usize, plan: &Plan) -> Result
     Ok(measured)
 }
 
-async fn open(place: &Place, folder: &TempDir, instance: usize) -> Result<Revocations> {
-    let file = |name: &str| folder.path().join(format!("{instance}-{name}.db"));
-    let journal = match place.postgres() {
+/// Opens a gate on shared servers, and on files in a folder for what is not shared.
+pub(crate) async fn open(
+    redis: Option<&str>,
+    postgres: Option<&str>,
+    folder: &Path,
+    instance: usize,
+) -> Result<Revocations> {
+    let file = |name: &str| folder.join(format!("{instance}-{name}.db"));
+    let journal = match postgres {
         Some(url) => SqlDatabase::connect_postgres(url).await?,
         None => SqlDatabase::connect_sqlite(&file("journal")).await?,
     };
-    let (store, log): (Arc<dyn RevocationStore>, Arc<dyn RevocationLog>) = match place.redis() {
+    let (store, log): (Arc<dyn RevocationStore>, Arc<dyn RevocationLog>) = match redis {
         Some(url) => {
-            let store = Arc::new(RedisStore::connect(&url).await?);
+            let store = Arc::new(RedisStore::connect(url).await?);
             (Arc::clone(&store) as _, store as _)
         }
         None => {
@@ -102,7 +121,7 @@ async fn open(place: &Place, folder: &TempDir, instance: usize) -> Result<Revoca
 }
 
 /// Waits until every gate answers from memory.
-async fn await_memory(gates: &[Arc<Revocations>]) -> Result<()> {
+pub(crate) async fn await_memory(gates: impl IntoIterator<Item = &Revocations>) -> Result<()> {
     for gate in gates {
         for _ in 0..600 {
             if gate.status().lease_left > Duration::ZERO {

@@ -1,7 +1,7 @@
 //! Revoking with 1, 3 and 10 instances on this machine: what one takes, and how many are acknowledged in a second.
 
 mod door;
-mod gate;
+pub(crate) mod gate;
 mod load;
 mod place;
 

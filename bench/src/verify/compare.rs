@@ -1,28 +1,44 @@
 //! Servers in turns under the same load.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 
-use super::load::Load;
-use super::process::{cpu_seconds, kibibytes};
+use super::load::Seen;
+use super::servers::process::{cpu_seconds, kibibytes};
 
-/// A server that is measured.
-#[derive(Debug)]
-pub(super) struct Contender {
-    name: &'static str,
+/// Each turn begins with so much of the load that does not count.
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// A server that is measured, and what loads it for a while.
+pub(super) struct Contender<'l> {
+    name: String,
     pid: u32,
-    port: u16,
+    load: Box<dyn Fn(Duration) -> Result<Seen> + 'l>,
 }
 
-impl Contender {
-    pub(super) fn of(name: &'static str, pid: u32, port: u16) -> Self {
-        Self { name, pid, port }
+impl<'l> Contender<'l> {
+    pub(super) fn of(name: &str, pid: u32, load: impl Fn(Duration) -> Result<Seen> + 'l) -> Self {
+        Self {
+            name: name.to_owned(),
+            pid,
+            load: Box::new(load),
+        }
+    }
+
+    fn turn(&self, lasts: Duration) -> Result<(Seen, f64)> {
+        (self.load)(WARM_UP.min(lasts))?;
+        let before = cpu_seconds(self.pid)?;
+        let seen = (self.load)(lasts)?;
+        let cpu = (cpu_seconds(self.pid)? - before) * 1e6 / seen.requests;
+        Ok((seen, cpu))
     }
 }
 
 /// What was measured of one server: the middle of its runs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Row {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) per_second: f64,
     /// Microseconds of CPU for each request.
     pub(super) cpu: f64,
@@ -32,25 +48,40 @@ pub(super) struct Row {
     pub(super) resident: f64,
 }
 
-/// What was measured of all.
+/// What was measured side by side.
 #[derive(Debug)]
-pub(super) struct Measured(Vec<Row>);
+pub(super) struct Measured {
+    pub(super) title: String,
+    pub(super) rows: Vec<Row>,
+}
 
-/// Loads them in turns, each after a run that does not count: while the others had their turns, verdicts grew old.
-pub(super) fn compare(contenders: &[Contender], load: &Load, rounds: usize) -> Result<Measured> {
+/// How often and how long each is loaded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turns {
+    pub(super) rounds: usize,
+    pub(super) lasts: Duration,
+}
+
+/// Loads them in turns, each after a run that does not count: while the others had their turns, verdicts grew old. Prints what
+/// was seen.
+pub(super) fn compare(
+    title: impl Into<String>,
+    contenders: &[Contender<'_>],
+    turns: Turns,
+) -> Result<Measured> {
     let mut runs = vec![Vec::new(); contenders.len()];
-    for _ in 0..rounds {
+    for _ in 0..turns.rounds {
         for (contender, runs) in contenders.iter().zip(&mut runs) {
-            load.run(contender.port).context(contender.name)?;
-            let before = cpu_seconds(contender.pid)?;
-            let seen = load.run(contender.port).context(contender.name)?;
-            let cpu = (cpu_seconds(contender.pid)? - before) * 1e6 / seen.requests;
-            runs.push((seen, cpu));
+            runs.push(
+                contender
+                    .turn(turns.lasts)
+                    .with_context(|| contender.name.clone())?,
+            );
         }
     }
     let rows = contenders.iter().zip(&runs).map(|(contender, runs)| {
         Ok(Row {
-            name: contender.name,
+            name: contender.name.clone(),
             per_second: middle(runs.iter().map(|(seen, _)| seen.per_second)),
             cpu: middle(runs.iter().map(|(_, cpu)| *cpu)),
             p50: middle(runs.iter().map(|(seen, _)| seen.p50)),
@@ -58,23 +89,28 @@ pub(super) fn compare(contenders: &[Contender], load: &Load, rounds: usize) -> R
             resident: kibibytes(contender.pid)? / 1_024.0,
         })
     });
-    Ok(Measured(rows.collect::<Result<_>>()?))
+    let measured = Measured {
+        title: title.into(),
+        rows: rows.collect::<Result<_>>()?,
+    };
+    measured.print();
+    Ok(measured)
 }
 
 impl Measured {
-    pub(super) fn rows(&self) -> &[Row] {
-        &self.0
-    }
-
-    pub(super) fn six(&self) -> Result<[Row; 6]> {
-        self.0.clone().try_into().ok().context("six servers are compared")
+    /// The servers, of which there are so many.
+    pub(super) fn rows<const COUNT: usize>(&self) -> Result<&[Row; COUNT]> {
+        let rows = self.rows.as_slice();
+        rows.try_into()
+            .with_context(|| format!("{COUNT} servers are compared"))
     }
 
     /// A table of markdown.
-    pub(super) fn print(&self) {
+    fn print(&self) {
+        println!("{}\n", self.title);
         println!("| server | requests/s | CPU µs/request | p50 µs | p99 µs | resident MiB |");
         println!("|---|---|---|---|---|---|");
-        for row in &self.0 {
+        for row in &self.rows {
             let Row {
                 name,
                 per_second,

@@ -1,31 +1,62 @@
-//! What a verified answer costs, beside what other servers take for any answer.
+//! What a verified answer costs, beside what other servers take.
+//!
+//! Servers run one at a time on a core of their own and are loaded from another; what a row says of CPU is what the kernel counts of
+//! the server's process, in the middle one of its runs. [`Part`] lists what can be measured.
 
-mod bare;
 mod compare;
-mod gateway;
-mod haproxy;
 mod load;
-mod nginx;
-mod process;
+mod parts;
+mod servers;
 mod svg;
-mod tokens;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use maxlab_auth_testkit::{Algorithm, LyingAuthServer, TokenForge};
+use anyhow::{Result, ensure};
+use maxlab_auth_bench::tokens;
+use maxlab_auth_testkit::TokenForge;
 
-pub(crate) use bare::{Bare, serve as serve_bare};
+pub(crate) use load::drive;
+pub(crate) use servers::bare;
 
 use crate::report::Report;
-use compare::{Contender, compare};
-use gateway::Gateway;
-use load::Load;
-use process::kibibytes;
+use compare::{Measured, Turns};
+use parts::{alone, arriving, cached, doors, envoy, uncached};
 
-/// What the targets were set beside, in µs of CPU per request, before anything was built, where it is not installed.
-const GUIDE: f64 = 40_000.0;
+const ISSUER: &str = "https://issuer.example";
+
+/// What can be measured by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Part {
+    /// A remembered verdict beside nginx, bare hyper and bare axum.
+    Cached,
+    /// The same while revocations arrive through Redis.
+    Arriving,
+    /// A signature checked each time, beside HAProxy: RS256, HS256, ES256.
+    Uncached,
+    /// RS256 beside Envoy, both with and without remembering.
+    Envoy,
+    /// Envoy's gRPC ext_authz beside the HTTP door.
+    Grpc,
+    /// A Unix socket beside TCP.
+    Unix,
+    /// Cold start, idle memory, and memory for each remembered token.
+    Memory,
+}
+
+impl Part {
+    async fn measure(self, scale: &Scale, outcome: &mut Outcome) -> Result<()> {
+        match self {
+            Self::Cached => cached::measure(scale, outcome).await,
+            Self::Arriving => arriving::measure(scale, outcome).await,
+            Self::Uncached => uncached::measure(scale, outcome).await,
+            Self::Envoy => envoy::measure(scale, outcome).await,
+            Self::Grpc => doors::grpc(scale, outcome).await,
+            Self::Unix => doors::unix(scale, outcome).await,
+            Self::Memory => alone::measure(scale, outcome).await,
+        }
+    }
+}
 
 /// How much to measure. The defaults are what the targets are about.
 #[derive(Debug, clap::Args)]
@@ -45,21 +76,50 @@ pub(crate) struct Scale {
     /// Revocations in the replica.
     #[arg(long, default_value_t = 1_000_000)]
     entries: u64,
-    /// Leaves the uncached rates out.
-    #[arg(long)]
-    cached_only: bool,
+    /// These parts only, with commas between them; every one unless given.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Part>,
+}
+
+impl Scale {
+    fn turns(&self) -> Turns {
+        Turns {
+            rounds: self.rounds,
+            lasts: Duration::from_secs(self.seconds),
+        }
+    }
+
+    fn tokens_of(&self, forge: &TokenForge) -> Vec<String> {
+        tokens::of(forge, self.tokens)
+    }
+
+    fn parts(&self) -> &[Part] {
+        if self.only.is_empty() {
+            <Part as clap::ValueEnum>::value_variants()
+        } else {
+            &self.only
+        }
+    }
+}
+
+/// What was found so far.
+#[derive(Debug)]
+struct Outcome {
+    report: Report,
+    measured: Vec<Measured>,
 }
 
 /// Starts everything that is compared, and measures.
 ///
 /// # Errors
-/// Where `wrk`, `nginx` or `taskset` is missing, or something does not start.
+/// The gateway's binary or `taskset` is missing, or there is one core only. A part that can't be measured is a row that says why.
 pub(crate) fn measure(scale: &Scale) -> Result<Report> {
     ensure!(
         scale.gateway.exists(),
         "{} is not there: cargo build --release",
         scale.gateway.display()
     );
+    servers::process::leave_the_servers_core()?;
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -68,124 +128,24 @@ pub(crate) fn measure(scale: &Scale) -> Result<Report> {
 }
 
 async fn all(scale: &Scale) -> Result<Report> {
-    let mut report = Report::titled(format!(
-        "verify: {} tokens of about {} bytes, {} revocations, 64 connections, {} × {} s, server and wrk on a core each",
+    let report = Report::titled(format!(
+        "verify: {} tokens of about {} bytes, {} revocations, 64 connections, {} × {} s, server and load on a core each",
         scale.tokens,
         tokens::LENGTH,
         scale.entries,
         scale.rounds,
         scale.seconds
     ));
-    cached(scale, &mut report).await?;
-    one_by_one(scale, &mut report).await?;
-    if !scale.cached_only {
-        for algorithm in [Algorithm::Rs256, Algorithm::Hs256, Algorithm::Es256] {
-            Box::pin(uncached(scale, algorithm, &mut report)).await?;
+    let mut outcome = Outcome {
+        report,
+        measured: Vec::new(),
+    };
+    for part in scale.parts() {
+        // What one part lacks is no reason to measure no other.
+        if let Err(fault) = Box::pin(part.measure(scale, &mut outcome)).await {
+            outcome.report.left_out(&format!("{part:?}: {fault:#}"));
         }
+        svg::write("verify", &outcome.measured)?;
     }
-    Ok(report)
-}
-
-async fn cached(scale: &Scale, report: &mut Report) -> Result<()> {
-    let forge = TokenForge::new("https://issuer.example", Algorithm::Es256);
-    let auth = LyingAuthServer::start_with(forge.clone()).await?;
-    let load = Load::of(
-        &tokens::of(&forge, scale.tokens),
-        Duration::from_secs(scale.seconds),
-    )?;
-    let gateway = Gateway::start(&scale.gateway, &auth, scale.entries, &[]).await?;
-    let logging = Gateway::start(&scale.gateway, &auth, 0, &[("LOG_LEVEL", "INFO")]).await?;
-    let nginx = nginx::start(false)?;
-    let nginx_logging = nginx::start(true)?;
-    let hyper = bare::start(Bare::Hyper)?;
-    let axum = bare::start(Bare::Axum)?;
-    let contenders = [
-        Contender::of("maxlab-auth, cached", gateway.pid()?, gateway.port()),
-        Contender::of("nginx return 200", nginx.pid(), nginx.port()),
-        Contender::of("bare hyper", hyper.pid(), hyper.port()),
-        Contender::of("bare axum", axum.pid(), axum.port()),
-        Contender::of("maxlab-auth, access log", logging.pid()?, logging.port()),
-        Contender::of("nginx, access log", nginx_logging.pid(), nginx_logging.port()),
-    ];
-    let measured = compare(&contenders, &load, scale.rounds)?;
-    measured.print();
-    svg::write("verify", &measured)?;
-    let [ours, nginx, hyper, axum, logged, nginx_logged] = measured.six()?;
-    report.at_most(
-        "CPU of a cached answer, of nginx's",
-        1.0,
-        ours.cpu / nginx.cpu,
-        "×",
-    );
-    report.figure("… of bare hyper's", ours.cpu / hyper.cpu, "×");
-    report.at_most("p99, of bare axum's", 1.3, ours.p99 / axum.p99, "×");
-    report.at_least(
-        "the guide's CPU (40,000 µs, measured before), of ours",
-        1_000.0,
-        GUIDE / ours.cpu,
-        "×",
-    );
-    report.figure(
-        "with the access log, of nginx's with its own",
-        logged.cpu / nginx_logged.cpu,
-        "×",
-    );
-    Ok(())
-}
-
-async fn one_by_one(scale: &Scale, report: &mut Report) -> Result<()> {
-    const MANY: usize = 20_000;
-    let forge = TokenForge::new("https://issuer.example", Algorithm::Es256);
-    let auth = LyingAuthServer::start_with(forge.clone()).await?;
-    let token = tokens::of(&forge, 1);
-    let (first, gateway) = Gateway::cold(&scale.gateway, &auth, token.first().context("a token")?).await?;
-    report.at_most(
-        "cold start to the first verified answer",
-        150.0,
-        first.as_secs_f64() * 1e3,
-        "ms",
-    );
-    let idle = kibibytes(gateway.pid()?)?;
-    report.at_most("idle, resident", 25.0, idle / 1_024.0, "MiB");
-    Load::of(&token, Duration::from_secs(1))?.run(gateway.port())?;
-    let before = kibibytes(gateway.pid()?)?;
-    Load::of(&tokens::of(&forge, MANY), Duration::from_secs(8))?.run(gateway.port())?;
-    let grown = kibibytes(gateway.pid()?)? - before;
-    #[expect(clippy::cast_precision_loss, reason = "a small number")]
-    let each = grown / MANY as f64;
-    report.at_most("memory per cached token of 900 bytes", 1.3, each, "KiB");
-    Ok(())
-}
-
-async fn uncached(scale: &Scale, algorithm: Algorithm, report: &mut Report) -> Result<()> {
-    let forge = TokenForge::new("https://issuer.example", algorithm);
-    let auth = LyingAuthServer::start_with(forge.clone()).await?;
-    let load = Load::of(
-        &tokens::of(&forge, scale.tokens),
-        Duration::from_secs(scale.seconds),
-    )?;
-    let secret = forge.secret();
-    let mut settings = vec![("VERIFY_CACHE_SECONDS", "0")];
-    if let Some(secret) = &secret {
-        settings.extend([("JWT_SECRET_KEY", secret.as_str()), ("JWT_ALGORITHM", "HS256")]);
-    }
-    let gateway = Gateway::start(&scale.gateway, &auth, 0, &settings).await?;
-    let haproxy = haproxy::start(&forge, algorithm)?;
-    let mut contenders = vec![Contender::of(
-        "maxlab-auth, uncached",
-        gateway.pid()?,
-        gateway.port(),
-    )];
-    if let Some(haproxy) = &haproxy {
-        contenders.push(Contender::of("HAProxy jwt_verify", haproxy.pid(), haproxy.port()));
-    }
-    let measured = compare(&contenders, &load, scale.rounds.min(3))?;
-    println!("{}", algorithm.name());
-    measured.print();
-    if let [ours, theirs] = measured.rows() {
-        let target = if algorithm == Algorithm::Es256 { 1.2 } else { 1.4 };
-        let what = format!("uncached {}: HAProxy's CPU, of ours", algorithm.name());
-        report.at_least(&what, target, theirs.cpu / ours.cpu, "×");
-    }
-    Ok(())
+    Ok(outcome.report)
 }

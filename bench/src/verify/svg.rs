@@ -10,14 +10,36 @@ use super::compare::Measured;
 
 const BAR: f64 = 26.0;
 const WIDTH: f64 = 420.0;
-const LEFT: f64 = 200.0;
+const LEFT: f64 = 270.0;
 
-/// Bars of CPU per request, one for each server.
-pub(super) fn write(name: &str, measured: &Measured) -> Result<()> {
-    let rows = measured.rows();
-    let longest = rows.iter().map(|row| row.cpu).fold(1.0, f64::max);
+/// Bars of CPU per request, one for each server, those that were measured side by side together and to one scale.
+pub(super) fn write(name: &str, measured: &[Measured]) -> Result<()> {
     let (mut body, mut y) = (String::new(), 40.0);
-    for row in rows {
+    for group in measured {
+        y = draw(group, &mut body, y)?;
+    }
+    let height = y + 10.0;
+    let svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"780\" height=\"{height:.0}\" font-family=\"sans-serif\" \
+         font-size=\"13\"><text x=\"8\" y=\"22\" font-size=\"15\">CPU per request, less is better</text>\n{body}</svg>\n"
+    );
+    let folder = Path::new("target/bench");
+    fs::create_dir_all(folder)?;
+    fs::write(folder.join(format!("{name}.svg")), svg)?;
+    Ok(())
+}
+
+/// Draws a group below `y`; where it ends.
+fn draw(group: &Measured, body: &mut String, mut y: f64) -> Result<f64> {
+    let title = y + BAR * 0.6;
+    writeln!(
+        body,
+        "<text x=\"8\" y=\"{title:.0}\" font-weight=\"bold\">{}</text>",
+        group.title
+    )?;
+    y += BAR;
+    let longest = group.rows.iter().map(|row| row.cpu).fold(1.0, f64::max);
+    for row in &group.rows {
         let width = row.cpu / longest * WIDTH;
         let color = if row.name.starts_with("maxlab") {
             "#2563eb"
@@ -38,13 +60,5 @@ pub(super) fn write(name: &str, measured: &Measured) -> Result<()> {
         )?;
         y += BAR;
     }
-    let height = y + 10.0;
-    let svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"700\" height=\"{height:.0}\" font-family=\"sans-serif\" \
-         font-size=\"13\"><text x=\"8\" y=\"22\" font-size=\"15\">CPU per request, less is better</text>\n{body}</svg>\n"
-    );
-    let folder = Path::new("target/bench");
-    fs::create_dir_all(folder)?;
-    fs::write(folder.join(format!("{name}.svg")), svg)?;
-    Ok(())
+    Ok(y + BAR * 0.4)
 }

@@ -27,7 +27,7 @@ pub(crate) enum Bare {
 }
 
 /// Starts one: this program again.
-pub(super) fn start(which: Bare) -> Result<Server> {
+pub(in crate::verify) fn start(which: Bare) -> Result<Server> {
     let port = free_port();
     let me = std::env::current_exe()?;
     let me = me.to_str().context("a readable path")?;

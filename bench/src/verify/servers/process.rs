@@ -5,20 +5,20 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
 /// Servers run here.
-pub(super) const SERVERS_CORE: &str = "0";
+pub(in crate::verify) const SERVERS_CORE: &str = "0";
 /// What loads them runs here.
-pub(super) const LOADS_CORE: &str = "1";
+pub(in crate::verify) const LOADS_CORE: &str = "1";
 
 /// The kernel counts CPU time in hundredths of a second (`CLK_TCK`, which is 100 wherever Linux runs).
 const TICKS: f64 = 100.0;
 
 /// A server; killed when it is dropped.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(in crate::verify) struct Server {
     child: Child,
     port: u16,
     _folder: TempDir,
@@ -26,7 +26,7 @@ pub(super) struct Server {
 
 impl Server {
     /// Starts it and waits until its port takes connections. It runs in one process.
-    pub(super) fn start(command: &[&str], port: u16, folder: TempDir) -> Result<Self> {
+    pub(in crate::verify) fn start(command: &[&str], port: u16, folder: TempDir) -> Result<Self> {
         let mut child = Command::new("taskset")
             .args(["-c", SERVERS_CORE])
             .args(command)
@@ -48,11 +48,11 @@ impl Server {
         })
     }
 
-    pub(super) fn pid(&self) -> u32 {
+    pub(in crate::verify) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(in crate::verify) fn port(&self) -> u16 {
         self.port
     }
 }
@@ -64,8 +64,22 @@ impl Drop for Server {
     }
 }
 
+/// Binds this process, and what it starts without another word, to the loads' core: only servers run on theirs.
+pub(in crate::verify) fn leave_the_servers_core() -> Result<()> {
+    let bound = Command::new("taskset")
+        .args(["-a", "-c", "-p", LOADS_CORE, &std::process::id().to_string()])
+        .stdout(Stdio::null())
+        .status()
+        .context("taskset is part of util-linux")?;
+    ensure!(
+        bound.success(),
+        "a core for the servers and one for the load are needed"
+    );
+    Ok(())
+}
+
 /// Seconds of CPU that a process has used, in user and system mode.
-pub(super) fn cpu_seconds(pid: u32) -> Result<f64> {
+pub(in crate::verify) fn cpu_seconds(pid: u32) -> Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The name, in parentheses, may hold anything.
     let (_, fields) = stat.rsplit_once(')').context("a stat file")?;
@@ -75,7 +89,7 @@ pub(super) fn cpu_seconds(pid: u32) -> Result<f64> {
 }
 
 /// Kibibytes of memory that a process holds.
-pub(super) fn kibibytes(pid: u32) -> Result<f64> {
+pub(in crate::verify) fn kibibytes(pid: u32) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     Ok(line
@@ -86,7 +100,7 @@ pub(super) fn kibibytes(pid: u32) -> Result<f64> {
 }
 
 /// Whether a program is installed.
-pub(super) fn is_installed(program: &str) -> bool {
+pub(in crate::verify) fn is_installed(program: &str) -> bool {
     Command::new("which")
         .arg(program)
         .stdout(Stdio::null())

@@ -3,10 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
+use maxlab_auth_bench::crowd;
 use maxlab_auth_testkit::{GatewayOptions, GatewayProcess, LyingAuthServer};
-use sqlx::Connection as _;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::time::sleep;
 
 use super::process::SERVERS_CORE;
@@ -14,19 +13,13 @@ use super::process::SERVERS_CORE;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Keys that protect nothing but what this benchmark makes up: 32 zero bytes, as `keygen` would write them.
 const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-/// Revocations of other tokens, for an hour.
-const FILL: &str = "INSERT INTO revoked (kind, name, cutoff_ms, reason, revoked_at_ms, expires_at_ms, user_id)
-    WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < $1)
-    SELECT 'token', printf('bench-%08d', n), NULL, 'logout', unixepoch() * 1000, (unixepoch() + 3600) * 1000, NULL
-    FROM number";
-
 /// A gateway on the servers' core.
 #[derive(Debug)]
-pub(super) struct Gateway(GatewayProcess);
+pub(in crate::verify) struct Gateway(GatewayProcess);
 
 impl Gateway {
-    /// Starts one that knows so many revocations.
-    pub(super) async fn start(
+    /// Starts one with an embedded store that holds so many revocations.
+    pub(in crate::verify) async fn start(
         binary: &Path,
         auth: &LyingAuthServer,
         entries: u64,
@@ -39,7 +32,7 @@ impl Gateway {
         let mut process = options.start().await?;
         if entries > 0 {
             process.terminate().await?;
-            fill(process.folder(), entries).await?;
+            crowd::revoke(&process.folder().join("data/store.db"), entries).await?;
             process.restart().await?;
         }
         let gateway = Self(process);
@@ -47,8 +40,25 @@ impl Gateway {
         Ok(gateway)
     }
 
+    /// Starts one on a shared store that holds so many revocations already.
+    pub(in crate::verify) async fn join(
+        binary: &Path,
+        auth: &LyingAuthServer,
+        entries: u64,
+        redis: &str,
+    ) -> Result<Self> {
+        let process = options(binary, auth)?.env("REDIS_URL", redis).start().await?;
+        let gateway = Self(process);
+        gateway.until_it_knows(entries).await?;
+        Ok(gateway)
+    }
+
     /// Starts one on an empty folder: how long it took to the first yes.
-    pub(super) async fn cold(binary: &Path, auth: &LyingAuthServer, token: &str) -> Result<(Duration, Self)> {
+    pub(in crate::verify) async fn cold(
+        binary: &Path,
+        auth: &LyingAuthServer,
+        token: &str,
+    ) -> Result<(Duration, Self)> {
         // Its folder exists after the first start; what is measured is the second, whose port is known beforehand.
         let mut process = options(binary, auth)?.start().await?;
         process.terminate().await?;
@@ -69,30 +79,30 @@ impl Gateway {
         Ok((first, Self(process)))
     }
 
-    pub(super) fn pid(&self) -> Result<u32> {
+    pub(in crate::verify) fn pid(&self) -> Result<u32> {
         self.0.pid().context("the gateway runs")
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(in crate::verify) fn port(&self) -> u16 {
         self.0.addr().port()
+    }
+
+    /// How many revocations its replica holds.
+    pub(in crate::verify) async fn entries(&self) -> Result<f64> {
+        Ok(figures(&self.metrics().await?, "revocation_replica_entries").sum())
+    }
+
+    async fn metrics(&self) -> Result<String> {
+        let asked = reqwest::get(format!("{}/metrics", self.0.url())).await?;
+        Ok(asked.text().await?)
     }
 
     async fn until_it_knows(&self, entries: u64) -> Result<()> {
         let began = Instant::now();
         while began.elapsed() < PATIENCE {
-            let text = reqwest::get(format!("{}/metrics", self.0.url()))
-                .await?
-                .text()
-                .await?;
-            let known = text
-                .lines()
-                .filter(|line| line.starts_with("revocation_replica_entries"))
-                .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
-                .sum::<f64>();
-            let leased = text
-                .lines()
-                .filter_map(|line| line.strip_prefix("revocation_lease_remaining_seconds "))
-                .any(|left| left.parse::<f64>().is_ok_and(|left| left > 0.0));
+            let text = self.metrics().await?;
+            let known = figures(&text, "revocation_replica_entries").sum::<f64>();
+            let leased = figures(&text, "revocation_lease_remaining_seconds").any(|left| left > 0.0);
             #[expect(clippy::cast_precision_loss, reason = "a small number")]
             if leased && known >= entries as f64 {
                 return Ok(());
@@ -101,6 +111,13 @@ impl Gateway {
         }
         bail!("the replica is not complete: {}", self.0.log())
     }
+}
+
+/// The values of a metric, one for each set of labels.
+fn figures<'t>(text: &'t str, name: &'t str) -> impl Iterator<Item = f64> + 't {
+    text.lines()
+        .filter(move |line| line.starts_with(name))
+        .filter_map(|line| line.rsplit_once(' ')?.1.parse().ok())
 }
 
 fn options(binary: &Path, auth: &LyingAuthServer) -> Result<GatewayOptions> {
@@ -120,37 +137,4 @@ fn options(binary: &Path, auth: &LyingAuthServer) -> Result<GatewayOptions> {
         Some(_) => options,
         None => options.env("JWKS_URL", format!("{}/.well-known/jwks.json", auth.url())),
     })
-}
-
-async fn fill(folder: &Path, entries: u64) -> Result<()> {
-    for file in files(folder)? {
-        let options = SqliteConnectOptions::new().filename(&file);
-        let mut connection = SqliteConnection::connect_with(&options).await?;
-        let filled = sqlx::query(FILL)
-            .bind(i64::try_from(entries)?)
-            .execute(&mut connection)
-            .await;
-        connection.close().await?;
-        if filled.is_ok() {
-            return Ok(());
-        }
-    }
-    ensure!(entries == 0, "no store was found in {}", folder.display());
-    Ok(())
-}
-
-fn files(folder: &Path) -> Result<Vec<std::path::PathBuf>> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            found.extend(files(&path)?);
-        } else if path
-            .extension()
-            .is_some_and(|ext| ext == "db" || ext == "sqlite" || ext == "sqlite3")
-        {
-            found.push(path);
-        }
-    }
-    Ok(found)
 }

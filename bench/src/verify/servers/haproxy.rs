@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::process::{Server, is_installed};
 
 /// One thread with the keys of this forge; `None` where HAProxy is not installed.
-pub(super) fn start(forge: &TokenForge, algorithm: Algorithm) -> Result<Option<Server>> {
+pub(in crate::verify) fn start(forge: &TokenForge, algorithm: Algorithm) -> Result<Option<Server>> {
     if !is_installed("haproxy") {
         return Ok(None);
     }

@@ -5,10 +5,10 @@ use maxlab_auth_testkit::forge::TokenBuilder;
 use serde_json::json;
 
 /// About so many bytes each.
-pub(super) const LENGTH: usize = 900;
+pub const LENGTH: usize = 900;
 
 /// So many different ones.
-pub(super) fn of(forge: &TokenForge, count: usize) -> Vec<String> {
+pub fn of(forge: &TokenForge, count: usize) -> Vec<String> {
     (0..count)
         .map(|number| {
             let short = builder(forge, number).sign().len();

@@ -1,4 +1,4 @@
-//! The load: `wrk` with a different token in each request.
+//! `wrk` with a different token in each request.
 
 use std::io::Write as _;
 use std::process::Command;
@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
-use super::process::LOADS_CORE;
+use super::Seen;
+use crate::verify::servers::process::LOADS_CORE;
 
 const SCRIPT: &str = r#"
 local requests, at = {}, 0
@@ -24,39 +25,27 @@ end
 
 /// A load of some tokens.
 #[derive(Debug)]
-pub(super) struct Load {
+pub(in crate::verify) struct Wrk {
     folder: TempDir,
-    lasts: Duration,
 }
 
-/// What `wrk` saw.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Seen {
-    pub(super) requests: f64,
-    pub(super) per_second: f64,
-    /// Microseconds.
-    pub(super) p50: f64,
-    /// Microseconds.
-    pub(super) p99: f64,
-}
-
-impl Load {
-    pub(super) fn of(tokens: &[String], lasts: Duration) -> Result<Self> {
+impl Wrk {
+    pub(in crate::verify) fn of(tokens: &[String]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let mut file = std::fs::File::create(folder.path().join("tokens"))?;
         for token in tokens {
             writeln!(file, "{token}")?;
         }
         std::fs::write(folder.path().join("tokens.lua"), SCRIPT)?;
-        Ok(Self { folder, lasts })
+        Ok(Self { folder })
     }
 
     /// Loads the server at this port. Every answer must be a 200.
-    pub(super) fn run(&self, port: u16) -> Result<Seen> {
+    pub(in crate::verify) fn run(&self, port: u16, lasts: Duration) -> Result<Seen> {
         let path = |name: &str| self.folder.path().join(name).display().to_string();
         let output = Command::new("taskset")
             .args(["-c", LOADS_CORE, "wrk", "-t1", "-c64", "--latency"])
-            .arg(format!("-d{}s", self.lasts.as_secs()))
+            .arg(format!("-d{}s", lasts.as_secs()))
             .args(["-s", &path("tokens.lua")])
             .arg(format!("http://127.0.0.1:{port}/auth/verify"))
             .args(["--", &path("tokens")])
@@ -65,21 +54,19 @@ impl Load {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         ensure!(output.status.success(), "wrk failed: {text}");
         ensure!(!text.contains("Non-2xx"), "not every answer was a yes: {text}");
-        Seen::read(&text).with_context(|| format!("wrk says something else: {text}"))
+        read(&text).with_context(|| format!("wrk says something else: {text}"))
     }
 }
 
-impl Seen {
-    fn read(text: &str) -> Option<Self> {
-        let after = |mark: &str| text.lines().find_map(|line| line.trim().strip_prefix(mark));
-        let requests = text.lines().find(|line| line.contains(" requests in "))?;
-        Some(Self {
-            requests: requests.split_whitespace().next()?.parse().ok()?,
-            per_second: after("Requests/sec:")?.trim().parse().ok()?,
-            p50: micros(after("50%")?.trim())?,
-            p99: micros(after("99%")?.trim())?,
-        })
-    }
+fn read(text: &str) -> Option<Seen> {
+    let after = |mark: &str| text.lines().find_map(|line| line.trim().strip_prefix(mark));
+    let requests = text.lines().find(|line| line.contains(" requests in "))?;
+    Some(Seen {
+        requests: requests.split_whitespace().next()?.parse().ok()?,
+        per_second: after("Requests/sec:")?.trim().parse().ok()?,
+        p50: micros(after("50%")?.trim())?,
+        p99: micros(after("99%")?.trim())?,
+    })
 }
 
 fn micros(text: &str) -> Option<f64> {
@@ -98,7 +85,7 @@ mod tests {
     fn what_wrk_prints_is_read() {
         let text = "  Latency Distribution\n     50%  587.00us\n     75%    1.0ms\n     99%    1.25ms\n  \
             100 requests in 1.00s, 1MB read\nRequests/sec:  99.50\n";
-        let seen = Seen::read(text).unwrap();
+        let seen = read(text).unwrap();
         assert!((seen.p50 - 587.0).abs() < 1e-9 && (seen.p99 - 1_250.0).abs() < 1e-9);
         assert!((seen.requests - 100.0).abs() < 1e-9 && (seen.per_second - 99.5).abs() < 1e-9);
     }

@@ -8,7 +8,7 @@ use maxlab_auth_testkit::free_port;
 use super::process::Server;
 
 /// One process, 64 connections kept for long.
-pub(super) fn start(access_log: bool) -> Result<Server> {
+pub(in crate::verify) fn start(access_log: bool) -> Result<Server> {
     let folder = tempfile::tempdir()?;
     let port = free_port();
     let at = folder.path().display();

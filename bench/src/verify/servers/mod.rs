@@ -1,0 +1,8 @@
+//! What is compared: each server a process of its own on the servers' core.
+
+pub(crate) mod bare;
+pub(super) mod envoy;
+pub(super) mod gateway;
+pub(super) mod haproxy;
+pub(super) mod nginx;
+pub(super) mod process;
