@@ -4,11 +4,13 @@ mod bench;
 mod checks;
 mod fuzz;
 mod install;
+mod instructions;
 mod library;
 mod proxies;
 mod report;
 mod shell;
 mod suites;
+mod tools;
 mod torture;
 
 use std::process::ExitCode;
@@ -34,12 +36,8 @@ enum Chore {
     Test(TestArguments),
     /// Run what continuous integration runs: formatting, lints, dependency rules, docs, then every test.
     Ci,
-    /// Measure, and set the figures beside their targets. It reports; missing a target is no failure.
-    Bench {
-        /// What to measure.
-        #[arg(value_enum)]
-        what: bench::Benchmark,
-    },
+    /// Measure, and set the figures beside their targets. It reports; missing a target is no failure. (More instructions than noted are.)
+    Bench(bench::BenchArguments),
     /// Torture real gateways with faults for some minutes, and judge the history of every answer.
     Torture(torture::TortureArguments),
     /// Feed whatever reads strangers' bytes with inputs that libFuzzer makes, for some minutes each.
@@ -80,8 +78,8 @@ fn main() -> Result<ExitCode> {
     let mut workspace = Workspace::locate()?;
     let mut report = Report::default();
     match arguments.chore {
-        Chore::Bench { what } => {
-            bench::run(&workspace, what)?;
+        Chore::Bench(arguments) => {
+            bench::run(&workspace, &arguments)?;
             return Ok(ExitCode::SUCCESS);
         }
         Chore::Test(test) => run_tests(&mut workspace, &test, &mut report),
