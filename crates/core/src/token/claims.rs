@@ -68,6 +68,11 @@ impl AuthenticClaims {
         &self.claims
     }
 
+    /// The same, shared and not copied.
+    pub(crate) fn shared_map(&self) -> Arc<Map<String, Value>> {
+        Arc::clone(&self.claims)
+    }
+
     /// `sub` (RFC 7519 §4.1.2); empty counts as absent.
     ///
     /// # Errors

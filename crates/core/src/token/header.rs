@@ -8,7 +8,8 @@ use super::jws::MalformedToken;
 /// What an unverified header may be used for: choosing the key and the rule for `typ`. It exposes nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnverifiedHeader {
-    algorithm: String,
+    alg: String,
+    algorithm: Option<Algorithm>,
     key_id: Option<String>,
     token_type: Option<String>,
 }
@@ -17,13 +18,13 @@ impl UnverifiedHeader {
     /// `alg` as sent; it may name an algorithm that is not known here.
     #[must_use]
     pub fn alg(&self) -> &str {
-        &self.algorithm
+        &self.alg
     }
 
     /// `alg`, where it is one of ours.
     #[must_use]
-    pub fn algorithm(&self) -> Option<Algorithm> {
-        self.algorithm.parse().ok()
+    pub const fn algorithm(&self) -> Option<Algorithm> {
+        self.algorithm
     }
 
     /// `kid` as sent.
@@ -54,14 +55,15 @@ impl UnverifiedHeader {
             Some(Value::String(text)) => Ok(Some(text.clone())),
             Some(_) => Err(MalformedToken::HeaderParameter(name)),
         };
-        let algorithm = text("alg")?
+        let alg = text("alg")?
             .filter(|name| !name.is_empty())
             .ok_or(MalformedToken::HeaderParameter("alg"))?;
-        if algorithm.trim().eq_ignore_ascii_case("none") {
+        if alg.trim().eq_ignore_ascii_case("none") {
             return Err(MalformedToken::Unsigned);
         }
         Ok(Self {
-            algorithm,
+            algorithm: alg.parse().ok(),
+            alg,
             key_id: text("kid")?,
             token_type: text("typ")?,
         })

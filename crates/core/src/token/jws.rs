@@ -277,15 +277,14 @@ impl fmt::Debug for CompactJws<'_> {
 /// a JWS and must then be one to the letter. Everything else is opaque, JWE with its five segments included.
 #[must_use]
 pub fn shape_of(token: &str) -> TokenShape<'_> {
-    let Some([header, _, _]) = segments(token) else {
-        return TokenShape::Opaque;
+    // The strict reading comes first: what is a JWS to the letter is one to any forgiving reader too.
+    let fault = match CompactJws::parse(token) {
+        Ok(jws) => return TokenShape::Jws(jws),
+        Err(fault) => fault,
     };
-    if !could_be_header(&lenient(header)) {
-        return TokenShape::Opaque;
-    }
-    match CompactJws::parse(token) {
-        Ok(jws) => TokenShape::Jws(jws),
-        Err(fault) => TokenShape::Malformed(fault),
+    match segments(token) {
+        Some([header, _, _]) if could_be_header(&lenient(header)) => TokenShape::Malformed(fault),
+        _ => TokenShape::Opaque,
     }
 }
 

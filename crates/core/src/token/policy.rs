@@ -86,8 +86,21 @@ impl ClaimsPolicy {
     /// # Errors
     /// [`ClaimFault`] names the first rule that the claims break.
     pub fn check(&self, claims: &AuthenticClaims, now: Timestamp) -> Result<TokenTimes, ClaimFault> {
-        let issuer = claims.issuer()?;
-        if self.issuer.is_some() && self.issuer.as_deref() != issuer {
+        self.check_from(self.issuer.as_deref(), claims, now)
+    }
+
+    /// The same where the issuer is learnt elsewhere: `issuer` stands for [`ClaimsPolicy::issuer`].
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn check_from(
+        &self,
+        issuer: Option<&str>,
+        claims: &AuthenticClaims,
+        now: Timestamp,
+    ) -> Result<TokenTimes, ClaimFault> {
+        let claimed = claims.issuer()?;
+        if issuer.is_some() && issuer != claimed {
             return Err(ClaimFault::ForeignIssuer);
         }
         self.check_type(claims)?;
