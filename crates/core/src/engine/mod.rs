@@ -22,7 +22,7 @@ use crate::revocation::{Issued, IssuedTokens, Live, Reason, Refusal, Revocations
 use crate::seal::SealingKeys;
 use crate::session::{Opened, SessionFault, Sessions};
 use crate::unavailable::Unavailable;
-use crate::verify::{Rejection, VerifyChain, VerifyFault};
+use crate::verify::{Examined, Rejection, Renewed, Verified, VerifyChain, VerifyFault};
 use crate::workspace::Workspaces;
 
 /// Why a credential does not let its bearer in.
@@ -164,19 +164,41 @@ impl Engine {
             chain, revocations, ..
         } = &self.parts;
         if let Some(verified) = chain.recall(token.expose(), now) {
-            if let Some(live) = revocations.admit_at_once(verified.clone(), now) {
-                return Ok(live);
-            }
-            return Ok(revocations.admit(verified, now).await?);
+            return Ok(self.admit(verified, now).await?);
         }
-        if !chain.remembers(token, now) {
+        let verified = if chain.remembers(token, now) {
+            chain.verify(token, now).await?
+        } else {
+            let examined = Examined::of(token);
             // Only ever to refuse, and to spare the authorization server the question: what counts is below.
             revocations
-                .check(&VerifyChain::unproven_names(token), &[], Issued::Unknown, now)
+                .check(&examined.unproven_names(), &[], Issued::Unknown, now)
                 .await?;
+            chain.verify_examined(&examined, now).await?
+        };
+        Ok(self.admit(verified, self.now()).await?)
+    }
+
+    async fn admit(&self, verified: Verified, now: Timestamp) -> Result<Live, Refusal> {
+        let gate = &self.parts.revocations;
+        match gate.admit_at_once(verified.clone(), now) {
+            Some(live) => Ok(live),
+            None => gate.admit(verified, now).await,
         }
-        let verified = chain.verify(token, now).await?;
-        Ok(revocations.admit(verified, self.now()).await?)
+    }
+
+    /// Asks again about a token that [`VerifyChain::due_renewals`] names, unless it is revoked: nobody is let in with it
+    /// anyway.
+    pub async fn renew(&self, token: &PresentedToken) -> Renewed {
+        let (chain, now) = (&self.parts.chain, self.now());
+        let Some(verified) = chain.awaiting_renewal(token, now) else {
+            return Renewed::Needless;
+        };
+        match self.admit(verified, now).await {
+            Ok(_) => chain.renew(token, now).await,
+            Err(Refusal::Unavailable(_)) => Renewed::Unavailable,
+            Err(_) => Renewed::Needless,
+        }
     }
 
     /// Who presents this session cookie, and the session. It counts as a use of the session.

@@ -15,7 +15,7 @@ use crate::revocation::{
 use crate::session::SessionFault;
 use crate::token::{TokenShape, shape_of};
 use crate::unavailable::Unavailable;
-use crate::verify::VerifyChain;
+use crate::verify::Examined;
 
 /// A refresh token that comes again so soon after its exchange is refused and ends nothing: it is a second tab, or a
 /// repeated request, that was sent before the new token arrived.
@@ -142,7 +142,7 @@ impl Engine {
         let now = self.now();
         let key = refresh_key(token);
         let known = self.parts.issued.find(&key).await?;
-        let mut names = VerifyChain::unproven_names(token);
+        let mut names = Examined::of(token).unproven_names();
         names.push(RevocationKey::Token(key.clone()));
         let (mut parties, mut issued) = (Vec::new(), Issued::Unknown);
         if let Some(known) = &known {

@@ -4,18 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, EntryAction, EntryResult};
 use tokio::time::{Instant, timeout};
 
-use super::jwt::{JwtCheck, Precheck};
+use super::ahead::{Ahead, DueRenewals, Renewed};
+use super::examined::Examined;
+use super::jwt::{JwtCheck, Precheck, Proof};
 use super::reading::Reading;
-use super::testimony::{Rejection, Verdict, Verified, Verifier};
-use crate::clock;
+use super::remembered::{ByBytes, Remembered};
+use super::testimony::{Rejection, Shown, Verdict, Verified, Verifier};
 use crate::credential::PresentedToken;
 use crate::identity::{ClaimPaths, VerificationSource};
-use crate::revocation::{Facts, RevocationKey, TokenKey};
-use crate::token::{TokenShape, shape_of};
+use crate::revocation::Facts;
+use crate::token::TokenShape;
 use crate::unavailable::Unavailable;
 
 /// Why a token is not verified.
@@ -40,32 +41,8 @@ pub struct ChainLimits {
     pub patience: Duration,
 }
 
-/// A token that was refused is refused again for this long without asking.
-const KEEP_REFUSAL: Duration = Duration::from_secs(1);
-/// A signature checked here is checked again after this long, so that a removed key dies within a minute.
-const KEEP_LOCAL: Duration = Duration::from_secs(15);
-
 /// The local layer is given so long at least: it may have to fetch keys.
 const LOCAL_PATIENCE: Duration = Duration::from_secs(1);
-
-/// What the cache itself keeps for each entry, and what the allocator rounds up.
-const PER_ENTRY: usize = 128;
-
-#[derive(Clone)]
-struct Remembered {
-    outcome: Result<Arc<Facts>, VerifyFault>,
-    until: Timestamp,
-}
-
-#[derive(Clone)]
-struct ByBytes;
-
-impl Weighter<String, Remembered> for ByBytes {
-    fn weight(&self, token: &String, remembered: &Remembered) -> u64 {
-        let facts = remembered.outcome.as_ref().map_or(0, |facts| facts.bytes());
-        (token.len() + size_of::<String>() + size_of::<Remembered>() + facts + PER_ENTRY) as u64
-    }
-}
 
 /// The layered check of a token.
 ///
@@ -79,6 +56,7 @@ pub struct VerifyChain {
     limits: ChainLimits,
     /// Keyed by the whole token, compared in full: no collision can lend one token another's verdict (I9).
     cache: Cache<String, Remembered, ByBytes>,
+    ahead: Ahead,
 }
 
 impl std::fmt::Debug for VerifyChain {
@@ -107,36 +85,20 @@ impl VerifyChain {
             paths,
             limits,
             cache: Cache::with_weighter(items, limits.bytes, ByBytes),
+            ahead: Ahead::default(),
         }
-    }
-
-    /// The names that an unverified token gives itself: enough to refuse it, never to accept or to revoke it.
-    pub fn unproven_names(token: &PresentedToken) -> Vec<RevocationKey> {
-        let mut names = vec![RevocationKey::Token(TokenKey::from_bytes_of(token))];
-        if let TokenShape::Jws(jws) = shape_of(token.expose()) {
-            names.push(RevocationKey::Token(TokenKey::from_signing_input(
-                &jws.signing_input_digest(),
-            )));
-            names.extend(
-                jws.unverified_jti()
-                    .map(|jti| RevocationKey::Token(TokenKey::from_jti(jti))),
-            );
-        }
-        names
     }
 
     /// Whether a verdict on this token is remembered, so that the layers would not be asked.
     pub fn remembers(&self, token: &PresentedToken, now: Timestamp) -> bool {
-        self.cache
-            .get(token.expose())
-            .is_some_and(|remembered| remembered.until > now)
+        self.current(token.expose(), now).is_some()
     }
 
     /// The verdict on this very token, if a good one is remembered. The token is compared in full.
     pub fn recall(&self, token: &str, now: Timestamp) -> Option<Verified> {
-        let remembered = self.cache.get(token)?;
-        if remembered.until <= now {
-            return None;
+        let remembered = self.current(token, now)?;
+        if remembered.is_due(now) {
+            self.hand_over(token, now);
         }
         verified(remembered.outcome).ok()
     }
@@ -146,75 +108,138 @@ impl VerifyChain {
     /// # Errors
     /// It is not good, or nobody knows.
     pub async fn verify(&self, token: &PresentedToken, now: Timestamp) -> Result<Verified, VerifyFault> {
-        if let Some(remembered) = self.cache.get(token.expose()) {
-            if remembered.until > now {
-                return verified(remembered.outcome);
+        if let Some(remembered) = self.current(token.expose(), now) {
+            if remembered.is_due(now) {
+                self.hand_over(token.expose(), now);
             }
-            self.cache.remove_if(token.expose(), |stale| stale.until <= now);
+            return verified(remembered.outcome);
         }
-        let asked = async { Ok::<_, std::convert::Infallible>(self.ask(token, now).await) };
-        let Ok(answer) = self.cache.get_or_insert_async(token.expose(), asked).await;
+        self.verify_examined(&Examined::of(token), now).await
+    }
+
+    /// The same for a token that was taken apart already.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub async fn verify_examined(
+        &self,
+        examined: &Examined<'_>,
+        now: Timestamp,
+    ) -> Result<Verified, VerifyFault> {
+        let token = examined.token().expose();
+        self.cache.remove_if(token, |known| !known.is_current(now));
+        let asked = async {
+            let answer = match self.answered_meanwhile(token, now).await {
+                Some(answer) => answer,
+                None => self.ask(examined, now).await,
+            };
+            Ok::<_, std::convert::Infallible>(answer)
+        };
+        let Ok(answer) = self.cache.get_or_insert_async(token, asked).await;
         verified(answer.outcome)
     }
 
-    async fn ask(&self, token: &PresentedToken, now: Timestamp) -> Remembered {
-        match self.ask_layers(token, now).await {
-            Ok(facts) => {
-                let local = facts.identity.verification_source == VerificationSource::LocalJwt;
-                let keep = if local {
-                    self.limits.keep.min(KEEP_LOCAL)
-                } else {
-                    self.limits.keep
-                };
-                let until = clock::after(now, keep).min(facts.expires_at.unwrap_or(Timestamp::MAX));
-                Remembered {
-                    outcome: Ok(Arc::new(facts)),
-                    until,
-                }
-            }
-            Err(VerifyFault::Rejected(rejection)) => {
-                let until = clock::after(now, self.limits.keep.min(KEEP_REFUSAL));
-                Remembered {
-                    outcome: Err(VerifyFault::Rejected(rejection)),
-                    until,
-                }
-            }
-            // Shared with whoever waits already, or each of them would wait for a time-out of its own in turn; whoever
-            // comes later asks again.
-            Err(unavailable @ VerifyFault::Unavailable(_)) => Remembered {
-                outcome: Err(unavailable),
-                until: now,
-            },
+    /// The tokens whose verdicts are due to be renewed, for whoever then calls [`renew`](Self::renew). Nothing is renewed
+    /// before this is called; `None` if it was.
+    pub fn due_renewals(&self) -> Option<DueRenewals> {
+        self.ahead.drained()
+    }
+
+    /// The verdict on this token that waits to be renewed, if it still does.
+    pub fn awaiting_renewal(&self, token: &PresentedToken, now: Timestamp) -> Option<Verified> {
+        let remembered = self.cache.peek(token.expose())?;
+        verified(remembered.outcome.clone())
+            .ok()
+            .filter(|_| remembered.is_claimed(now))
+    }
+
+    /// Asks the layers again about a token whose verdict waits to be renewed.
+    pub async fn renew(&self, token: &PresentedToken, now: Timestamp) -> Renewed {
+        // Announced before it is looked whether the verdict still counts: whoever finds that it does not counts on finding
+        // the renewal here, and does not ask too.
+        let Some(under_way) = self.ahead.begin(token.expose()) else {
+            return Renewed::Needless;
+        };
+        if self.awaiting_renewal(token, now).is_none() {
+            return Renewed::Needless;
+        }
+        let answer = self.ask(&Examined::of(token), now).await;
+        let renewed = match &answer.outcome {
+            // Only the fallback for outages said yes: for the remote layers' verdict that is none.
+            Ok(facts) if is_local(facts) => Renewed::Unavailable,
+            Ok(_) => Renewed::Verified,
+            Err(VerifyFault::Rejected(_)) => Renewed::Rejected,
+            Err(VerifyFault::Unavailable(_)) => Renewed::Unavailable,
+        };
+        if renewed != Renewed::Unavailable {
+            self.cache.insert(token.expose().to_owned(), answer.clone());
+        }
+        under_way.end(answer);
+        renewed
+    }
+
+    /// What is remembered of a token, if it still counts.
+    fn current(&self, token: &str, now: Timestamp) -> Option<Remembered> {
+        self.cache
+            .get(token)
+            .filter(|remembered| remembered.is_current(now))
+    }
+
+    /// Puts a token whose verdict runs out soon into the queue, once; this is rare.
+    #[cold]
+    fn hand_over(&self, token: &str, now: Timestamp) {
+        let Some(place) = self.ahead.place() else { return };
+        let Ok(token) = PresentedToken::parse(token) else {
+            return;
+        };
+        let claimed = self
+            .cache
+            .entry(token.expose(), Some(Duration::ZERO), |_, remembered| {
+                EntryAction::Retain(remembered.claim(now))
+            });
+        if matches!(claimed, EntryResult::Retained(true)) {
+            place.send(token);
         }
     }
 
-    async fn ask_layers(&self, token: &PresentedToken, now: Timestamp) -> Result<Facts, VerifyFault> {
-        let shape = shape_of(token.expose());
-        let proven = match (&shape, &self.jwt) {
-            (TokenShape::Malformed(_), _) => return Err(VerifyFault::Rejected(Rejection::Malformed)),
-            (TokenShape::Jws(jws), Some(check)) => match check.look(jws, now) {
-                Precheck::Refused(rejection) => return Err(VerifyFault::Rejected(rejection)),
-                Precheck::Proven(testimony) => Some(*testimony),
-                Precheck::Open => None,
-            },
-            _ => None,
+    /// What a renewal under way says, or said between the look at what is remembered and this one.
+    async fn answered_meanwhile(&self, token: &str, now: Timestamp) -> Option<Remembered> {
+        if let Some(answer) = self.ahead.answer_of(token).await {
+            return Some(answer);
+        }
+        self.cache
+            .peek(token)
+            .filter(|remembered| remembered.is_current(now))
+    }
+
+    async fn ask(&self, examined: &Examined<'_>, now: Timestamp) -> Remembered {
+        let (began, keep) = (Instant::now(), self.limits.keep);
+        match self.ask_layers(examined, now).await {
+            Ok(facts) => Remembered::accepted(facts, now, keep, began.elapsed()),
+            Err(fault) => Remembered::refused(fault, now, keep),
+        }
+    }
+
+    async fn ask_layers(&self, examined: &Examined<'_>, now: Timestamp) -> Result<Facts, VerifyFault> {
+        let proof = self.early_look(examined, now).map_err(VerifyFault::Rejected)?;
+        let shown = Shown {
+            examined,
+            proof: proof.as_deref(),
         };
         let started = Instant::now();
         let (mut rejected, mut unavailable) = (None, None);
-        let leeway = self.leeway();
         let reading = Reading {
             paths: &self.paths,
-            leeway,
-            token,
-            shape: &shape,
-            proven: proven.as_ref(),
+            leeway: self.leeway(),
+            examined,
+            proven: proof.as_deref().map(Proof::testimony),
             now,
         };
         for layer in &self.layers {
             if rejected.is_some() && layer.source() == VerificationSource::LocalJwt {
                 continue;
             }
-            let verdict = match self.asked(layer.as_ref(), token, started, now).await {
+            let verdict = match self.asked(layer.as_ref(), &shown, started, now).await {
                 Verdict::Verified(said) => match reading.facts(layer.source(), &said) {
                     Ok(facts) => return Ok(facts),
                     Err(verdict) => verdict,
@@ -237,12 +262,25 @@ impl VerifyChain {
         }
     }
 
+    /// What known keys prove of it before any layer is asked.
+    fn early_look(&self, examined: &Examined<'_>, now: Timestamp) -> Result<Option<Box<Proof>>, Rejection> {
+        match (examined.shape(), &self.jwt) {
+            (TokenShape::Malformed(_), _) => Err(Rejection::Malformed),
+            (TokenShape::Jws(jws), Some(check)) => match check.look(jws, now) {
+                Precheck::Refused(rejection) => Err(rejection),
+                Precheck::Proven(proof) => Ok(Some(proof)),
+                Precheck::Open => Ok(None),
+            },
+            _ => Ok(None),
+        }
+    }
+
     /// What a layer says, as long as there is time left. The local layer is asked all the same: it is there for when
     /// the others do not answer.
     async fn asked(
         &self,
         layer: &dyn Verifier,
-        token: &PresentedToken,
+        shown: &Shown<'_>,
         started: Instant,
         now: Timestamp,
     ) -> Verdict {
@@ -253,7 +291,7 @@ impl VerifyChain {
             left
         };
         let late = || Verdict::Unavailable(Unavailable::upstream("no time was left to ask it"));
-        timeout(left, layer.verify(token, now))
+        timeout(left, layer.verify(shown, now))
             .await
             .unwrap_or_else(|_| late())
     }
@@ -267,3 +305,10 @@ impl VerifyChain {
 fn verified(outcome: Result<Arc<Facts>, VerifyFault>) -> Result<Verified, VerifyFault> {
     outcome.map(Verified::new)
 }
+
+fn is_local(facts: &Facts) -> bool {
+    facts.identity.verification_source == VerificationSource::LocalJwt
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,17 +1,15 @@
 //! The layer that checks a signature here, and the early look that keeps forged tokens from the authorization server.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::testimony::{Rejection, Testimony, Verdict, Verifier};
-use crate::credential::PresentedToken;
+use super::testimony::{Rejection, Shown, Testimony, Verdict, Verifier};
 use crate::identity::VerificationSource;
-use crate::token::{
-    Algorithm, AuthenticClaims, ClaimFault, ClaimsPolicy, CompactJws, KeySet, SignatureFault, TokenShape,
-    shape_of,
-};
+use crate::token::{Algorithm, ClaimFault, ClaimsPolicy, CompactJws, KeySet, SignatureFault, TokenShape};
 use crate::unavailable::Unavailable;
 
 /// Where an issuer's keys come from.
@@ -35,9 +33,41 @@ pub enum Precheck {
     /// Known keys prove that it must be refused.
     Refused(Rejection),
     /// Known keys prove it authentic and valid.
-    Proven(Box<Testimony>),
+    Proven(Box<Proof>),
     /// Nothing is proven either way.
     Open,
+}
+
+/// That a token is authentic and valid at a moment, and on what grounds. Only [`JwtCheck::look`] makes one.
+///
+/// The look takes the keys that are known, be they old; the layer takes keys that are fresh, and may have to fetch them.
+/// So the layer may say what was proven, and not check the signature again, only where all grounds are still its own: the
+/// same check, the very same key set (not one fetched since, in which the key may be missing), the same issuer (which may
+/// have been learnt since).
+pub struct Proof {
+    by: Arc<JwtCheck>,
+    keys: Arc<KeySet>,
+    issuer: Option<String>,
+    testimony: Testimony,
+}
+
+impl Proof {
+    /// What was proven.
+    pub fn testimony(&self) -> &Testimony {
+        &self.testimony
+    }
+
+    fn holds_for(&self, check: &JwtCheck, keys: &Arc<KeySet>, now: Timestamp) -> bool {
+        std::ptr::eq(Arc::as_ptr(&self.by), check)
+            && Arc::ptr_eq(&self.keys, keys)
+            && self.issuer.as_deref() == check.issuer(now).as_deref()
+    }
+}
+
+impl fmt::Debug for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proof").finish_non_exhaustive()
+    }
 }
 
 /// What a signature check needs: keys of each class (never mixed), and the rules for claims.
@@ -52,8 +82,8 @@ pub struct JwtCheck {
     pub policy: ClaimsPolicy,
 }
 
-impl std::fmt::Debug for JwtCheck {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for JwtCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JwtCheck")
             .field("allowed", &self.allowed)
             .field("policy", &self.policy)
@@ -63,7 +93,7 @@ impl std::fmt::Debug for JwtCheck {
 
 impl JwtCheck {
     /// Looks at a token with what is known already. Anything not proven is left [`Precheck::Open`].
-    pub fn look(&self, jws: &CompactJws<'_>, now: Timestamp) -> Precheck {
+    pub fn look(self: &Arc<Self>, jws: &CompactJws<'_>, now: Timestamp) -> Precheck {
         let keys = match (&self.shared, jws.header().algorithm()) {
             (_, None) => return Precheck::Refused(Rejection::Signature),
             (Some((_, keys)), Some(algorithm)) if algorithm.is_symmetric() => Some(Arc::clone(keys)),
@@ -71,19 +101,27 @@ impl JwtCheck {
             _ => self.published.as_ref().and_then(|source| source.known(now)),
         };
         let Some(keys) = keys else { return Precheck::Open };
-        match self.checked(jws, &keys, now) {
-            Ok(testimony) => Precheck::Proven(Box::new(testimony)),
+        let issuer = self.issuer(now);
+        match self.checked(jws, &keys, issuer.as_deref(), now) {
+            Ok(testimony) => Precheck::Proven(Box::new(Proof {
+                by: Arc::clone(self),
+                issuer: issuer.map(Cow::into_owned),
+                keys,
+                testimony,
+            })),
             Err(Fault::Unprovable) => Precheck::Open,
             // A key of another issuer may share a name with one of ours; and a token that names no key may be signed
             // with one that was published a moment ago.
-            Err(Fault::Refused(Rejection::Signature)) if self.is_foreign(jws, now) || names_no_key(jws) => {
+            Err(Fault::Refused(Rejection::Signature))
+                if is_foreign(jws, issuer.as_deref()) || names_no_key(jws) =>
+            {
                 Precheck::Open
             }
             Err(Fault::Refused(rejection)) => Precheck::Refused(rejection),
         }
     }
 
-    async fn verdict(&self, jws: &CompactJws<'_>, now: Timestamp) -> Verdict {
+    async fn verdict(&self, jws: &CompactJws<'_>, proof: Option<&Proof>, now: Timestamp) -> Verdict {
         let keys = match (&self.shared, jws.header().algorithm()) {
             (_, None) => return Verdict::Rejected(Rejection::Signature),
             (Some((_, keys)), Some(algorithm)) if algorithm.is_symmetric() => Arc::clone(keys),
@@ -97,9 +135,13 @@ impl JwtCheck {
                 },
             },
         };
-        match self.checked(jws, &keys, now) {
+        if let Some(proof) = proof.filter(|proof| proof.holds_for(self, &keys, now)) {
+            return Verdict::Verified(Box::new(proof.testimony.clone()));
+        }
+        let issuer = self.issuer(now);
+        match self.checked(jws, &keys, issuer.as_deref(), now) {
             Ok(testimony) => Verdict::Verified(Box::new(testimony)),
-            Err(_) if self.is_foreign(jws, now) => Verdict::NotMine,
+            Err(_) if is_foreign(jws, issuer.as_deref()) => Verdict::NotMine,
             Err(Fault::Unprovable) => Verdict::Rejected(Rejection::Signature),
             Err(Fault::Refused(rejection)) => Verdict::Rejected(rejection),
         }
@@ -118,7 +160,15 @@ impl JwtCheck {
         }
     }
 
-    fn checked(&self, jws: &CompactJws<'_>, keys: &KeySet, now: Timestamp) -> Result<Testimony, Fault> {
+    fn checked(
+        &self,
+        jws: &CompactJws<'_>,
+        keys: &KeySet,
+        issuer: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Testimony, Fault> {
+        #[cfg(test)]
+        tests::CHECKS.with(|checks| checks.set(checks.get() + 1));
         let symmetric = self.shared.as_ref().map(|(algorithm, _)| [*algorithm]);
         let allowed: &[Algorithm] = match &symmetric {
             Some(only) if jws.header().algorithm().is_some_and(Algorithm::is_symmetric) => only,
@@ -128,11 +178,7 @@ impl JwtCheck {
             SignatureFault::UnknownKey => Fault::Unprovable,
             _ => Fault::Refused(Rejection::Signature),
         })?;
-        self.judged(&claims, now)
-    }
-
-    fn judged(&self, claims: &AuthenticClaims, now: Timestamp) -> Result<Testimony, Fault> {
-        let times = self.policy_at(now).check(claims, now).map_err(|fault| {
+        let times = self.policy.check_from(issuer, &claims, now).map_err(|fault| {
             Fault::Refused(match fault {
                 ClaimFault::Expired | ClaimFault::TooOld => Rejection::Expired,
                 ClaimFault::Malformed(_) => Rejection::Malformed,
@@ -140,26 +186,25 @@ impl JwtCheck {
             })
         })?;
         Ok(Testimony {
-            claims: claims.as_map().clone(),
+            claims: claims.shared_map(),
             expires_at: Some(times.expires_at),
             key_id: claims.key_id().map(str::to_owned),
         })
     }
 
-    /// The rules, with the issuer that the keys' own place names where no setting does.
-    fn policy_at(&self, now: Timestamp) -> ClaimsPolicy {
-        let mut policy = self.policy.clone();
-        if policy.issuer.is_none() {
-            policy.issuer = self.published.as_ref().and_then(|source| source.issuer(now));
+    /// Whose tokens are ours: as the setting has it, or the issuer that the keys' own place names.
+    fn issuer(&self, now: Timestamp) -> Option<Cow<'_, str>> {
+        match &self.policy.issuer {
+            Some(issuer) => Some(Cow::Borrowed(issuer)),
+            None => self.published.as_ref()?.issuer(now).map(Cow::Owned),
         }
-        policy
     }
+}
 
-    fn is_foreign(&self, jws: &CompactJws<'_>, now: Timestamp) -> bool {
-        match (self.policy_at(now).issuer, jws.unverified_issuer()) {
-            (Some(ours), Some(theirs)) => ours != theirs,
-            _ => false,
-        }
+fn is_foreign(jws: &CompactJws<'_>, ours: Option<&str>) -> bool {
+    match (ours, jws.unverified_issuer()) {
+        (Some(ours), Some(theirs)) => ours != theirs,
+        _ => false,
     }
 }
 
@@ -192,11 +237,14 @@ impl Verifier for JwtVerifier {
         VerificationSource::LocalJwt
     }
 
-    async fn verify(&self, token: &PresentedToken, now: Timestamp) -> Verdict {
-        match shape_of(token.expose()) {
-            TokenShape::Jws(jws) => self.check.verdict(&jws, now).await,
+    async fn verify(&self, shown: &Shown<'_>, now: Timestamp) -> Verdict {
+        match shown.examined.shape() {
+            TokenShape::Jws(jws) => self.check.verdict(jws, shown.proof, now).await,
             TokenShape::Opaque => Verdict::NotMine,
             TokenShape::Malformed(_) => Verdict::Rejected(Rejection::Malformed),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::examined::Examined;
 use super::testimony::{Rejection, Testimony, Verdict};
 use crate::clock;
-use crate::credential::PresentedToken;
 use crate::identity::{ClaimPaths, Identity, NoSubject, VerificationSource};
 use crate::revocation::{Facts, Issued, Party, Prepared, RevocationKey, TokenKey};
 use crate::token::{CompactJws, TokenShape};
@@ -18,8 +18,7 @@ use crate::unavailable::Unavailable;
 pub(super) struct Reading<'a> {
     pub(super) paths: &'a ClaimPaths,
     pub(super) leeway: Duration,
-    pub(super) token: &'a PresentedToken,
-    pub(super) shape: &'a TokenShape<'a>,
+    pub(super) examined: &'a Examined<'a>,
     /// What a signature checked here proved of it before any layer was asked.
     pub(super) proven: Option<&'a Testimony>,
     pub(super) now: Timestamp,
@@ -29,23 +28,23 @@ impl Reading<'_> {
     /// What is known once a layer has accepted it, or why that is not enough after all.
     pub(super) fn facts(&self, source: VerificationSource, said: &Testimony) -> Result<Facts, Verdict> {
         let mut identity = self.identity(source, said)?;
-        let bytes = RevocationKey::Token(TokenKey::from_bytes_of(self.token));
-        let TokenShape::Jws(jws) = self.shape else {
+        let TokenShape::Jws(jws) = self.examined.shape() else {
             self.check_expiry(said.expires_at)?;
-            return Ok(opaque_facts(identity, said, bytes));
+            return Ok(opaque_facts(identity, said, self.examined.by_bytes().clone()));
         };
         let local = source == VerificationSource::LocalJwt;
         let proven = if local { Some(said) } else { self.proven };
         same_subject(source, &said.claims, jws, proven)?;
         let own = TokenClaims::of(jws, proven);
-        identity.client_id = identity.client_id.or_else(|| own.client_id.clone());
-        identity.session_id = identity.session_id.or_else(|| own.session_id.clone());
+        identity.client_id = identity.client_id.or_else(|| own.client_id.map(str::to_owned));
+        identity.session_id = identity.session_id.or_else(|| own.session_id.map(str::to_owned));
         if identity.scope.is_empty() {
-            identity.scope.clone_from(&own.scope);
+            let words = own.scope.unwrap_or_default().split(' ');
+            identity.scope = words.filter(|word| !word.is_empty()).map(str::to_owned).collect();
         }
         let expires_at = [said.expires_at, own.expires_at].into_iter().flatten().min();
         self.check_expiry(expires_at)?;
-        Ok(signed_facts(identity, own, jws, bytes, expires_at))
+        Ok(signed_facts(identity, &own, self.examined, expires_at))
     }
 
     fn identity(&self, source: VerificationSource, said: &Testimony) -> Result<Identity, Verdict> {
@@ -80,7 +79,10 @@ fn same_subject(
         source,
         VerificationSource::OauthUserinfo | VerificationSource::Introspection
     );
-    let own = proven.map_or_else(|| jws.claims_vouched_by_issuer(), |testimony| &testimony.claims);
+    let own = proven.map_or_else(
+        || jws.claims_vouched_by_issuer(),
+        |testimony| testimony.claims.as_ref(),
+    );
     match (said.get("sub"), own.get("sub")) {
         (Some(theirs), Some(own)) if speaks_of_sub && theirs != own => Err(Verdict::Unavailable(
             Unavailable::upstream("it answers about another subject than the token's"),
@@ -91,29 +93,24 @@ fn same_subject(
 
 fn signed_facts(
     identity: Identity,
-    own: TokenClaims,
-    jws: &CompactJws<'_>,
-    bytes: RevocationKey,
+    own: &TokenClaims<'_>,
+    examined: &Examined<'_>,
     expires_at: Option<Timestamp>,
 ) -> Facts {
-    let digest = RevocationKey::Token(TokenKey::from_signing_input(&jws.signing_input_digest()));
-    let mut names: Vec<_> = own
-        .jti
-        .iter()
-        .map(|jti| RevocationKey::Token(TokenKey::from_jti(jti)))
-        .collect();
-    names.push(digest);
+    let jti = own.jti.map(|jti| RevocationKey::Token(TokenKey::from_jti(jti)));
+    let mut names: Vec<_> = jti.into_iter().collect();
+    names.extend(examined.by_input().cloned());
     // A `jti` that was checked by a signature names the token by itself; otherwise the digest is written as well.
     let own_names = if own.jti.is_some() && own.proven {
         1
     } else {
         names.len()
     };
-    names.push(bytes);
-    names.extend(own.session_id.map(RevocationKey::Session));
+    names.push(examined.by_bytes().clone());
+    names.extend(own.session_id.map(|sid| RevocationKey::Session(sid.to_owned())));
     let mut parties = vec![Party::User(identity.user_id.clone())];
     parties.extend(identity.client_id.clone().map(Party::Client));
-    parties.extend(own.issuer.map(Party::Issuer));
+    parties.extend(own.issuer.map(|issuer| Party::Issuer(issuer.to_owned())));
     let issued = own.issued_at.map_or(Issued::Unknown, Issued::InSecond);
     Facts {
         identity,
@@ -123,7 +120,7 @@ fn signed_facts(
         issued,
         expires_at,
         session: None,
-        key_id: own.key_id,
+        key_id: own.key_id.map(str::to_owned),
         prepared: Prepared::default(),
     }
 }
@@ -152,30 +149,25 @@ fn opaque_facts(identity: Identity, said: &Testimony, bytes: RevocationKey) -> F
 
 /// What a signed token says of itself, where that may be believed: its signature was checked here, or its issuer
 /// accepted this very token a moment ago.
-struct TokenClaims {
-    jti: Option<String>,
-    session_id: Option<String>,
-    client_id: Option<String>,
-    issuer: Option<String>,
-    scope: Vec<String>,
+struct TokenClaims<'c> {
+    jti: Option<&'c str>,
+    session_id: Option<&'c str>,
+    client_id: Option<&'c str>,
+    issuer: Option<&'c str>,
+    scope: Option<&'c str>,
     issued_at: Option<Timestamp>,
     expires_at: Option<Timestamp>,
-    key_id: Option<String>,
+    key_id: Option<&'c str>,
     proven: bool,
 }
 
-impl TokenClaims {
-    fn of(jws: &CompactJws<'_>, proven: Option<&Testimony>) -> Self {
+impl<'c> TokenClaims<'c> {
+    fn of(jws: &'c CompactJws<'_>, proven: Option<&'c Testimony>) -> Self {
         let claims = match proven {
-            Some(testimony) => &testimony.claims,
+            Some(testimony) => testimony.claims.as_ref(),
             None => jws.claims_vouched_by_issuer(),
         };
-        let text = |name: &str| {
-            claims
-                .get(name)
-                .and_then(serde_json::Value::as_str)
-                .map(str::to_owned)
-        };
+        let text = |name: &str| claims.get(name).and_then(Value::as_str);
         let moment = |name: &str| {
             let seconds = claims.get(name)?.as_f64()?;
             #[expect(clippy::cast_possible_truncation, reason = "a cast from a float saturates")]
@@ -187,17 +179,10 @@ impl TokenClaims {
             session_id: text("sid"),
             client_id: text("client_id").or_else(|| text("azp")),
             issuer: text("iss"),
-            scope: text("scope")
-                .map(|s| {
-                    s.split(' ')
-                        .filter(|w| !w.is_empty())
-                        .map(str::to_owned)
-                        .collect()
-                })
-                .unwrap_or_default(),
+            scope: text("scope"),
             issued_at: moment("iat"),
             expires_at: proven.and_then(|t| t.expires_at).or_else(|| moment("exp")),
-            key_id: proven.and_then(|t| t.key_id.clone()),
+            key_id: proven.and_then(|t| t.key_id.as_deref()),
             proven: proven.is_some(),
         }
     }

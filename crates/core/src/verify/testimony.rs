@@ -6,6 +6,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::examined::Examined;
+use super::jwt::Proof;
 use crate::credential::PresentedToken;
 use crate::identity::VerificationSource;
 use crate::revocation::Facts;
@@ -38,7 +40,7 @@ pub enum Rejection {
 #[derive(Clone, Debug)]
 pub struct Testimony {
     /// The claims, as the layer got them.
-    pub claims: Map<String, Value>,
+    pub claims: Arc<Map<String, Value>>,
     /// When the token expires, if the layer knows.
     pub expires_at: Option<Timestamp>,
     /// The key that a signature was checked with, if one was.
@@ -58,13 +60,28 @@ pub enum Verdict {
     Unavailable(Unavailable),
 }
 
+/// A token as a layer is shown it. Only the chain makes one: what was proven is of this very token (I9).
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    pub(super) examined: &'a Examined<'a>,
+    /// What an early look proved of it, for the layer that would prove the same.
+    pub(super) proof: Option<&'a Proof>,
+}
+
+impl<'a> Shown<'a> {
+    /// The token.
+    pub fn token(&self) -> &'a PresentedToken {
+        self.examined.token()
+    }
+}
+
 /// One layer.
 #[async_trait]
 pub trait Verifier: Send + Sync {
     /// The layer's name.
     fn source(&self) -> VerificationSource;
     /// Looks at a token.
-    async fn verify(&self, token: &PresentedToken, now: Timestamp) -> Verdict;
+    async fn verify(&self, shown: &Shown<'_>, now: Timestamp) -> Verdict;
 }
 
 /// A credential that was found authentic. It may be revoked: only the gate makes a

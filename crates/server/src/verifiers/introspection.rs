@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use maxlab_auth_core::credential::PresentedToken;
 use maxlab_auth_core::identity::VerificationSource;
 use maxlab_auth_core::unavailable::Unavailable;
-use maxlab_auth_core::verify::{Rejection, Testimony, Verdict, Verifier};
+use maxlab_auth_core::verify::{Rejection, Shown, Testimony, Verdict, Verifier};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
@@ -26,14 +25,14 @@ impl Verifier for IntrospectionVerifier {
         VerificationSource::Introspection
     }
 
-    async fn verify(&self, token: &PresentedToken, _: Timestamp) -> Verdict {
+    async fn verify(&self, shown: &Shown<'_>, _: Timestamp) -> Verdict {
         if self.server.config().client.is_none() {
             return Verdict::NotMine;
         }
         let Some(request) = self.server.request(Method::POST, Endpoint::Introspect).await else {
             return self.without_endpoint();
         };
-        let mut form = vec![("token".to_owned(), token.expose().to_owned())];
+        let mut form = vec![("token".to_owned(), shown.token().expose().to_owned())];
         form.push(("token_type_hint".to_owned(), "access_token".to_owned()));
         let request = self.server.naming(request, None, &mut form).form(&form);
         let answer = match self.server.send(Endpoint::Introspect, request).await {
@@ -59,7 +58,7 @@ impl Verifier for IntrospectionVerifier {
                     .and_then(Value::as_i64)
                     .and_then(|at| Timestamp::from_second(at).ok());
                 Verdict::Verified(Box::new(Testimony {
-                    claims,
+                    claims: claims.into(),
                     expires_at,
                     key_id: None,
                 }))

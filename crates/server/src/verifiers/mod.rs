@@ -29,7 +29,7 @@ async fn shown_to(server: &AuthServer, endpoint: Endpoint, token: &PresentedToke
     match answer.status.as_u16() {
         200 => match answer.json() {
             Ok(claims) => Verdict::Verified(Box::new(Testimony {
-                claims,
+                claims: claims.into(),
                 expires_at: None,
                 key_id: None,
             })),

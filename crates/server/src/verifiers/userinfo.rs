@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use maxlab_auth_core::credential::PresentedToken;
 use maxlab_auth_core::identity::VerificationSource;
-use maxlab_auth_core::verify::{Verdict, Verifier};
+use maxlab_auth_core::verify::{Shown, Verdict, Verifier};
 
 use super::shown_to;
 use crate::upstream::{AuthServer, Endpoint};
@@ -24,7 +23,7 @@ impl Verifier for UserinfoVerifier {
         VerificationSource::OauthUserinfo
     }
 
-    async fn verify(&self, token: &PresentedToken, _: Timestamp) -> Verdict {
-        shown_to(&self.server, Endpoint::Userinfo, token).await
+    async fn verify(&self, shown: &Shown<'_>, _: Timestamp) -> Verdict {
+        shown_to(&self.server, Endpoint::Userinfo, shown.token()).await
     }
 }
