@@ -1,4 +1,4 @@
-//! What goes on beside the requests: finishing revocations, telling the authorization server, renewing keys, cleaning.
+//! What goes on beside the requests: finishing revocations, telling the authorization server, renewing keys and verdicts, cleaning.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -9,11 +9,13 @@ use futures::future::BoxFuture;
 use maxlab_auth_core::engine::Engine;
 use maxlab_auth_core::session::SessionStore;
 use maxlab_auth_core::unavailable::Unavailable;
+use maxlab_auth_core::verify::DueRenewals;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::instance::Claim;
+use crate::observed;
 use crate::policy::PolicyFile;
 use crate::tls::CertificateFiles;
 use crate::upstream::{OutboxWorker, PublishedKeys};
@@ -31,6 +33,8 @@ const PURGE: Duration = Duration::from_secs(300);
 /// What has expired is forgotten in memory so often, so many entries at a time.
 const SWEEP: Duration = Duration::from_millis(100);
 const SWEPT_AT_ONCE: usize = 4_096;
+/// So many verdicts are asked for ahead of their end at once.
+const RENEWED_AT_ONCE: usize = 16;
 /// After a failure nothing is tried for so long, doubled up to this many times.
 const LONGEST_PAUSE: u32 = 5;
 
@@ -99,6 +103,9 @@ impl Background {
                 }
             }));
         }
+        if let Some(due) = self.engine.parts().chain.due_renewals() {
+            tasks.spawn(renew_verdicts(self.engine.clone(), due, stop.clone()));
+        }
         tasks
     }
 
@@ -149,6 +156,22 @@ impl Background {
         let sessions = self.sessions.purge(now).await?;
         tracing::debug!(lines, entries, tokens, sessions, "cleaned away what has expired");
         Ok(())
+    }
+}
+
+/// Asks again about tokens in use whose verdicts run out, some at a time; those under way are given up when it stops.
+async fn renew_verdicts(engine: Engine, mut due: DueRenewals, stop: CancellationToken) {
+    let mut under_way = JoinSet::new();
+    loop {
+        tokio::select! {
+            Some(_) = under_way.join_next() => {}
+            next = due.next(), if under_way.len() < RENEWED_AT_ONCE => {
+                let Some(token) = next else { break };
+                let engine = engine.clone();
+                under_way.spawn(async move { observed::renewed(engine.renew(&token).await) });
+            }
+            () = stop.cancelled() => break,
+        }
     }
 }
 

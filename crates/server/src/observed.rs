@@ -5,6 +5,7 @@ use std::time::Duration;
 use ::metrics::{counter, gauge, histogram};
 use maxlab_auth_core::engine::AuthFault;
 use maxlab_auth_core::unavailable::{Component, Unavailable};
+use maxlab_auth_core::verify::Renewed;
 
 use crate::metrics;
 
@@ -17,6 +18,17 @@ pub fn upstream(endpoint: &'static str, outcome: &'static str, took: Duration) {
 /// A credential was let in by a layer.
 pub fn verified(layer: &'static str) {
     counter!(metrics::VERIFICATIONS, "layer" => layer, "outcome" => "verified").increment(1);
+}
+
+/// A remembered verdict was asked for again before it ran out.
+pub fn renewed(renewed: Renewed) {
+    let outcome = match renewed {
+        Renewed::Verified => "verified",
+        Renewed::Rejected => "rejected",
+        Renewed::Unavailable => "unavailable",
+        Renewed::Needless => "needless",
+    };
+    counter!(metrics::RENEWALS, "outcome" => outcome).increment(1);
 }
 
 /// A credential was refused, or nobody knew.

@@ -21,6 +21,8 @@ pub const HTTP_REQUESTS_IN_FLIGHT: &str = "http_requests_in_flight";
 pub const HTTP_CONNECTIONS: &str = "http_connections";
 /// Verifications of a credential, by the `layer` that decided and its `outcome`.
 pub const VERIFICATIONS: &str = "verifications_total";
+/// Verdicts of the authorization server asked for again before they ran out, by `outcome`.
+pub const RENEWALS: &str = "verdict_renewals_total";
 /// Revocations acknowledged, by `reason`.
 pub const REVOCATIONS: &str = "revocations_total";
 /// Requests refused, by `reason` (the stable code of the answer).
@@ -166,6 +168,10 @@ fn describe() {
         VERIFICATIONS,
         "Verifications of a credential, by deciding layer and outcome."
     );
+    describe_counter!(
+        RENEWALS,
+        "Verdicts asked for again before they ran out, by outcome."
+    );
     describe_counter!(REVOCATIONS, "Revocations acknowledged, by reason.");
     describe_counter!(REFUSALS, "Requests refused, by the code of the answer.");
     describe_counter!(SESSIONS_BEGUN, "Sessions that began.");
@@ -218,6 +224,7 @@ mod tests {
         let counters = [
             HTTP_REQUESTS,
             VERIFICATIONS,
+            RENEWALS,
             REVOCATIONS,
             REFUSALS,
             SESSIONS_BEGUN,

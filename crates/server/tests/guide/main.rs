@@ -36,6 +36,7 @@ mod outbox;
 mod policy;
 mod policy_file;
 mod refresh;
+mod renewal;
 mod revocation;
 mod sealing;
 mod secrecy;
