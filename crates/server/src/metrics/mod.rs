@@ -15,7 +15,8 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 pub const HTTP_REQUESTS: &str = "http_requests_total";
 /// Seconds from a request's head to its answer's, by `method` and matched `route`.
 pub const HTTP_REQUEST_DURATION: &str = "http_request_duration_seconds";
-/// Requests not answered yet.
+/// Requests that the router has and has not answered yet. What is answered out of memory without waiting
+/// (`http/forward_auth/at_once.rs`) is over before anybody could see it under way, and is not counted here.
 pub const HTTP_REQUESTS_IN_FLIGHT: &str = "http_requests_in_flight";
 /// Client connections open.
 pub const HTTP_CONNECTIONS: &str = "http_connections";
@@ -162,7 +163,10 @@ fn describe() {
         Unit::Seconds,
         "Time from a request's head to its answer's."
     );
-    describe_gauge!(HTTP_REQUESTS_IN_FLIGHT, "Requests not answered yet.");
+    describe_gauge!(
+        HTTP_REQUESTS_IN_FLIGHT,
+        "Requests that wait for their answer; those answered at once out of memory never wait."
+    );
     describe_gauge!(HTTP_CONNECTIONS, "Client connections open.");
     describe_counter!(
         VERIFICATIONS,
