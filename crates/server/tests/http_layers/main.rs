@@ -17,7 +17,7 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::{any, get, post};
 use maxlab_auth::http::layers::{self, LayerConfig};
-use maxlab_auth::http::serve::{ServeLimits, serve};
+use maxlab_auth::http::serve::{Routes, ServeLimits, serve};
 use maxlab_auth_testkit::RawClient;
 use maxlab_auth_testkit::raw::RawReply;
 use tokio::net::TcpListener;
@@ -52,11 +52,20 @@ impl Door {
 
     /// Opens it with `more` routes beside the common ones.
     pub(crate) async fn with(config: LayerConfig, limits: ServeLimits, more: Router) -> Self {
+        Self::before(layers::apply(routes().merge(more), config), limits).await
+    }
+
+    /// Opens it before nothing but these.
+    pub(crate) async fn before(routes: impl Into<Routes>, limits: ServeLimits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let router = layers::apply(routes().merge(more), config);
-        let served = tokio::spawn(serve(listener, router, limits, stop.clone().cancelled_owned()));
+        let served = tokio::spawn(serve(
+            listener,
+            routes.into(),
+            limits,
+            stop.clone().cancelled_owned(),
+        ));
         Self {
             address,
             stop,

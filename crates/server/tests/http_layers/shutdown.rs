@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::routing::get;
 use maxlab_auth::http::layers::LayerConfig;
-use maxlab_auth::http::serve::ServeLimits;
+use maxlab_auth::http::peer::PeerAddr;
+use maxlab_auth::http::serve::{Routes, ServeLimits, Shortcut};
 use maxlab_auth_testkit::RawClient;
 use tokio::sync::Semaphore;
 
@@ -73,7 +74,7 @@ async fn a_request_under_way_is_answered_and_no_other_begins() {
     assert_eq!(
         idle.read_to_end().await.unwrap(),
         b"",
-        "an idle connection is closed at once"
+        "an idle connection is closed soon"
     );
     assert!(!door.served.is_finished(), "it waits for what is under way");
     gate.let_through(1);
@@ -117,6 +118,69 @@ async fn a_client_that_just_connected_is_still_heard() {
         .await
         .unwrap();
     assert_eq!(client.reply().await.unwrap().status, 200);
+}
+
+/// Answers every `GET /short` below HTTP.
+struct Short;
+
+const SHORT: &str = "GET /short HTTP/1.1\r\nHost: a\r\n\r\n";
+
+impl Shortcut for Short {
+    fn answer(&self, bytes: &[u8], _: PeerAddr, out: &mut Vec<u8>) -> Option<usize> {
+        let asked = bytes.starts_with(SHORT.as_bytes());
+        asked.then(|| {
+            out.extend_from_slice(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+            SHORT.len()
+        })
+    }
+
+    fn may_begin_with(&self, bytes: &[u8]) -> bool {
+        SHORT.as_bytes().starts_with(bytes)
+    }
+}
+
+#[tokio::test]
+async fn whoever_keeps_a_connection_is_told_of_its_end_in_an_answer() {
+    let routes = Routes {
+        router: Router::new()
+            .route("/short", get(|| async { "from the router" }))
+            .route("/hello", get(|| async { "hello" })),
+        shortcut: Some(Arc::new(Short)),
+    };
+    let mut door = Door::before(routes, ServeLimits::default()).await;
+    const HELLO: &str = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
+    let (half, rest) = SHORT.split_at(20);
+    // What each has asked before, and what is on its way when the end begins.
+    let cases = [
+        (SHORT, "", SHORT),
+        (HELLO, "", SHORT),
+        (SHORT, "", HELLO),
+        (HELLO, "", HELLO),
+        (SHORT, half, rest),
+    ];
+    let mut clients = Vec::new();
+    for (before, begun, last) in cases {
+        let mut client = door.connect().await;
+        client.send(before).await.unwrap();
+        assert_eq!(client.reply().await.unwrap().header("connection"), None);
+        client.send(begun).await.unwrap();
+        clients.push((client, last));
+    }
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    door.stop.cancel();
+    refuses(&door).await;
+    for (client, last) in &mut clients {
+        client.send(*last).await.unwrap();
+        let reply = client.reply().await.unwrap();
+        assert_eq!(
+            (reply.status, reply.header("connection")),
+            (200, Some("close")),
+            "{last}"
+        );
+        assert_eq!(client.read_to_end().await.unwrap(), b"");
+    }
+    drop(clients);
+    (&mut door.served).await.unwrap().unwrap();
 }
 
 #[tokio::test]

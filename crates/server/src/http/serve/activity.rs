@@ -1,5 +1,6 @@
 //! What a connection has been doing, and how long it may go on doing it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub(super) struct Patience {
 pub(super) struct Activity {
     patience: Patience,
     state: Mutex<State>,
+    /// The next answer is the last one.
+    draining: AtomicBool,
 }
 
 impl Activity {
@@ -28,6 +31,7 @@ impl Activity {
         Arc::new(Self {
             patience,
             state: Mutex::new(State::new(Instant::now())),
+            draining: AtomicBool::new(false),
         })
     }
 
@@ -47,7 +51,6 @@ impl Activity {
         let mut state = self.state();
         state.changed = Instant::now();
         state.head_began = None;
-        state.fresh = false;
     }
 
     /// How many exchanges have begun so far.
@@ -61,9 +64,19 @@ impl Activity {
         state.open == 0 && state.begun == begun + 1
     }
 
-    /// Whether no request has come yet.
-    pub(super) fn is_fresh(&self) -> bool {
-        self.state().fresh
+    /// From now on the client is told with the next answer that the connection ends.
+    pub(super) fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    /// Whether the next answer is the last one.
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// Whether it is known to be an HTTP/2 connection, whose end has a frame of its own.
+    pub(super) fn is_multiplexed(&self) -> bool {
+        self.state().multiplexed
     }
 
     /// Waits until the connection has outstayed its patience.
@@ -88,6 +101,13 @@ impl Activity {
 #[derive(Debug)]
 pub(super) struct Exchange(Arc<Activity>);
 
+impl Exchange {
+    /// Whether its answer is the connection's last one, and has to say so itself (RFC 9112 §9.6).
+    pub(super) fn is_the_last(&self) -> bool {
+        self.0.is_draining() && !self.0.is_multiplexed()
+    }
+}
+
 impl Drop for Exchange {
     fn drop(&mut self) {
         self.0.state().end(Instant::now());
@@ -104,8 +124,6 @@ struct State {
     changed: Instant,
     /// When the head that is being read began.
     head_began: Option<Instant>,
-    /// No exchange has begun so far.
-    fresh: bool,
     /// On HTTP/2, bytes between exchanges are mostly pings and acknowledgements, no slow head.
     multiplexed: bool,
 }
@@ -117,7 +135,6 @@ impl State {
             begun: 0,
             changed: now,
             head_began: Some(now),
-            fresh: true,
             multiplexed: false,
         }
     }
@@ -134,7 +151,6 @@ impl State {
             begun: self.begun + 1,
             changed: now,
             head_began: None,
-            fresh: false,
             multiplexed,
         };
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::http::{Request, Response, Version};
+use axum::http::{HeaderValue, Request, Response, Version, header};
 use futures::future::BoxFuture;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -31,8 +31,9 @@ use crate::observed;
 const LONGEST_EXCHANGE: Duration = Duration::from_secs(180);
 /// How long a connection may take to say goodbye.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// At a shutdown, how long a connection that has not sent a request yet may take to do so: it may be on its way.
-const FIRST_REQUEST: Duration = Duration::from_millis(500);
+/// At a shutdown, how long a connection that nothing is asked on stays open: a request may be on its way, and its answer
+/// then says that it is the last.
+const LAST_REQUEST: Duration = Duration::from_millis(500);
 /// RFC 9113 §5.1.2. More would let one connection have more requests open than the cap on connections means to allow.
 const CONCURRENT_STREAMS: u32 = 100;
 const H2_PING_INTERVAL: Duration = Duration::from_secs(20);
@@ -155,8 +156,9 @@ async fn event(
 ) -> Event {
     let drain = async {
         drain.cancelled().await;
-        if activity.is_fresh() {
-            sleep(FIRST_REQUEST).await;
+        activity.drain();
+        if !activity.is_multiplexed() {
+            sleep(LAST_REQUEST).await;
         }
     };
     tokio::select! {
@@ -202,7 +204,12 @@ impl hyper::service::Service<Request<Incoming>> for Exchanges {
         request.extensions_mut().insert(self.peer);
         let answer = self.router.clone().call(request);
         Box::pin(async move {
-            Ok(answer.await?.map(|body| Delivery {
+            let mut answer = answer.await?;
+            if exchange.is_the_last() {
+                let headers = answer.headers_mut();
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok(answer.map(|body| Delivery {
                 body,
                 _exchange: exchange,
             }))

@@ -137,7 +137,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shortened<S> {
     }
 
     fn answer(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) {
-        let Some(shortcut) = self.shortcut.clone() else {
+        // The last answer of a connection says that it is the last, which is hyper's to do.
+        let shortcut = self.shortcut.clone().filter(|_| !self.activity.is_draining());
+        let Some(shortcut) = shortcut else {
             return self.give_up(bytes);
         };
         let mut answered = false;
