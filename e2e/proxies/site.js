@@ -1,6 +1,7 @@
 // A site: a front proxy with the configuration of `deploy/`, the gateway that it asks, and the application behind it.
 
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { delimiter, isAbsolute, join } from 'node:path';
 
 import { loggedIn } from '../harness/person.js';
@@ -64,18 +65,35 @@ async function startProxy({ name, prepare }, folder, ports) {
 /** The people of the table, each logged in once. */
 const PEOPLE = ['administrator', 'member', 'plain', 'minjun', 'crowded', 'packed'];
 
+/** What the gateway lets everybody do, beside what the proxies ask it nothing about. */
+const POLICY = `
+[[rule]]
+path = "/open/**"
+access = "public"
+`;
+
+/** Writes the gateway's policy into a folder of its own, which `stop` removes. */
+function writePolicy() {
+  const folder = mkdtempSync(join(tmpdir(), 'maxlab-auth-policy-'));
+  const file = join(folder, 'policy.toml');
+  writeFileSync(file, POLICY);
+  return { file, stop: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
 /** Starts everything. `stop` ends it. */
 export async function startSite(proxy) {
   const patience = { REVOCATION_LEASE_SECONDS: '5', UPSTREAM_TIMEOUT_SECONDS: '10' };
   const grpc = proxy.grpc ? await freePort() : undefined;
   const trusted = grpc ? { EXT_AUTHZ_PORT: String(grpc) } : { TRUSTED_PROXIES: '127.0.0.1' };
-  const settings = { ...trusted, LOGIN_URL: '/public/login', VERIFY_CACHE_SECONDS: '0', ...patience };
-  const stack = await startStack({ tokens: 'jwt', settings });
-  const running = [stack];
+  const policy = writePolicy();
+  const settings = { ...trusted, LOGIN_URL: '/public/login', POLICY_FILE: policy.file, VERIFY_CACHE_SECONDS: '0', ...patience };
+  const running = [policy];
   const stop = async () => {
     for (const one of running.toReversed()) await one.stop();
   };
   try {
+    const stack = await startStack({ tokens: 'jwt', settings });
+    running.push(stack);
     const application = await startApplication();
     running.push(application);
     const tap = await (grpc ? startGrpcTap(grpc) : startTap(stack.gateway.origin));

@@ -91,6 +91,24 @@ export function identity(site) {
     });
   }
 
+  for (const [how, headers] of Object.entries({ 'nothing': [], ...SPOOFS })) {
+    it(`is nobody's on what the gateway's policy lets everybody do: ${how}`, async () => {
+      for (const as of [undefined, 'junk']) {
+        const open = await site.ask('/open/page', { as, headers });
+        if (open.status === 200) {
+          isNobody(passed(open));
+          assert.equal(open.asked.length, 1, 'the gateway decides');
+        } else {
+          assert.notDeepEqual(headers, []);
+          refused(open, 400);
+        }
+      }
+      const known = await site.ask('/open/page', { as: site.people.member, headers });
+      if (known.status === 200) assert.deepEqual(passed(known).identity, MEMBER);
+      else refused(known, 400);
+    });
+  }
+
   it('is not to be had by header lines that are none', async () => {
     const token = site.people.member.tokens.access_token;
     for (const line of ['Remote-User : administrator', ' Remote-User: administrator', 'X-Pad: 1\r\n Remote-User: administrator', 'X-Pad: 1\nRemote-User: administrator', 'Remote-User\t: administrator', 'X-Pad: 1\rRemote-User: administrator']) {
