@@ -16,7 +16,8 @@ pub struct CookiePolicy {
     /// Only over https, under the name `__Host-maxlab_session` (RFC 6265bis §4.1.3.2); otherwise `maxlab_session`,
     /// for development over http.
     pub secure: bool,
-    /// How long a browser keeps it: the longest life of a session.
+    /// How long a browser keeps it: the longest life of a session (`SESSION_MAX_SECONDS`). So the browser never ends a session
+    /// that use prolongs, and no door but those that give out an id has to set the cookie again.
     pub max_age: Duration,
 }
 

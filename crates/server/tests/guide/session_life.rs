@@ -125,6 +125,22 @@ async fn many_uses_are_one_write(stores: Stores) {
     );
 }
 
+#[tokio::test]
+async fn a_browser_keeps_the_cookie_for_as_long_as_use_can_prolong_the_session() {
+    let life = [("SESSION_IDLE_SECONDS", "60"), ("SESSION_MAX_SECONDS", "7200")];
+    let world = World::embedded(&life).await;
+    let login = world.log_in("user-1").await;
+    assert_eq!(login.browser.cookie(COOKIE).unwrap().max_age, Some(7_200));
+    for door in ["/auth/verify", ME, "/oauth/userinfo", "/api/v1/auth/sessions"] {
+        let used = login.browser.get(door).await.expect_status(200);
+        assert_eq!(used.header("set-cookie"), None, "{door}: the browser has it still");
+    }
+    from_own_page(&login.browser, Method::POST, "/api/v1/auth/sessions/rotate")
+        .await
+        .expect_status(200);
+    assert_eq!(login.browser.cookie(COOKIE).unwrap().max_age, Some(7_200));
+}
+
 async fn no_session_outlives_its_absolute_age(stores: Stores) {
     let life = Duration::from_secs(2);
     let world = World::on(
