@@ -58,10 +58,13 @@ async fn what_another_process_writes_counts_at_once() {
             Lookup::Live(_)
         ));
         let jti = format!("j{n}");
-        command_line
-            .apply(&[contract::revoked_token(&jti, 60)], contract::now())
-            .await
-            .unwrap();
+        contract::revoke(
+            &command_line,
+            &[contract::revoked_token(&jti, 60)],
+            contract::now(),
+        )
+        .await
+        .unwrap();
         let findings = serve.find(&[token(&jti)], &[], contract::now()).await.unwrap();
         assert!(findings.revoked[0].is_some());
     }
@@ -80,7 +83,7 @@ async fn two_processes_that_write_at_once_wait_for_each_other() {
         for n in 0..40 {
             let store = store.clone();
             let order = contract::revoked_token(&format!("{s}-{n}"), 60);
-            writers.spawn(async move { store.apply(&[order], contract::now()).await.unwrap() });
+            writers.spawn(async move { contract::revoke(&store, &[order], contract::now()).await.unwrap() });
         }
     }
     writers.join_all().await;
@@ -92,13 +95,13 @@ async fn two_processes_that_write_at_once_wait_for_each_other() {
 async fn a_purge_removes_what_has_died_and_counts_it() {
     let (_folder, make) = folder();
     let store = make().await;
-    store
-        .apply(
-            &[contract::revoked_token("a", 10), contract::revoked_token("b", 20)],
-            contract::now(),
-        )
-        .await
-        .unwrap();
+    contract::revoke(
+        &store,
+        &[contract::revoked_token("a", 10), contract::revoked_token("b", 20)],
+        contract::now(),
+    )
+    .await
+    .unwrap();
     assert_eq!(
         maxlab_auth_core::revocation::RevocationStore::purge(&store, contract::later(10))
             .await
@@ -128,8 +131,7 @@ async fn a_purge_removes_what_has_died_and_counts_it() {
 async fn an_expired_revocation_is_not_found_before_it_is_purged() {
     let (_folder, make) = folder();
     let store = make().await;
-    store
-        .apply(&[contract::revoked_token("a", 10)], contract::now())
+    contract::revoke(&store, &[contract::revoked_token("a", 10)], contract::now())
         .await
         .unwrap();
     let at = |seconds| contract::later(seconds);
@@ -144,8 +146,7 @@ async fn only_its_owner_can_read_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     let store = EmbeddedStore::open(&path).await.unwrap();
-    store
-        .apply(&[contract::revoked_token("a", 10)], contract::now())
+    contract::revoke(&store, &[contract::revoked_token("a", 10)], contract::now())
         .await
         .unwrap();
     for name in ["store.db", "store.db-wal", "store.db-shm"] {

@@ -52,9 +52,7 @@ fn token(jti: &str) -> RevocationKey {
 }
 
 async fn revoke(store: &RedisStore, jti: &str) -> Result<(), Unavailable> {
-    store
-        .apply(&[contract::revoked_token(jti, 600)], contract::now())
-        .await
+    contract::revoke(store, &[contract::revoked_token(jti, 600)], contract::now()).await
 }
 
 async fn revoked(store: &RedisStore, jti: &str) -> Result<bool, Unavailable> {
@@ -83,7 +81,7 @@ async fn every_master_has_its_part_and_a_listing_sees_all_of_them() {
         .iter()
         .map(|name| contract::revoked_token(name, 600))
         .collect();
-    store.apply(&orders, contract::now()).await.unwrap();
+    contract::revoke(&store, &orders, contract::now()).await.unwrap();
     for server in 0..3 {
         let count = size(&cluster, server).await;
         assert!(count > 200, "server {server} has {count}");

@@ -18,9 +18,7 @@ async fn revoked(store: &RedisStore, jti: &str) -> Result<bool, Unavailable> {
 }
 
 async fn revoke(store: &RedisStore, jti: &str) -> Result<(), Unavailable> {
-    store
-        .apply(&[contract::revoked_token(jti, 60)], contract::now())
-        .await
+    contract::revoke(store, &[contract::revoked_token(jti, 60)], contract::now()).await
 }
 
 async fn heals(store: &RedisStore) {

@@ -42,9 +42,7 @@ async fn emptied(deployment: &RedisSentinels) -> RedisStore {
 }
 
 async fn revoke(store: &RedisStore, jti: &str) -> Result<(), Unavailable> {
-    store
-        .apply(&[contract::revoked_token(jti, 600)], contract::now())
-        .await
+    contract::revoke(store, &[contract::revoked_token(jti, 600)], contract::now()).await
 }
 
 async fn revoked(store: &RedisStore, jti: &str) -> Result<bool, Unavailable> {

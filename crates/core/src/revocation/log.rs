@@ -146,7 +146,8 @@ pub trait RevocationLog: Send + Sync {
     /// Forgets a holder that has not renewed since: its lease has run out.
     async fn evict(&self, holder: &Holder) -> Result<(), Unavailable>;
     /// Writes entries where direct reads find them, then onto the stream with the leases read in the same step. Every
-    /// reader sees spares before the cut-offs they are exempt from.
+    /// reader sees spares before the cut-offs they are exempt from. Where an entry is there, the later expiry, cut-off and
+    /// beginning stay: nothing that is written here ever shortens or narrows what stands.
     async fn publish(
         &self,
         epoch: &Epoch,

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::key::{RevocationKey, TokenKey};
-use super::record::{JournalEntry, Journalled, Reason, Revocation, Spare};
+use super::record::{JournalEntry, Journalled, Reason, Revocation};
 use super::term::{Epoch, Term};
 use crate::audit::AuditEvent;
 use crate::outbox::UpstreamRevocation;
@@ -30,14 +30,10 @@ pub struct Findings {
     pub epoch: Option<Epoch>,
 }
 
-/// The store that every instance shares, fast to read, not trusted to remember: the journal is.
+/// The store that every instance shares, fast to read, not trusted to remember: the journal is. What stands in it came by
+/// [`RevocationLog::publish`](super::RevocationLog::publish).
 #[async_trait]
 pub trait RevocationStore: Send + Sync {
-    /// Records revocations. Where one is there, the later expiry and the later cut-off stay: nothing that is written
-    /// here ever shortens or narrows what stands.
-    async fn apply(&self, revocations: &[Revocation], now: Timestamp) -> Result<(), Unavailable>;
-    /// Records spares; where one is there, the later `began_at` and expiry stay.
-    async fn spare(&self, spares: &[Spare], now: Timestamp) -> Result<(), Unavailable>;
     /// What stands recorded, together with the data set, in one trip.
     async fn find(
         &self,

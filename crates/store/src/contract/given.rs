@@ -6,9 +6,12 @@ use jiff::Timestamp;
 use maxlab_auth_core::audit::{AuditEvent, AuditKind, Origin};
 use maxlab_auth_core::clock;
 use maxlab_auth_core::credential::{SessionHandle, SessionId, SessionKey};
-use maxlab_auth_core::revocation::{Reason, Revocation, RevocationKey, TokenKey};
+use maxlab_auth_core::revocation::{
+    JournalEntry, LogFault, Reason, Revocation, RevocationKey, RevocationLog, Spare, TokenKey,
+};
 use maxlab_auth_core::seal::Sealed;
 use maxlab_auth_core::session::{IndexedSession, StoredSession};
+use maxlab_auth_core::unavailable::Unavailable;
 
 use crate::moment::moment;
 
@@ -66,6 +69,38 @@ pub(super) fn cut_off(user: &str, at: u64, seconds: u64) -> Revocation {
         reason: Reason::LogoutAll,
         ..order
     }
+}
+
+/// Records revocations as the gateway does: on the stream, in the data set that the store shows.
+///
+/// # Errors
+/// The store did not answer, or became another one meanwhile.
+pub async fn revoke(
+    store: &impl RevocationLog,
+    orders: &[Revocation],
+    now: Timestamp,
+) -> Result<(), Unavailable> {
+    let entries: Vec<_> = orders.iter().cloned().map(JournalEntry::Revoked).collect();
+    publish(store, &entries, now).await
+}
+
+/// Records spares in the same way.
+///
+/// # Errors
+/// As [`revoke`].
+pub async fn spare(store: &impl RevocationLog, spares: &[Spare], now: Timestamp) -> Result<(), Unavailable> {
+    let entries: Vec<_> = spares.iter().cloned().map(JournalEntry::Spared).collect();
+    publish(store, &entries, now).await
+}
+
+async fn publish(
+    store: &impl RevocationLog,
+    entries: &[JournalEntry],
+    now: Timestamp,
+) -> Result<(), Unavailable> {
+    let epoch = store.look("journal").await?.epoch;
+    let published = store.publish(&epoch, entries, now).await;
+    published.map(drop).map_err(LogFault::into_unavailable)
 }
 
 /// An event of that user, at so many seconds from now.

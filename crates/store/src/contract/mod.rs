@@ -23,7 +23,7 @@ mod sessions;
 mod workspaces;
 
 pub use audit::audit_log;
-pub use given::{HOSTILE, event, later, now, revoked_token, session, session_key};
+pub use given::{HOSTILE, event, later, now, revoke, revoked_token, session, session_key, spare};
 pub use issued::issued_tokens;
 pub use journal::{journal, journal_and_audit_stand_or_fall_together};
 pub use log::revocation_log;

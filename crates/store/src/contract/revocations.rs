@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use maxlab_auth_core::revocation::{
-    Found, Party, Reason, Revocation, RevocationKey, RevocationStore, Spare, TokenKey,
+    Found, Party, Reason, Revocation, RevocationKey, RevocationLog, RevocationStore, Spare, TokenKey,
 };
 
-use super::given::{HOSTILE, cut_off, later, now, revoked, revoked_token};
+use super::given::{HOSTILE, cut_off, later, now, revoke, revoked, revoked_token, spare};
 use super::{cases, revocation_races};
 
 /// Holds a revocation store to its contract; `make` makes an empty one.
-pub async fn revocations<S: RevocationStore + 'static>(make: impl AsyncFn() -> S) {
+pub async fn revocations<S: RevocationStore + RevocationLog + 'static>(make: impl AsyncFn() -> S) {
     cases!(make:
         an_empty_store_knows_nothing_and_says_so,
         what_is_found_stands_in_the_order_that_was_asked,
@@ -37,7 +37,7 @@ fn found(reason: Reason) -> Option<Found> {
     Some(Found { reason, cutoff: None })
 }
 
-async fn an_empty_store_knows_nothing_and_says_so(store: Arc<impl RevocationStore>) {
+async fn an_empty_store_knows_nothing_and_says_so(store: Arc<impl RevocationStore + RevocationLog>) {
     let keys = [token("a"), RevocationKey::user("u")];
     let findings = store.find(&keys, &keys[..1], now()).await.unwrap();
     assert_eq!(findings.revoked, [None, None]);
@@ -47,7 +47,7 @@ async fn an_empty_store_knows_nothing_and_says_so(store: Arc<impl RevocationStor
     assert_eq!(store.user_tokens("u").await.unwrap(), []);
 }
 
-async fn what_is_found_stands_in_the_order_that_was_asked(store: Arc<impl RevocationStore>) {
+async fn what_is_found_stands_in_the_order_that_was_asked(store: Arc<impl RevocationStore + RevocationLog>) {
     let session = RevocationKey::Session("s".into());
     let client = RevocationKey::Before(Party::Client("c".into()));
     let issuer = RevocationKey::Before(Party::Issuer("https://as.example/".into()));
@@ -72,9 +72,9 @@ async fn what_is_found_stands_in_the_order_that_was_asked(store: Arc<impl Revoca
         },
         cut_off("u", 3, 60),
     ];
-    store.apply(&orders, now()).await.unwrap();
-    let spares = [spare(session.clone(), 7, 60), spare(token("b"), 8, 60)];
-    store.spare(&spares, now()).await.unwrap();
+    revoke(store.as_ref(), &orders, now()).await.unwrap();
+    let spares = [spared(session.clone(), 7, 60), spared(token("b"), 8, 60)];
+    spare(store.as_ref(), &spares, now()).await.unwrap();
 
     let asked = [
         issuer,
@@ -110,7 +110,7 @@ async fn what_is_found_stands_in_the_order_that_was_asked(store: Arc<impl Revoca
     assert_eq!(findings.spared, [Some(later(8)), None, Some(later(7))]);
 }
 
-async fn an_expiry_is_never_shortened(store: Arc<impl RevocationStore>) {
+async fn an_expiry_is_never_shortened(store: Arc<impl RevocationStore + RevocationLog>) {
     let named = RevocationKey::Session("s".into());
     for seconds in [100, 10, 1_000, 1] {
         let orders = [
@@ -118,7 +118,7 @@ async fn an_expiry_is_never_shortened(store: Arc<impl RevocationStore>) {
             revoked(named.clone(), seconds),
             cut_off("u", 0, seconds),
         ];
-        store.apply(&orders, now()).await.unwrap();
+        revoke(store.as_ref(), &orders, now()).await.unwrap();
     }
     let findings = store
         .find(&[token("a"), named, RevocationKey::user("u")], &[], later(999))
@@ -130,9 +130,11 @@ async fn an_expiry_is_never_shortened(store: Arc<impl RevocationStore>) {
     assert!(listed[0].expires_at < later(1_002), "{listed:?}");
 }
 
-async fn a_cut_off_is_never_narrowed(store: Arc<impl RevocationStore>) {
+async fn a_cut_off_is_never_narrowed(store: Arc<impl RevocationStore + RevocationLog>) {
     for (at, stands) in [(50, 50), (20, 50), (51, 51), (0, 51)] {
-        store.apply(&[cut_off("u", at, 100 - at)], now()).await.unwrap();
+        revoke(store.as_ref(), &[cut_off("u", at, 100 - at)], now())
+            .await
+            .unwrap();
         let findings = store.find(&[RevocationKey::user("u")], &[], now()).await.unwrap();
         assert_eq!(
             findings.revoked[0].as_ref().unwrap().cutoff,
@@ -142,10 +144,9 @@ async fn a_cut_off_is_never_narrowed(store: Arc<impl RevocationStore>) {
     }
 }
 
-async fn a_spare_is_never_narrowed(store: Arc<impl RevocationStore>) {
+async fn a_spare_is_never_narrowed(store: Arc<impl RevocationStore + RevocationLog>) {
     for (began, stands) in [(5, 5), (2, 5), (9, 9)] {
-        store
-            .spare(&[spare(token("a"), began, 100 - began)], now())
+        spare(store.as_ref(), &[spared(token("a"), began, 100 - began)], now())
             .await
             .unwrap();
         let findings = store.find(&[], &[token("a")], now()).await.unwrap();
@@ -153,7 +154,7 @@ async fn a_spare_is_never_narrowed(store: Arc<impl RevocationStore>) {
     }
 }
 
-async fn names_and_kinds_keep_apart(store: Arc<impl RevocationStore>) {
+async fn names_and_kinds_keep_apart(store: Arc<impl RevocationStore + RevocationLog>) {
     let long = "김".repeat(340);
     let names: Vec<&str> = HOSTILE.into_iter().chain([long.as_str()]).collect();
     let of_kind: [fn(&str) -> RevocationKey; 5] = [
@@ -173,21 +174,21 @@ async fn names_and_kinds_keep_apart(store: Arc<impl RevocationStore>) {
             user_id: Some(long.clone()),
             ..revoked(key.clone(), 60)
         };
-        store.apply(&[order], now()).await.unwrap();
+        revoke(store.as_ref(), &[order], now()).await.unwrap();
     }
     let findings = store.find(&keys, &[], now()).await.unwrap();
     assert!(findings.revoked.iter().all(Option::is_some));
 }
 
-async fn a_large_batch_is_found_whole(store: Arc<impl RevocationStore>) {
+async fn a_large_batch_is_found_whole(store: Arc<impl RevocationStore + RevocationLog>) {
     let orders: Vec<_> = (0..450).map(|n| revoked_token(&format!("j{n}"), 60)).collect();
-    store.apply(&orders, now()).await.unwrap();
+    revoke(store.as_ref(), &orders, now()).await.unwrap();
     let keys: Vec<_> = orders.iter().map(|order| order.key.clone()).collect();
     let findings = store.find(&keys, &[], now()).await.unwrap();
     assert_eq!(findings.revoked.iter().flatten().count(), 450);
 }
 
-async fn the_shared_clock_runs_forward(store: Arc<impl RevocationStore>) {
+async fn the_shared_clock_runs_forward(store: Arc<impl RevocationStore + RevocationLog>) {
     // The store may have a clock of its own, whose time is not that of these tests.
     let first = store.shared_time(now()).await.unwrap();
     let second = store.shared_time(later(1)).await.unwrap();
@@ -195,19 +196,19 @@ async fn the_shared_clock_runs_forward(store: Arc<impl RevocationStore>) {
     assert!(first > jiff::Timestamp::UNIX_EPOCH);
 }
 
-async fn a_listing_goes_on_where_it_stopped(store: Arc<impl RevocationStore>) {
+async fn a_listing_goes_on_where_it_stopped(store: Arc<impl RevocationStore + RevocationLog>) {
     let orders: Vec<_> = (0..25).map(|n| revoked_token(&format!("j{n}"), 60)).collect();
-    store.apply(&orders, now()).await.unwrap();
-    store
-        .apply(
-            &[
-                cut_off("u", 0, 60),
-                revoked(RevocationKey::Session("s".into()), 60),
-            ],
-            now(),
-        )
-        .await
-        .unwrap();
+    revoke(store.as_ref(), &orders, now()).await.unwrap();
+    revoke(
+        store.as_ref(),
+        &[
+            cut_off("u", 0, 60),
+            revoked(RevocationKey::Session("s".into()), 60),
+        ],
+        now(),
+    )
+    .await
+    .unwrap();
     let expected: BTreeSet<_> = orders.iter().map(|order| order.key.clone()).collect();
     for limit in [1, 7, 25, 100] {
         let mut listed = Vec::new();
@@ -233,13 +234,13 @@ async fn a_listing_goes_on_where_it_stopped(store: Arc<impl RevocationStore>) {
     }
 }
 
-async fn a_listing_is_of_one_user_where_asked(store: Arc<impl RevocationStore>) {
+async fn a_listing_is_of_one_user_where_asked(store: Arc<impl RevocationStore + RevocationLog>) {
     for (n, user) in HOSTILE.iter().enumerate() {
         let order = Revocation {
             user_id: Some((*user).into()),
             ..revoked_token(&format!("j{n}"), 60)
         };
-        store.apply(&[order], now()).await.unwrap();
+        revoke(store.as_ref(), &[order], now()).await.unwrap();
     }
     for (n, user) in HOSTILE.iter().enumerate() {
         let (listed, _) = store.list(Some(user), None, 100, now()).await.unwrap();
@@ -252,20 +253,20 @@ async fn a_listing_is_of_one_user_where_asked(store: Arc<impl RevocationStore>) 
     assert_eq!(listed, [], "what has expired is not listed");
 }
 
-async fn a_purge_takes_nothing_that_lives(store: Arc<impl RevocationStore>) {
+async fn a_purge_takes_nothing_that_lives(store: Arc<impl RevocationStore + RevocationLog>) {
     let orders = [
         revoked_token("a", 100),
         cut_off("u", 0, 100),
         revoked(RevocationKey::Session("s".into()), 100),
     ];
-    store.apply(&orders, now()).await.unwrap();
+    revoke(store.as_ref(), &orders, now()).await.unwrap();
     assert_eq!(store.purge(later(99)).await.unwrap(), 0);
     let keys: Vec<_> = orders.iter().map(|order| order.key.clone()).collect();
     let findings = store.find(&keys, &[], later(99)).await.unwrap();
     assert_eq!(findings.revoked.iter().flatten().count(), 3);
 }
 
-async fn the_tokens_of_a_user_are_noted(store: Arc<impl RevocationStore>) {
+async fn the_tokens_of_a_user_are_noted(store: Arc<impl RevocationStore + RevocationLog>) {
     for (n, user) in HOSTILE.iter().enumerate() {
         for jti in [format!("a{n}"), format!("b{n}"), format!("a{n}")] {
             store
@@ -298,7 +299,7 @@ async fn the_tokens_of_a_user_are_noted(store: Arc<impl RevocationStore>) {
     assert!(noted.contains(&TokenKey::from_jti("t1099")) && !noted.contains(&TokenKey::from_jti("t99")));
 }
 
-fn spare(key: RevocationKey, began: u64, seconds: u64) -> Spare {
+fn spared(key: RevocationKey, began: u64, seconds: u64) -> Spare {
     Spare {
         key,
         began_at: later(began),

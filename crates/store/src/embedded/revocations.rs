@@ -66,18 +66,6 @@ const MOST_USER_TOKENS: u32 = 1_000;
 
 #[async_trait]
 impl RevocationStore for EmbeddedStore {
-    async fn apply(&self, revocations: &[Revocation], _now: Timestamp) -> Result<(), Unavailable> {
-        let mut held = self.database.begin().await?;
-        record(&mut held, revocations).await?;
-        held.commit().await
-    }
-
-    async fn spare(&self, spares: &[Spare], _now: Timestamp) -> Result<(), Unavailable> {
-        let mut held = self.database.begin().await?;
-        exempt(&mut held, spares).await?;
-        held.commit().await
-    }
-
     async fn find(
         &self,
         revoked: &[RevocationKey],

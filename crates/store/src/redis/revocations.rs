@@ -25,16 +25,6 @@ const MOST_USER_TOKENS: usize = 1_000;
 
 #[async_trait]
 impl RevocationStore for RedisStore {
-    async fn apply(&self, revocations: &[Revocation], now: Timestamp) -> Result<(), Unavailable> {
-        self.send_all(revocations.iter().filter_map(|order| revoke(order, now)))
-            .await
-    }
-
-    async fn spare(&self, spares: &[Spare], now: Timestamp) -> Result<(), Unavailable> {
-        self.send_all(spares.iter().filter_map(|spare| exempt(spare, now)))
-            .await
-    }
-
     /// The generation is read last. Redis answers in order, so if the data was lost before any of the other answers,
     /// this one shows it. Of a Cluster it shows the loss of one master's data only; that of others shows in their identity.
     async fn find(
