@@ -67,10 +67,10 @@ impl Background {
     /// Begins all of it, until `stop`.
     pub fn spawn(&self, stop: &CancellationToken) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
-        let this = self.clone();
+        let (this, halt) = (self.clone(), stop.clone());
         tasks.spawn(every(OUTBOX, "outbox", stop.clone(), move || {
-            let this = this.clone();
-            async move { this.worker.deliver_due().await.map(drop) }
+            let (this, halt) = (this.clone(), halt.clone());
+            async move { this.worker.deliver_due(&halt).await.map(drop) }
         }));
         let this = self.clone();
         tasks.spawn(every(RECONCILE, "reconciler", stop.clone(), move || {

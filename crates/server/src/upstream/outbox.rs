@@ -9,6 +9,9 @@ use maxlab_auth_core::outbox::{Outbox, RevocationRequest, UpstreamRevocation, ne
 use maxlab_auth_core::seal::SealingKeys;
 use maxlab_auth_core::unavailable::Unavailable;
 use reqwest::Method;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, interval_at};
+use tokio_util::sync::CancellationToken;
 
 use super::{AuthServer, Endpoint, UpstreamError};
 use crate::observed;
@@ -17,8 +20,10 @@ use crate::observed;
 const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// A server that goes on refusing the client is asked this often: with the growing pauses, for about two hours.
 const MOST_REFUSALS: u32 = 30;
-/// How many are told at a time.
-const BATCH: u32 = 20;
+/// How many are told at once.
+const AT_ONCE: usize = 8;
+/// What became due meanwhile is looked for so often while others are being told.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// The worker that empties the outbox.
 pub struct OutboxWorker {
@@ -46,36 +51,81 @@ enum Told {
 }
 
 impl OutboxWorker {
-    /// Tells what is due; how many were heard.
+    /// Tells what is due until nothing more is, so many at once that one which is not answered holds up no other; how many
+    /// were heard. From `stop` on nothing more is begun.
     ///
     /// # Errors
-    /// The outbox did not answer.
-    pub async fn deliver_due(&self) -> Result<usize, Unavailable> {
-        let now = self.clock.now();
-        let lease = self.server.config().timeout * BATCH + Duration::from_secs(30);
-        let due = self.outbox.take_due(now, lease, BATCH).await?;
-        let mut heard = 0;
-        for item in due {
-            match self.tell(&item, now).await {
-                Told::Heard => {
-                    heard += 1;
-                    self.outbox.delivered(item.id).await?;
+    /// The outbox did not answer. What was being told then has been told, and may be told again.
+    pub async fn deliver_due(self: &Arc<Self>, stop: &CancellationToken) -> Result<usize, Unavailable> {
+        // Tasks, each of which goes on while this waits for the database that they use as well.
+        let mut under_way = JoinSet::new();
+        let mut look = interval_at(Instant::now() + LOOK_AGAIN, LOOK_AGAIN);
+        let (mut heard, mut fault, mut most) = (0, None, AT_ONCE / 2);
+        loop {
+            if under_way.len() <= most && fault.is_none() && !stop.is_cancelled() {
+                let free = AT_ONCE - under_way.len();
+                match self.take(free).await {
+                    Ok(due) => {
+                        // Taken some at a time, since each take is a write; and none, if there are no more.
+                        most = if due.len() == free { AT_ONCE / 2 } else { 0 };
+                        for item in due {
+                            let this = Arc::clone(self);
+                            under_way.spawn(async move { this.deliver(item).await });
+                        }
+                    }
+                    Err(unavailable) => fault = Some(unavailable),
                 }
-                Told::Useless(why) => {
-                    tracing::error!(id = %item.id, why, "a revocation cannot be told to the authorization server");
-                    self.outbox.delivered(item.id).await?;
-                }
-                Told::NotHeard(why) => {
-                    tracing::warn!(id = %item.id, attempts = item.attempts + 1, why, "will be told again");
-                    self.outbox
-                        .retry_at(item.id, next_attempt(self.clock.now(), item.attempts))
-                        .await?;
+            }
+            tokio::select! {
+                told = under_way.join_next() => match told {
+                    None => break,
+                    Some(Ok(Ok(was_heard))) => heard += usize::from(was_heard),
+                    Some(Ok(Err(unavailable))) => fault = Some(unavailable),
+                    Some(Err(broken)) => tracing::error!(%broken, "a revocation was not told, and will be later"),
+                },
+                _ = look.tick() => {
+                    most = AT_ONCE - 1;
+                    fault = self.tell_backlog().await.err().or(fault);
                 }
             }
         }
+        match fault {
+            None => self.tell_backlog().await.map(|()| heard),
+            Some(unavailable) => Err(unavailable),
+        }
+    }
+
+    /// Up to so many that are due, for as long as one may take: finding the endpoint, and asking.
+    async fn take(&self, most: usize) -> Result<Vec<UpstreamRevocation>, Unavailable> {
+        let lease = self.server.config().timeout * 2 + Duration::from_secs(30);
+        let limit = u32::try_from(most).unwrap_or(u32::MAX);
+        self.outbox.take_due(self.clock.now(), lease, limit).await
+    }
+
+    /// Tells one, and notes what came of it; whether it was heard.
+    async fn deliver(&self, item: UpstreamRevocation) -> Result<bool, Unavailable> {
+        match self.tell(&item, self.clock.now()).await {
+            Told::Heard => {
+                self.outbox.delivered(item.id).await?;
+                return Ok(true);
+            }
+            Told::Useless(why) => {
+                tracing::error!(id = %item.id, why, "a revocation cannot be told to the authorization server");
+                self.outbox.delivered(item.id).await?;
+            }
+            Told::NotHeard(why) => {
+                tracing::warn!(id = %item.id, attempts = item.attempts + 1, why, "will be told again");
+                let next = next_attempt(self.clock.now(), item.attempts);
+                self.outbox.retry_at(item.id, next).await?;
+            }
+        }
+        Ok(false)
+    }
+
+    async fn tell_backlog(&self) -> Result<(), Unavailable> {
         let (waiting, _) = self.outbox.backlog().await?;
         observed::outbox_backlog(waiting);
-        Ok(heard)
+        Ok(())
     }
 
     async fn tell(&self, item: &UpstreamRevocation, now: Timestamp) -> Told {

@@ -1,8 +1,9 @@
 //! The authorization server is told of every ending: as soon as it hears, again until it does, and over restarts.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use maxlab_auth_core::outbox::{RevocationRequest, UpstreamRevocation};
 use maxlab_auth_testkit::{Actor, Lie};
 use reqwest::Method;
 
@@ -102,6 +103,46 @@ async fn failures_are_tried_again_later_and_later() {
     })
     .await;
     assert_eq!(world.auth.count(REVOKE), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_are_told_at_once_and_none_waits_for_another() {
+    let world = World::embedded(&[("UPSTREAM_TIMEOUT_SECONDS", "60")]).await;
+    world.auth.on(
+        REVOKE,
+        Lie::sequence([Lie::hang(), Lie::status(500), Lie::honest()]),
+    );
+    let worker = &world.gateway.app.background.worker;
+    let now = worker.clock.now();
+    let items: Vec<_> = (0..500)
+        .map(|number| {
+            let request = RevocationRequest {
+                token: format!("opaque-{number}"),
+                hint: "access_token".to_owned(),
+                client: None,
+            };
+            UpstreamRevocation {
+                id: uuid::Uuid::new_v4(),
+                sealed: request.seal(&worker.keys, now).unwrap(),
+                created_at: now,
+                attempts: 0,
+            }
+        })
+        .collect();
+    let began = Instant::now();
+    worker.outbox.enqueue(&items).await.unwrap();
+    let waiting = "SELECT CAST(count(*) AS TEXT) FROM outbox";
+    eventually("all are told but the one that is not answered", async || {
+        world.sql(waiting).await == "1"
+    })
+    .await;
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(8), "{took:?} for 500");
+    assert_eq!(
+        world.auth.count(REVOKE),
+        501,
+        "each once, and the failed one again"
+    );
 }
 
 #[tokio::test]
