@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::timeout;
 
 use super::login::{Granted, refresh_key, session_tokens};
 use super::{EndFault, Engine};
 use crate::audit::{AuditEvent, AuditKind, AuditResult, Origin};
 use crate::clock;
 use crate::credential::PresentedToken;
+use crate::identity::Identity;
 use crate::revocation::{
     Issued, IssuedToken, Party, Reason, Refusal, Revocation, RevocationKey, TokenKey, TokenUse,
 };
@@ -20,6 +22,9 @@ use crate::verify::Examined;
 /// A refresh token that comes again so soon after its exchange is refused and ends nothing: it is a second tab, or a
 /// repeated request, that was sent before the new token arrived.
 const STRAGGLERS: Duration = Duration::from_secs(2);
+
+/// Who waits for new tokens does not wait longer than this for what they say of the user.
+const IDENTITY_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the gateway knows of a refresh token that is not revoked.
 #[derive(Clone, Debug)]
@@ -185,10 +190,11 @@ impl Engine {
         self.register(&issued, now).await?;
         if let Some(handle) = session {
             let tokens = session_tokens(granted, &issued);
+            let identity = self.identity_by(&granted.access, &user_id).await;
             match self
                 .parts
                 .sessions
-                .renew_tokens(&user_id, handle, &tokens, now)
+                .renew(&user_id, handle, &tokens, identity.as_ref(), now)
                 .await
             {
                 Ok(()) | Err(SessionFault::Missing | SessionFault::Ended) => {}
@@ -212,6 +218,28 @@ impl Engine {
         event.target = session.map(|handle| handle.as_str().to_owned());
         self.audit(event).await?;
         Ok(())
+    }
+
+    /// Who the session's user is by now, by what a new access token shows. `None` where that cannot be told in a moment, or
+    /// is told of somebody else: the session keeps what it knows, and the tokens are given out either way (I7).
+    async fn identity_by(&self, access: &PresentedToken, user_id: &str) -> Option<Identity> {
+        let verified = timeout(IDENTITY_PATIENCE, self.parts.chain.verify(access, self.now())).await;
+        let identity = match verified {
+            Ok(Ok(verified)) => verified.into_facts().identity.clone(),
+            Ok(Err(fault)) => {
+                tracing::warn!(%fault, "a session keeps its roles: its new access token was not verified");
+                return None;
+            }
+            Err(_) => {
+                tracing::warn!("a session keeps its roles: its new access token was not verified in time");
+                return None;
+            }
+        };
+        if identity.user_id != user_id {
+            tracing::warn!("a session keeps its roles: its new access token names somebody else");
+            return None;
+        }
+        Some(identity)
     }
 
     /// Whose tokens they are, and when the login behind them began, as far as the gateway knows.

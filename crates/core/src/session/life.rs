@@ -9,6 +9,7 @@ use super::record::{NewSession, SessionRecord, SessionToken};
 use super::store::{IndexedSession, Lookup, Replaced, SessionStore, StoredSession};
 use crate::clock;
 use crate::credential::{SessionHandle, SessionId, SessionKey};
+use crate::identity::Identity;
 use crate::revocation::{Facts, Issued, Party, Prepared, RevocationKey};
 use crate::seal::{Sealed, SealingKeys};
 use crate::unavailable::Unavailable;
@@ -258,21 +259,26 @@ impl Sessions {
         Err(Unavailable::store("the session kept changing while it was rotated").into())
     }
 
-    /// Hangs renewed tokens on the user's session.
+    /// Hangs renewed tokens on the user's session, and takes over what they say of the user, if that is known.
     ///
     /// # Errors
     /// The session is not there any more (then the tokens must not live either), or the store did not answer.
-    pub async fn renew_tokens(
+    pub async fn renew(
         &self,
         user_id: &str,
         handle: &SessionHandle,
         tokens: &[SessionToken],
+        identity: Option<&Identity>,
         now: Timestamp,
     ) -> Result<(), SessionFault> {
         for _ in 0..TRIES {
             let opened = self.by_handle(user_id, handle, now).await?;
             let mut record = opened.record.clone();
             record.renew_tokens(tokens.to_vec(), now);
+            // A session is one user's for all its life.
+            if let Some(identity) = identity.filter(|identity| identity.user_id == user_id) {
+                record.identity.clone_from(identity);
+            }
             let next = self.stored(&record, now)?;
             match self
                 .store

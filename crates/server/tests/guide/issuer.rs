@@ -66,6 +66,15 @@ impl Issuer {
         Lie::handler(move |request| book.answer(&auth, request))
     }
 
+    /// From now on whatever a refresh token brings is for this user, with this claim.
+    pub(crate) fn change(&self, user: &str, name: &str, value: impl Into<Value>) {
+        let value = value.into();
+        for code in self.0.lock().unwrap().refresh.values_mut() {
+            code.0["sub"] = user.into();
+            code.0["claims"][name] = value.clone();
+        }
+    }
+
     /// Every access token given out, the oldest first, also where the answer never arrived.
     pub(crate) fn access_tokens(&self) -> Vec<String> {
         self.0.lock().unwrap().access.clone()

@@ -3,7 +3,8 @@
 use maxlab_auth_testkit::{Actor, Lie};
 use serde_json::json;
 
-use crate::gateway::{Stores, World, on_embedded_and_redis, on_every_store, verdict};
+use crate::gateway::{Login, Stores, World, on_embedded_and_redis, on_every_store, verdict};
+use crate::issuer::Code;
 
 async fn a_revoked_refresh_token_is_refused_before_the_authorization_server_is_asked(stores: Stores) {
     let world = World::on(stores, &[]).await;
@@ -78,6 +79,68 @@ async fn a_refresh_token_used_twice_ends_its_session(stores: Stores) {
     other.browser.get("/api/v1/auth/me").await.expect_status(200);
 }
 
+/// Whether the session's cookie alone passes as an administrator's.
+async fn is_admin(login: &Login) -> bool {
+    let asked = login.browser.get("/auth/verify?role=admin").await;
+    assert!([200, 403].contains(&asked.status.as_u16()), "{}", asked.status);
+    asked.status == 200
+}
+
+async fn a_session_knows_its_user_by_the_newest_token(stores: Stores) {
+    let world = World::on(stores, &[]).await;
+    let code = Code::of("user-1").claim("roles", json!(["admin"]));
+    let login = world.log_in_with(&code).await;
+    world.issuer.change("user-1", "roles", json!(["reader"]));
+    assert!(is_admin(&login).await, "nobody has asked yet");
+    let renewed = world.refresh(&login.refresh).await.expect_status(200).json();
+    assert!(!is_admin(&login).await, "the role was taken away");
+    world.issuer.change("user-1", "roles", json!(["admin"]));
+    let next = renewed["refresh_token"].as_str().unwrap();
+    world.refresh(next).await.expect_status(200);
+    assert!(is_admin(&login).await, "and given back");
+    let me = login
+        .browser
+        .get("/api/v1/auth/me")
+        .await
+        .expect_status(200)
+        .json();
+    assert_eq!(
+        (me["user_id"].as_str(), me["session_id"].as_str()),
+        (Some("user-1"), Some(login.handle.as_str()))
+    );
+}
+
+#[tokio::test]
+async fn a_session_keeps_what_it_knows_where_a_new_token_does_not_tell() {
+    let settings = [
+        ("VERIFY_LAYERS", "oauth_userinfo"),
+        ("UPSTREAM_TIMEOUT_SECONDS", "20"),
+    ];
+    let world = World::embedded(&settings).await;
+    let code = Code::of("user-1").claim("roles", json!(["admin"]));
+    let login = world.log_in_with(&code).await;
+    world.issuer.change("user-1", "roles", json!(["reader"]));
+    let mut refresh = login.refresh.clone();
+    for silence in [Lie::status(503), Lie::status(401), Lie::garbage(), Lie::hang()] {
+        world.auth.on("/oauth/userinfo", silence);
+        let began = std::time::Instant::now();
+        let body = world.refresh(&refresh).await.expect_status(200).json();
+        assert!(began.elapsed() < std::time::Duration::from_secs(10));
+        refresh = body["refresh_token"].as_str().unwrap().to_owned();
+        assert!(is_admin(&login).await);
+    }
+    world.auth.behave();
+    world.auth.on("/oauth/token", world.issuer.honest(&world.auth));
+    // A token of somebody else is not this session's.
+    world.issuer.change("user-2", "roles", json!(["reader"]));
+    let body = world.refresh(&refresh).await.expect_status(200).json();
+    assert!(is_admin(&login).await);
+    world.issuer.change("user-1", "roles", json!(["reader"]));
+    let refresh = body["refresh_token"].as_str().unwrap();
+    world.refresh(refresh).await.expect_status(200);
+    assert!(!is_admin(&login).await);
+}
+
 #[tokio::test]
 async fn a_refresh_token_from_elsewhere_is_passed_on() {
     let world = World::embedded(&[]).await;
@@ -126,4 +189,5 @@ on_every_store!(a_refresh_token_used_twice_ends_its_session);
 on_embedded_and_redis!(
     a_revoked_refresh_token_is_refused_before_the_authorization_server_is_asked,
     a_refresh_rotates_and_keeps_the_session,
+    a_session_knows_its_user_by_the_newest_token,
 );

@@ -31,7 +31,7 @@ async fn a_read_under_way_never_brings_an_ended_session_back(stores: Stores) {
         Err(SessionFault::Ended)
     ));
     let handle = SessionHandle::parse(&login.handle).unwrap();
-    let renewed = sessions.renew_tokens("user-1", &handle, &[], later).await;
+    let renewed = sessions.renew("user-1", &handle, &[], None, later).await;
     assert!(matches!(
         renewed,
         Err(SessionFault::Ended | SessionFault::Missing)
