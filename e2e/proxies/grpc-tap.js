@@ -4,6 +4,8 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:http2';
 
+import { listening } from './listening.js';
+
 const CHECK = '/envoy.service.auth.v3.Authorization/Check';
 
 /** The fields of a protobuf message: number, wire type, and a Buffer (type 2) or a BigInt (type 0). Other types are not met here. */
@@ -141,28 +143,5 @@ export async function startGrpcTap(gateway) {
     }
   });
   const closeAll = () => sessions.forEach((session) => session.destroy());
-  const listen = async (at) => {
-    server.listen(at, '127.0.0.1');
-    await once(server, 'listening');
-    return server.address().port;
-  };
-  const port = await listen(0);
-  return Object.assign(tap, {
-    port,
-    /** Refuses connections from now on, as a gateway that is down. */
-    async stop() {
-      if (!server.listening) return;
-      server.close();
-      closeAll();
-      upstream?.destroy();
-      await once(server, 'close');
-    },
-    /** Listens again, where it did before. */
-    start: () => listen(port),
-    /** Ends what it let hang. */
-    release() {
-      tap.hangs = false;
-      closeAll();
-    },
-  });
+  return listening(server, tap, { closeAll, end: () => upstream?.destroy() });
 }

@@ -1,8 +1,9 @@
 // Between the front proxy and the gateway: hears every question, passes it on unchanged, can add header fields to a yes, and can
 // fail as a gateway can.
 
-import { once } from 'node:events';
 import { Agent, createServer, request } from 'node:http';
+
+import { listening } from './listening.js';
 
 /** Header fields of one name, in a list of names and values by turns. */
 const fields = (raw, name) => raw.filter((_, i) => i % 2 === 1 && raw[i - 1].toLowerCase() === name);
@@ -31,28 +32,5 @@ export async function startTap(origin) {
     else passOn(req, res);
   });
   server.on('connection', () => (tap.connections += 1));
-  const listen = async (at) => {
-    server.listen(at, '127.0.0.1');
-    await once(server, 'listening');
-    return server.address().port;
-  };
-  const port = await listen(0);
-  return Object.assign(tap, {
-    port,
-    /** Refuses connections from now on, as a gateway that is down. */
-    async stop() {
-      if (!server.listening) return;
-      server.close();
-      server.closeAllConnections();
-      await once(server, 'close');
-      agent.destroy();
-    },
-    /** Listens again, where it did before. */
-    start: () => listen(port),
-    /** Ends what it let hang. */
-    release() {
-      tap.hangs = false;
-      server.closeAllConnections();
-    },
-  });
+  return listening(server, tap, { closeAll: () => server.closeAllConnections(), end: () => agent.destroy() });
 }

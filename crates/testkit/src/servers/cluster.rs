@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use super::redis::{RedisOptions, RedisServer};
 use super::resp::RedisReply;
+use super::url_of;
 use crate::child::{BEAT, PATIENCE};
 use crate::ports::free_port;
 
@@ -77,14 +78,7 @@ impl RedisCluster {
 
     /// `redis+cluster://host:port,…`, with the password when one is set.
     pub fn url(&self) -> String {
-        let nodes: Vec<_> = self
-            .nodes()
-            .iter()
-            .map(|(host, port)| format!("{host}:{port}"))
-            .collect();
-        let password = self.servers[0].password();
-        let password = password.map_or(String::new(), |password| format!(":{password}@"));
-        format!("redis+cluster://{password}{}", nodes.join(","))
+        url_of("redis+cluster", self.servers[0].password(), &self.nodes())
     }
 
     /// The servers: the masters of the start, then their replicas in the same order, then whoever joined.

@@ -12,3 +12,13 @@ pub use postgres::PostgresServer;
 pub use redis::{RedisOptions, RedisServer, RedisSnapshot};
 pub use resp::RedisReply;
 pub use sentinel::RedisSentinels;
+
+/// `scheme://:password@host:port,…`, the password only where there is one.
+fn url_of(scheme: &str, password: Option<&str>, nodes: &[(String, u16)]) -> String {
+    let password = password.map_or(String::new(), |password| format!(":{password}@"));
+    let nodes: Vec<_> = nodes
+        .iter()
+        .map(|(host, port)| format!("{host}:{port}"))
+        .collect();
+    format!("{scheme}://{password}{}", nodes.join(","))
+}

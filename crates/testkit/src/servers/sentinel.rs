@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::redis::{RedisOptions, RedisServer};
 use super::resp::{self, RedisReply};
+use super::url_of;
 use crate::child::{BEAT, Launch, PATIENCE, Spawned, find_program, tail};
 use crate::ports::{free_port, loopback};
 
@@ -93,14 +94,8 @@ impl RedisSentinels {
 
     /// `redis+sentinel://host:port,…/service`, with the password of Redis when one is set.
     pub fn url(&self) -> String {
-        let nodes: Vec<_> = self
-            .nodes()
-            .iter()
-            .map(|(host, port)| format!("{host}:{port}"))
-            .collect();
-        let password = self.servers[0].password();
-        let password = password.map_or(String::new(), |password| format!(":{password}@"));
-        format!("redis+sentinel://{password}{}/{SERVICE}", nodes.join(","))
+        let nodes = url_of("redis+sentinel", self.servers[0].password(), &self.nodes());
+        format!("{nodes}/{SERVICE}")
     }
 
     /// Which of the servers a majority of the Sentinels names as the master, if one does.
