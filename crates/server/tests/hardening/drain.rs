@@ -101,6 +101,38 @@ async fn whoever_asks_while_it_ends_gets_a_whole_answer_or_none() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_that_keeps_its_connections_loses_no_question() {
+    let mut stack = Stack::start_with(|options| options.env("VERIFY_CACHE_SECONDS", "60")).await;
+    let (addr, token) = (stack.addr(), stack.token("ann"));
+    let asked = format!("GET /auth/verify HTTP/1.1\r\nhost: {addr}\r\nauthorization: Bearer {token}\r\n\r\n");
+    let mut proxies = tokio::task::JoinSet::new();
+    for pause in 0..8 {
+        let mut client = RawClient::connect(addr).await.unwrap();
+        client.send(&asked).await.unwrap();
+        assert_eq!(client.reply().await.unwrap().status, 200);
+        let asked = asked.clone();
+        proxies.spawn(async move {
+            loop {
+                client.send(&asked).await.expect("it is told before it is closed");
+                let reply = client.reply().await.expect("every question is answered");
+                assert_eq!(reply.status, 200);
+                if reply.header("connection") == Some("close") {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(pause * 5)).await;
+            }
+            assert_eq!(client.read_to_end().await.unwrap(), b"");
+        });
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let status = stack.gateway.terminate().await.unwrap();
+    assert!(status.success(), "{status}: {}", stack.gateway.log());
+    while let Some(done) = proxies.join_next().await {
+        done.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_request_that_never_ends_does_not_hold_it_for_ever() {
     let mut stack = Stack::start_with(|options| options.env("SHUTDOWN_SECONDS", "1")).await;
