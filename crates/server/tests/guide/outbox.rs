@@ -1,7 +1,7 @@
 //! The authorization server is told of every ending: as soon as it hears, again until it does, and over restarts.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use maxlab_auth_core::outbox::{RevocationRequest, UpstreamRevocation};
 use maxlab_auth_testkit::{Actor, Lie};
@@ -11,6 +11,8 @@ use crate::gateway::{Stores, World, eventually, from_own_page, on_every_store};
 use crate::observe::stored;
 
 const REVOKE: &str = "/oauth/revoke";
+/// Many more than are told between two looks at the outbox.
+const MANY: usize = 300;
 
 fn told(world: &World) -> BTreeSet<(String, String)> {
     let field =
@@ -107,6 +109,7 @@ async fn failures_are_tried_again_later_and_later() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_are_told_at_once_and_none_waits_for_another() {
+    // Told one by one, the first would hold up all the others for a minute.
     let world = World::embedded(&[("UPSTREAM_TIMEOUT_SECONDS", "60")]).await;
     world.auth.on(
         REVOKE,
@@ -114,7 +117,7 @@ async fn many_are_told_at_once_and_none_waits_for_another() {
     );
     let worker = &world.gateway.app.background.worker;
     let now = worker.clock.now();
-    let items: Vec<_> = (0..500)
+    let items: Vec<_> = (0..MANY)
         .map(|number| {
             let request = RevocationRequest {
                 token: format!("opaque-{number}"),
@@ -129,18 +132,15 @@ async fn many_are_told_at_once_and_none_waits_for_another() {
             }
         })
         .collect();
-    let began = Instant::now();
     worker.outbox.enqueue(&items).await.unwrap();
     let waiting = "SELECT CAST(count(*) AS TEXT) FROM outbox";
     eventually("all are told but the one that is not answered", async || {
         world.sql(waiting).await == "1"
     })
     .await;
-    let took = began.elapsed();
-    assert!(took < Duration::from_secs(8), "{took:?} for 500");
     assert_eq!(
         world.auth.count(REVOKE),
-        501,
+        MANY + 1,
         "each once, and the failed one again"
     );
 }
