@@ -11,20 +11,16 @@ use jiff::Timestamp;
 use tokio::time::sleep;
 
 use super::awaiting::at_most;
-use super::log::{Filling, Instance, LogFault, Renewal, RevocationLog};
+use super::log::{Instance, LogFault, Renewal, RevocationLog};
 use super::member::{Member, Position, Tick};
-use super::record::JournalEntry;
+use super::refill::Refill;
 use super::store::Journal;
 use super::term::{Epoch, Term};
 use crate::clock::Ticks;
 use crate::unavailable::Unavailable;
 
-/// How many journal lines are carried into the store at a time.
-const BATCH: u32 = 1_000;
 /// How often the store's data set may change while it is being adopted before that is given up for now.
 const TRIES: usize = 5;
-/// How often it is looked whether another instance has filled the store.
-const FILLING: Duration = Duration::from_millis(50);
 
 /// A term that was adopted, and from when on revocations may be acknowledged under it.
 #[derive(Clone, Debug)]
@@ -251,7 +247,7 @@ impl Membership {
                 continue;
             };
             let mark = term.mark();
-            if view.filled.as_deref() != Some(&mark) && !self.fill(&journal, &term, now).await? {
+            if view.filled.as_deref() != Some(&mark) && !self.refill(&journal, &term).run(now).await? {
                 continue;
             }
             let settled = view.settled.as_deref() == Some(&mark) || !term.has_predecessors();
@@ -288,53 +284,14 @@ impl Membership {
         }
     }
 
-    /// Writes the journal into the store, or waits until another instance has; `false` if the data set was lost
-    /// meanwhile.
-    async fn fill(&self, journal: &str, term: &Term, now: Timestamp) -> Result<bool, Unavailable> {
-        let me = Instance::new(self.id.clone());
-        loop {
-            let view = self.log.look(journal).await?;
-            if view.epoch != term.epoch {
-                return Ok(false);
-            }
-            if view.filled.as_deref() == Some(&term.mark()) {
-                return Ok(true);
-            }
-            if self.log.begin_filling(journal, &me).await? == Filling::Another {
-                sleep(FILLING).await;
-                continue;
-            }
-            let filled = match self.replay(journal, &me, term, now).await {
-                Ok(()) => self.log.mark_filled(journal, term).await,
-                Err(fault) => Err(fault),
-            };
-            return match filled {
-                Ok(()) => Ok(true),
-                Err(LogFault::AnotherEpoch) => Ok(false),
-                Err(LogFault::Unavailable(fault)) => Err(fault),
-            };
+    fn refill<'m>(&'m self, name: &'m str, term: &'m Term) -> Refill<'m> {
+        Refill {
+            journal: self.journal.as_ref(),
+            log: self.log.as_ref(),
+            me: Instance::new(self.id.clone()),
+            name,
+            term,
         }
-    }
-
-    async fn replay(
-        &self,
-        journal: &str,
-        me: &Instance,
-        term: &Term,
-        now: Timestamp,
-    ) -> Result<(), LogFault> {
-        let (mut position, mut count) = (i64::MIN, 0_usize);
-        loop {
-            let lines = self.journal.live_after(position, BATCH, now).await?;
-            let Some(last) = lines.last() else { break };
-            position = last.position;
-            count += lines.len();
-            let entries: Vec<JournalEntry> = lines.into_iter().map(|line| line.entry).collect();
-            self.log.publish(&term.epoch, &entries, now).await?;
-            self.log.begin_filling(journal, me).await?;
-            tracing::info!(lines = count, "filling the store from the journal");
-        }
-        Ok(())
     }
 
     /// Waits until every lease of an earlier term has run out. Whoever waited first leaves a mark for the others.

@@ -7,6 +7,7 @@
 mod assurance;
 mod at_once;
 mod awaiting;
+mod board;
 mod facts;
 mod follower;
 mod gate;
@@ -19,6 +20,7 @@ mod prepared;
 mod publisher;
 mod reading;
 mod record;
+mod refill;
 mod replica;
 mod store;
 mod term;

@@ -1,16 +1,16 @@
 //! How a revocation comes into force: journalled together with those that arrive at the same time, published, and
 //! acknowledged when no instance can answer without it any longer.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use super::awaiting::Awaiting;
+use super::board::Board;
 use super::gate::RevokeFault;
 use super::log::{Holder, Instance, LogFault, Published, RevocationLog};
 use super::member::{Position, Tick};
@@ -58,42 +58,6 @@ struct Queue {
 struct Marks {
     positions: Vec<i64>,
     is_led: bool,
-}
-
-/// Who said that they have applied what, as the stream brings it.
-#[derive(Default)]
-pub(super) struct Board {
-    applied: Mutex<HashMap<Instance, Position>>,
-    news: Notify,
-}
-
-impl Board {
-    pub(super) fn post(&self, applied: Vec<(Instance, Position)>) {
-        if applied.is_empty() {
-            return;
-        }
-        let mut board = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
-        for (instance, position) in applied {
-            let stands = board.entry(instance).or_default();
-            *stands = position.max(*stands);
-        }
-        drop(board);
-        self.news.notify_waiters();
-    }
-
-    pub(super) fn clear(&self) {
-        self.applied
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
-    }
-
-    fn tell(&self, awaiting: &mut Awaiting) {
-        let board = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
-        for (instance, position) in board.iter() {
-            awaiting.applied(instance, *position);
-        }
-    }
 }
 
 pub(super) struct Publisher {
@@ -271,7 +235,7 @@ impl Publisher {
             answered_at,
         );
         loop {
-            let news = self.board.news.notified();
+            let news = self.board.news();
             self.board.tell(&mut awaiting);
             for lapsed in awaiting.lapse(self.membership.now()) {
                 self.evict(&holders, &lapsed);

@@ -133,7 +133,11 @@ async fn a_browser_keeps_the_cookie_for_as_long_as_use_can_prolong_the_session()
     assert_eq!(login.browser.cookie(COOKIE).unwrap().max_age, Some(7_200));
     for door in ["/auth/verify", ME, "/oauth/userinfo", "/api/v1/auth/sessions"] {
         let used = login.browser.get(door).await.expect_status(200);
-        assert_eq!(used.header("set-cookie"), None, "{door}: the browser has it still");
+        assert_eq!(
+            used.header("set-cookie"),
+            None,
+            "{door}: the browser has it still"
+        );
     }
     from_own_page(&login.browser, Method::POST, "/api/v1/auth/sessions/rotate")
         .await

@@ -1,6 +1,5 @@
 //! The contract of `Journal`.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +9,10 @@ use maxlab_auth_core::revocation::{
     Epoch, Journal, JournalEntry, Journalled, Party, Record, Revocation, RevocationKey, Spare, TokenKey,
 };
 use maxlab_auth_core::unavailable::Component;
-use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::cases;
 use super::given::{HOSTILE, cut_off, event, later, now, revoked, revoked_token, sealed};
+use super::{cases, journal_races};
 
 /// Holds a journal, and the audit log and the outbox that it writes with, to their contract; `make` makes empty ones.
 pub async fn journal<S: Journal + AuditLog + Outbox + 'static>(make: impl AsyncFn() -> S) {
@@ -29,14 +27,14 @@ pub async fn journal<S: Journal + AuditLog + Outbox + 'static>(make: impl AsyncF
         what_is_told_upstream_is_written_along,
         each_entry_of_a_call_meets_those_before_it,
         data_sets_are_registered_one_after_the_other,
-        one_of_many_registers_the_next_data_set,
+        journal_races::one_of_many_registers_the_next_data_set,
         a_journal_has_one_name,
-        callers_at_once_with_one_order_get_one_line,
+        journal_races::callers_at_once_with_one_order_get_one_line,
         many_lines_fit_into_one_call,
     );
 }
 
-fn order(revocation: Revocation) -> JournalEntry {
+pub(super) fn order(revocation: Revocation) -> JournalEntry {
     JournalEntry::Revoked(revocation)
 }
 
@@ -44,7 +42,7 @@ async fn append(journal: &impl Journal, entries: &[JournalEntry]) -> Vec<Journal
     journal.append(Record::of(entries), now()).await.unwrap()
 }
 
-async fn live(journal: &impl Journal) -> Vec<Journalled> {
+pub(super) async fn live(journal: &impl Journal) -> Vec<Journalled> {
     journal.live_after(i64::MIN, 10_000, now()).await.unwrap()
 }
 
@@ -294,55 +292,10 @@ async fn data_sets_are_registered_one_after_the_other(journal: Arc<impl Journal>
     assert_eq!(journal.term().await.unwrap(), Some(second));
 }
 
-async fn one_of_many_registers_the_next_data_set(journal: Arc<impl Journal + 'static>) {
-    let mut standing = None;
-    for round in 1..=4 {
-        let mut callers = JoinSet::new();
-        for n in 0..8 {
-            let (journal, standing) = (Arc::clone(&journal), standing.clone());
-            callers.spawn(async move {
-                let epoch = Epoch::new(format!("g{round}-{n}"));
-                journal.announce(standing.as_ref(), &epoch).await.unwrap()
-            });
-        }
-        let won: Vec<_> = callers.join_all().await.into_iter().flatten().collect();
-        assert_eq!(won.len(), 1, "{won:?}");
-        assert_eq!(won[0].number, round);
-        standing = won.into_iter().next();
-    }
-}
-
 async fn a_journal_has_one_name(journal: Arc<impl Journal>) {
     let name = journal.id().await.unwrap();
     assert!(!name.is_empty());
     assert_eq!(journal.id().await.unwrap(), name);
-}
-
-async fn callers_at_once_with_one_order_get_one_line(journal: Arc<impl Journal + 'static>) {
-    for round in 0..12 {
-        let mut callers = JoinSet::new();
-        for n in 0..8 {
-            let journal = Arc::clone(&journal);
-            callers.spawn(async move {
-                let token = order(revoked_token(&format!("j{round}"), 60));
-                let cut_off = order(cut_off(&format!("u{round}"), n, 60));
-                // Half of them the other way round: that must not lock anybody out.
-                let entries = if n % 2 == 0 {
-                    [token, cut_off]
-                } else {
-                    [cut_off, token]
-                };
-                let lines = journal.append(Record::of(&entries), now()).await.unwrap();
-                lines
-                    .into_iter()
-                    .map(|line| line.position)
-                    .collect::<BTreeSet<_>>()
-            });
-        }
-        let positions: BTreeSet<_> = callers.join_all().await.into_iter().collect();
-        assert_eq!(positions.len(), 1, "round {round}: {positions:?}");
-    }
-    assert_eq!(live(journal.as_ref()).await.len(), 24);
 }
 
 async fn many_lines_fit_into_one_call(journal: Arc<impl Journal>) {

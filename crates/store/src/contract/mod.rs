@@ -14,6 +14,7 @@ mod audit;
 mod given;
 mod issued;
 mod journal;
+mod journal_races;
 mod log;
 mod outbox;
 mod revocation_races;

@@ -1,8 +1,10 @@
 //! Tests of the command line's forms.
 
 use clap::CommandFactory;
+use jiff::Timestamp;
 use maxlab_auth_core::revocation::Party;
 
+use super::audit::since;
 use super::*;
 
 fn parse(line: &str) -> Result<Command, clap::Error> {
