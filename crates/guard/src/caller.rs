@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use maxlab_auth_core::guard::{self, Admitted};
+use maxlab_auth_core::guard::{self, Admitted, Guard};
 use maxlab_auth_core::identity::Identity;
 use maxlab_auth_core::revocation::Live;
 
@@ -81,5 +81,12 @@ impl Caller {
 impl Admitted for Caller {
     fn identity(&self) -> &Identity {
         Caller::identity(self)
+    }
+
+    fn meets<G: Guard>(&self, guard: &G) -> bool {
+        match &self.0 {
+            Proof::Live(live) => live.meets(guard),
+            Proof::Told(identity) => guard.admits(identity),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! May they: requirements on an identity, and the permit that proves one was met.
 
 mod requirements;
+mod rights;
 
 use std::marker::PhantomData;
 
@@ -8,11 +9,16 @@ use crate::identity::Identity;
 use crate::revocation::Live;
 
 pub use requirements::{Quality, RequirementFault, Requirements};
+pub use rights::Rights;
 
 /// A requirement on whoever asks.
 pub trait Guard {
     /// Whether this identity meets it.
     fn admits(&self, identity: &Identity) -> bool;
+    /// The same of a live credential; for guards that need its rights alone, so that no identity is unpacked for them.
+    fn admits_live(&self, live: &Live) -> bool {
+        self.admits(live.identity())
+    }
     /// What is wanting, for the one who was refused; it names the requirement and nothing of the identity.
     fn wanting(&self) -> String;
 }
@@ -21,11 +27,19 @@ pub trait Guard {
 pub trait Admitted {
     /// Who it is.
     fn identity(&self) -> &Identity;
+    /// Whether they meet a requirement.
+    fn meets<G: Guard>(&self, guard: &G) -> bool {
+        guard.admits(self.identity())
+    }
 }
 
 impl Admitted for Live {
     fn identity(&self) -> &Identity {
         Live::identity(self)
+    }
+
+    fn meets<G: Guard>(&self, guard: &G) -> bool {
+        guard.admits_live(self)
     }
 }
 
@@ -53,7 +67,7 @@ impl<G: Guard, W: Admitted> Permit<G, W> {
     /// # Errors
     /// They do not.
     pub fn check(who: W, guard: &G) -> Result<Self, Denied> {
-        if guard.admits(who.identity()) {
+        if who.meets(guard) {
             Ok(Self {
                 who,
                 guard: PhantomData,
@@ -92,9 +106,19 @@ pub struct Admin {
     pub roles: Vec<String>,
 }
 
+impl Admin {
+    fn is_among(&self, rights: Rights<'_>) -> bool {
+        rights.roles.iter().any(|role| self.roles.contains(role))
+    }
+}
+
 impl Guard for Admin {
     fn admits(&self, identity: &Identity) -> bool {
-        identity.roles.iter().any(|role| self.roles.contains(role))
+        self.is_among(Rights::of(identity))
+    }
+
+    fn admits_live(&self, live: &Live) -> bool {
+        self.is_among(live.rights())
     }
 
     fn wanting(&self) -> String {
@@ -114,6 +138,10 @@ impl Guard for InGroup {
         identity.groups.contains(&self.group)
     }
 
+    fn admits_live(&self, live: &Live) -> bool {
+        live.rights().groups.contains(&self.group)
+    }
+
     fn wanting(&self) -> String {
         format!("Group '{}' permission required", self.group)
     }
@@ -128,9 +156,19 @@ pub struct InWorkspace {
     pub admin: Admin,
 }
 
+impl InWorkspace {
+    fn is_open_to(&self, rights: Rights<'_>) -> bool {
+        rights.workspaces.contains(&self.workspace_id) || self.admin.is_among(rights)
+    }
+}
+
 impl Guard for InWorkspace {
     fn admits(&self, identity: &Identity) -> bool {
-        identity.workspaces.contains(&self.workspace_id) || self.admin.admits(identity)
+        self.is_open_to(Rights::of(identity))
+    }
+
+    fn admits_live(&self, live: &Live) -> bool {
+        self.is_open_to(live.rights())
     }
 
     fn wanting(&self) -> String {

@@ -1,7 +1,8 @@
 //! What a front proxy asks for in a query: `role=a,b&group=c` means (a or b) and c.
 
-use super::{Admin, Guard};
+use super::{Admin, Guard, Rights};
 use crate::identity::Identity;
+use crate::revocation::Live;
 
 /// What a requirement looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,13 +39,13 @@ impl Quality {
         }
     }
 
-    fn of(self, identity: &Identity) -> &[String] {
+    fn of(self, rights: Rights<'_>) -> &[String] {
         match self {
-            Self::Role => &identity.roles,
-            Self::Group => &identity.groups,
-            Self::Permission => &identity.permissions,
-            Self::Workspace => &identity.workspaces,
-            Self::Scope => &identity.scope,
+            Self::Role => rights.roles,
+            Self::Group => rights.groups,
+            Self::Permission => rights.permissions,
+            Self::Workspace => rights.workspaces,
+            Self::Scope => rights.scope,
         }
     }
 }
@@ -110,14 +111,14 @@ impl Requirements {
             .any(|requirement| requirement.quality == Quality::Workspace)
     }
 
-    fn unmet(&self, identity: &Identity) -> Option<&Requirement> {
+    fn unmet(&self, rights: Rights<'_>) -> Option<&Requirement> {
         self.all_of.iter().find(|requirement| {
             let has = requirement
                 .quality
-                .of(identity)
+                .of(rights)
                 .iter()
                 .any(|mine| requirement.any_of.contains(mine));
-            let enters_all = requirement.quality == Quality::Workspace && self.admin.admits(identity);
+            let enters_all = requirement.quality == Quality::Workspace && self.admin.is_among(rights);
             !has && !enters_all
         })
     }
@@ -136,7 +137,11 @@ impl std::fmt::Display for Requirements {
 
 impl Guard for Requirements {
     fn admits(&self, identity: &Identity) -> bool {
-        self.unmet(identity).is_none()
+        self.unmet(Rights::of(identity)).is_none()
+    }
+
+    fn admits_live(&self, live: &Live) -> bool {
+        self.unmet(live.rights()).is_none()
     }
 
     fn wanting(&self) -> String {

@@ -193,7 +193,7 @@ impl IdentityTokens {
         self.token(
             Wanted {
                 identity: live.identity(),
-                expires_at: live.facts().expires_at,
+                expires_at: live.expires_at(),
                 host: host.as_str(),
                 method,
             },

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use super::assurance::Assurance;
-use super::facts::{Issued, Live};
+use super::facts::Issued;
 use super::gate::Revocations;
-use super::key::RevocationKey;
+use super::live::{Known, Live};
 use super::prepared::Marks;
 use crate::verify::Verified;
 
@@ -14,11 +14,12 @@ impl Revocations {
     /// that nothing is decided: [`admit`](Self::admit) decides it, and finds the reason if it is a refusal.
     pub fn admit_at_once(&self, verified: Verified, now: Timestamp) -> Option<Live> {
         let lease_left = self.lease_for_memory()?;
-        let facts = verified.into_facts();
-        let parties = facts.parties.iter().cloned().map(RevocationKey::Before);
+        let Known::Packed(packed) = verified.into_known() else {
+            return None;
+        };
         let replica = self.replica();
-        let marks = facts.prepared.marks(replica, &facts.names, parties);
-        if !marks.are_clear(replica, now) && self.any_covers(marks, facts.issued, now) {
+        let marks = packed.marks(replica);
+        if !marks.are_clear(replica, now) && self.any_covers(marks, packed.times().0, now) {
             return None;
         }
         let assurance = Assurance {
@@ -26,7 +27,7 @@ impl Revocations {
             from_memory: true,
             lease_left,
         };
-        Some(Live::new(facts, assurance))
+        Some(Live::new(Known::Packed(packed), assurance))
     }
 
     /// Whether something that stands recorded under these marks counts for what was issued then.

@@ -1,15 +1,10 @@
-//! What a verified credential is known by, and the proof that it is not revoked.
+//! What a verified credential is known by.
 
-use std::any::Any;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::assurance::Assurance;
 use super::key::{Party, RevocationKey};
-use super::prepared::Prepared;
-use super::replica::Fingerprint;
 use crate::clock;
 use crate::credential::SessionHandle;
 use crate::identity::Identity;
@@ -38,7 +33,7 @@ impl Issued {
 }
 
 /// Everything that the gate and the handlers need to know of a verified credential.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// Who it stands for.
     pub identity: Identity,
@@ -56,98 +51,6 @@ pub struct Facts {
     pub session: Option<SessionHandle>,
     /// The key that its signature was checked with, if one was here.
     pub key_id: Option<String>,
-    /// What is worked out of all this when it is first wanted.
-    pub(crate) prepared: Prepared,
-}
-
-impl Facts {
-    /// About how many bytes of memory they take, and what is made ready of them.
-    pub(crate) fn bytes(&self) -> usize {
-        let Identity {
-            user_id,
-            email,
-            name,
-            avatar,
-            roles,
-            permissions,
-            groups,
-            workspaces,
-            scope,
-            client_id,
-            session_id,
-            ..
-        } = &self.identity;
-        let texts = [email, name, avatar, client_id, session_id, &self.key_id];
-        let texts = texts.into_iter().flatten().map(String::len).sum::<usize>() + user_id.len();
-        let lists = [roles, permissions, groups, workspaces, scope];
-        let lists = lists
-            .into_iter()
-            .flatten()
-            .map(|each| each.len() + size_of::<String>());
-        let keys = self.names.iter().map(RevocationKey::bytes);
-        let parties = self.parties.iter().map(Party::bytes);
-        let marks = (self.names.len() + self.parties.len()) * size_of::<Fingerprint>();
-        // The identity once more as a door's answer, with the names of its fields.
-        let answer = texts + lists.clone().sum::<usize>() + 128;
-        size_of::<Self>()
-            + texts
-            + lists.sum::<usize>()
-            + keys.sum::<usize>()
-            + parties.sum::<usize>()
-            + marks
-            + answer
-    }
-}
-
-/// A credential that is verified and was not revoked when the gate looked. Only
-/// [`Revocations::admit`](super::Revocations::admit) makes one.
-#[derive(Clone, Debug)]
-pub struct Live {
-    facts: Arc<Facts>,
-    assurance: Assurance,
-}
-
-impl Live {
-    pub(super) fn new(facts: Arc<Facts>, assurance: Assurance) -> Self {
-        Self { facts, assurance }
-    }
-
-    /// Who it is.
-    pub fn identity(&self) -> &Identity {
-        &self.facts.identity
-    }
-
-    /// What the credential is known by.
-    pub fn facts(&self) -> &Facts {
-        &self.facts
-    }
-
-    /// What a door makes of this verdict the same way every time, so that it is made once: it lives as long as the verdict is
-    /// remembered. There is room for one thing; `None` if another door put something else there.
-    pub fn prepared<T: Any + Send + Sync>(&self, make: impl FnOnce(&Facts) -> T) -> Option<&T> {
-        self.facts.prepared.answer(|| make(&self.facts))
-    }
-
-    /// On what grounds it was let through (invariant I3).
-    pub fn assurance(&self) -> &Assurance {
-        &self.assurance
-    }
-
-    /// The same, of a member of these workspaces too: those that the database knows beside the claims.
-    #[must_use]
-    pub fn with_workspaces(self, more: Vec<String>) -> Self {
-        let mut facts = Arc::unwrap_or_clone(self.facts);
-        let mine = &mut facts.identity.workspaces;
-        for workspace in more {
-            if !mine.contains(&workspace) {
-                mine.push(workspace);
-            }
-        }
-        Self {
-            facts: Arc::new(facts),
-            assurance: self.assurance,
-        }
-    }
 }
 
 #[cfg(test)]

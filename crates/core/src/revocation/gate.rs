@@ -9,9 +9,10 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::assurance::{Assurance, GateStatus};
-use super::facts::{Issued, Live};
+use super::facts::Issued;
 use super::follower::Follower;
 use super::key::{Party, RevocationKey};
+use super::live::{Known, Live};
 use super::log::RevocationLog;
 use super::membership::{Adopted, Membership};
 use super::publisher::{Order, Publisher};
@@ -222,9 +223,10 @@ impl Revocations {
     /// # Errors
     /// It is revoked, or nobody knows whether it is.
     pub async fn admit(&self, verified: Verified, now: Timestamp) -> Result<Live, Refusal> {
-        let facts = verified.into_facts();
+        let known = verified.into_known();
+        let facts = known.facts();
         match self.check(&facts.names, &facts.parties, facts.issued, now).await {
-            Ok(assurance) => Ok(Live::new(facts, assurance)),
+            Ok(assurance) => Ok(Live::new(Known::Whole(facts), assurance)),
             Err(refusal) => {
                 self.keep_refusal(&refusal, &facts, now);
                 Err(refusal)

@@ -19,6 +19,11 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
 /// A longer `jti` is keyed by its hash, so that no key grows without a bound.
 const LONGEST_PLAIN_JTI: usize = 200;
 
+/// What the hash of a signing input begins with.
+const SIGNED: &str = "@jws-";
+/// What the hash of a token's bytes begins with.
+const OPAQUE: &str = "@opaque-";
+
 /// The canonical identity of a token.
 ///
 /// In the order of preference: its `jti`, percent-escaped; `@jws-…`, the hash of its signing input (header and
@@ -38,12 +43,27 @@ impl TokenKey {
 
     /// The key of a signed token without `jti`: SHA-256 of its signing input.
     pub fn from_signing_input(digest: &[u8; 32]) -> Self {
-        Self(format!("@jws-{}", hex(digest)))
+        Self(format!("{SIGNED}{}", hex(digest)))
     }
 
     /// The key of a token by its very bytes: of an opaque token, or of one of which nothing else is proven.
     pub fn from_bytes_of(token: &PresentedToken) -> Self {
-        Self(format!("@opaque-{}", hex(&token.digest())))
+        Self::from_token_bytes(&token.digest())
+    }
+
+    /// The same, by the SHA-256 of these bytes.
+    pub(super) fn from_token_bytes(digest: &[u8; 32]) -> Self {
+        Self(format!("{OPAQUE}{}", hex(digest)))
+    }
+
+    /// The hash that it is, if it is one [of a signing input](Self::from_signing_input).
+    pub(super) fn signing_input(&self) -> Option<[u8; 32]> {
+        unhex(self.0.strip_prefix(SIGNED)?)
+    }
+
+    /// The hash that it is, if it is one [of a token's bytes](Self::from_bytes_of).
+    pub(super) fn token_bytes(&self) -> Option<[u8; 32]> {
+        unhex(self.0.strip_prefix(OPAQUE)?)
     }
 
     /// The key that a store or an operator gives back.
@@ -74,14 +94,6 @@ pub enum Party {
     Issuer(String),
 }
 
-impl Party {
-    /// About how many bytes of memory it takes.
-    pub(super) fn bytes(&self) -> usize {
-        let (Self::User(id) | Self::Client(id) | Self::Issuer(id)) = self;
-        size_of::<Self>() + id.len()
-    }
-}
-
 /// What a revocation is of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RevocationKey {
@@ -94,14 +106,6 @@ pub enum RevocationKey {
 }
 
 impl RevocationKey {
-    /// About how many bytes of memory it takes.
-    pub(super) fn bytes(&self) -> usize {
-        let (Self::Token(TokenKey(text))
-        | Self::Session(text)
-        | Self::Before(Party::User(text) | Party::Client(text) | Party::Issuer(text))) = self;
-        size_of::<Self>() + text.len()
-    }
-
     /// The session with this public handle.
     pub fn session(handle: &SessionHandle) -> Self {
         Self::Session(handle.as_str().to_owned())
@@ -163,6 +167,22 @@ impl fmt::Display for RevocationKey {
     }
 }
 
+/// What [`hex`] makes of 32 bytes, and nothing else, turned back.
+fn unhex(digits: &str) -> Option<[u8; 32]> {
+    let digit = |digit: &u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    let (pairs, []) = digits.as_bytes().as_chunks::<2>() else {
+        return None;
+    };
+    let bytes = pairs
+        .iter()
+        .map(|[high, low]| Some(digit(high)? << 4 | digit(low)?));
+    bytes.collect::<Option<Vec<_>>>()?.try_into().ok()
+}
+
 fn escaped(text: &str) -> String {
     utf8_percent_encode(text, ESCAPED).to_string()
 }
@@ -181,6 +201,36 @@ mod tests {
         );
         assert_eq!(TokenKey::from_jti("urn:uuid:1-2").as_str(), "urn:uuid:1-2");
         assert_ne!(TokenKey::from_jti("%41"), TokenKey::from_jti("A"));
+    }
+
+    #[test]
+    fn a_hash_is_known_by_its_form_and_comes_back() {
+        let digest = std::array::from_fn(|at| u8::try_from(at * 8).unwrap());
+        let (signed, opaque) = (
+            TokenKey::from_signing_input(&digest),
+            TokenKey::from_token_bytes(&digest),
+        );
+        assert_eq!(
+            (signed.signing_input(), signed.token_bytes()),
+            (Some(digest), None)
+        );
+        assert_eq!(
+            (opaque.signing_input(), opaque.token_bytes()),
+            (None, Some(digest))
+        );
+        let shout = TokenKey::from_stored(opaque.as_str().to_uppercase().replace("@OPAQUE", "@opaque"));
+        for other in [
+            shout,
+            TokenKey::from_jti(signed.as_str()),
+            TokenKey::from_stored("@jws-00"),
+            TokenKey::from_stored(format!("{opaque}00")),
+        ] {
+            assert_eq!(
+                (other.signing_input(), other.token_bytes()),
+                (None, None),
+                "{other}"
+            );
+        }
     }
 
     #[test]

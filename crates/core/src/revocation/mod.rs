@@ -13,9 +13,11 @@ mod follower;
 mod gate;
 mod issued;
 mod key;
+mod live;
 mod log;
 mod member;
 mod membership;
+mod packed;
 mod prepared;
 mod publisher;
 mod reading;
@@ -27,16 +29,19 @@ mod term;
 
 pub use assurance::{Assurance, GateStatus};
 pub use awaiting::{Awaiting, at_most};
-pub use facts::{Facts, Issued, Live};
+pub use facts::{Facts, Issued};
 pub use gate::{GateParts, Refusal, RevocationPolicy, Revocations, RevokeFault};
 pub use issued::{IssuedToken, IssuedTokens, TokenUse};
 pub use key::{Party, RevocationKey, TokenKey};
+pub(crate) use live::Known;
+pub use live::Live;
 pub use log::{
     Delivered, Filling, Follow, Holder, Instance, LogFault, News, Published, Renewal, RevocationLog,
     StoreView,
 };
 pub use member::{Member, Position, Taken, Tick};
-pub(crate) use prepared::Prepared;
+pub use packed::Who;
+pub(crate) use packed::{Commons, Packed, parts, taken};
 pub use record::{JournalEntry, Journalled, Reason, Revocation, Spare};
 pub use replica::{Fingerprint, Replica, ReplicaStats};
 pub use store::{Findings, Found, Journal, Record, RevocationStore};

@@ -1,24 +1,21 @@
 //! What is worked out once of a verdict, and not again for every request that it answers.
 
-use std::any::Any;
-use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 
-use super::key::RevocationKey;
+use super::key::{Party, RevocationKey};
 use super::replica::{Edition, Fingerprint, Replica};
 
-/// Kept beside the facts of a credential, and made when it is first wanted. A copy of the facts begins without: it may be
-/// changed.
-#[derive(Default)]
-pub(crate) struct Prepared {
+/// Kept beside what is known of a credential, and made when it is first wanted.
+#[derive(Debug, Default)]
+pub(super) struct Prepared {
     marks: OnceLock<Marks>,
-    answer: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 /// How the replica knows a credential.
+#[derive(Debug)]
 pub(super) struct Marks {
     /// Its names, then those whose cut-offs may cover it.
     pub(super) asked: Box<[Fingerprint]>,
@@ -48,38 +45,24 @@ impl Marks {
 
 impl Prepared {
     /// The marks by which the one replica of this process knows a credential.
-    pub(super) fn marks<'k>(
+    pub(super) fn marks(
         &self,
         replica: &Replica,
-        names: &[RevocationKey],
-        parties: impl Iterator<Item = RevocationKey> + 'k,
+        known_by: impl FnOnce() -> (Vec<RevocationKey>, Vec<Party>),
     ) -> &Marks {
-        self.marks.get_or_init(|| Marks {
-            asked: names
-                .iter()
-                .map(|name| replica.fingerprint(name))
-                .chain(parties.map(|party| replica.fingerprint(&party)))
-                .collect(),
-            names: names.len(),
-            clear_since: AtomicU64::new(0),
+        self.marks.get_or_init(|| {
+            let (names, parties) = known_by();
+            let parties = parties.into_iter().map(RevocationKey::Before);
+            Marks {
+                names: names.len(),
+                asked: names
+                    .into_iter()
+                    .chain(parties)
+                    .map(|name| replica.fingerprint(&name))
+                    .collect(),
+                clear_since: AtomicU64::new(0),
+            }
         })
-    }
-
-    /// What a door made ready of the verdict; `None` if another door made something else.
-    pub(super) fn answer<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Option<&T> {
-        self.answer.get_or_init(|| Box::new(make())).downcast_ref()
-    }
-}
-
-impl Clone for Prepared {
-    fn clone(&self) -> Self {
-        Self::default()
-    }
-}
-
-impl fmt::Debug for Prepared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Prepared").finish_non_exhaustive()
     }
 }
 

@@ -10,7 +10,7 @@ use super::store::{IndexedSession, Lookup, Replaced, SessionStore, StoredSession
 use crate::clock;
 use crate::credential::{SessionHandle, SessionId, SessionKey};
 use crate::identity::Identity;
-use crate::revocation::{Facts, Issued, Party, Prepared, RevocationKey};
+use crate::revocation::{Facts, Issued, Known, Party, RevocationKey};
 use crate::seal::{Sealed, SealingKeys};
 use crate::unavailable::Unavailable;
 use crate::verify::Verified;
@@ -76,7 +76,7 @@ impl Opened {
         let record = &self.record;
         let mut identity = record.identity.clone();
         identity.session_id = Some(record.handle.as_str().to_owned());
-        Verified::new(Arc::new(Facts {
+        Verified::new(Known::Whole(Arc::new(Facts {
             parties: vec![Party::User(identity.user_id.clone())],
             identity,
             names: vec![RevocationKey::session(&record.handle)],
@@ -85,8 +85,7 @@ impl Opened {
             expires_at: Some(clock::after(record.created_at, policy.max)),
             session: Some(record.handle.clone()),
             key_id: None,
-            prepared: Prepared::default(),
-        }))
+        })))
     }
 
     /// Its place in the user's index.

@@ -10,12 +10,13 @@ use tokio::time::{Instant, timeout};
 use super::ahead::{Ahead, DueRenewals, Renewed};
 use super::examined::Examined;
 use super::jwt::{JwtCheck, Precheck, Proof};
+use super::key::{Presented, Token};
 use super::reading::Reading;
 use super::remembered::{ByBytes, Remembered};
 use super::testimony::{Rejection, Shown, Verdict, Verified, Verifier};
 use crate::credential::PresentedToken;
 use crate::identity::{ClaimPaths, VerificationSource};
-use crate::revocation::Facts;
+use crate::revocation::{Commons, Facts, Known, Packed};
 use crate::token::TokenShape;
 use crate::unavailable::Unavailable;
 
@@ -54,8 +55,8 @@ pub struct VerifyChain {
     jwt: Option<Arc<JwtCheck>>,
     paths: ClaimPaths,
     limits: ChainLimits,
-    /// Keyed by the whole token, compared in full: no collision can lend one token another's verdict (I9).
-    cache: Cache<String, Remembered, ByBytes>,
+    cache: Cache<Token, Remembered, ByBytes>,
+    commons: Commons,
     ahead: Ahead,
 }
 
@@ -85,6 +86,7 @@ impl VerifyChain {
             paths,
             limits,
             cache: Cache::with_weighter(items, limits.bytes, ByBytes),
+            commons: Commons::default(),
             ahead: Ahead::default(),
         }
     }
@@ -127,15 +129,24 @@ impl VerifyChain {
         now: Timestamp,
     ) -> Result<Verified, VerifyFault> {
         let token = examined.token().expose();
-        self.cache.remove_if(token, |known| !known.is_current(now));
-        let asked = async {
-            let answer = match self.answered_meanwhile(token, now).await {
-                Some(answer) => answer,
-                None => self.ask(examined, now).await,
-            };
-            Ok::<_, std::convert::Infallible>(answer)
+        self.cache
+            .remove_if(&Presented(token), |known| !known.is_current(now));
+        let plain = Token::Plain(token.into());
+        let guard = match self.cache.get_value_or_guard_async(&plain).await {
+            Ok(remembered) => return verified(remembered.outcome),
+            Err(guard) => guard,
         };
-        let Ok(answer) = self.cache.get_or_insert_async(token, asked).await;
+        let answer = match self.answered_meanwhile(token, now).await {
+            Some(answer) => answer,
+            None => self.ask(examined, now).await,
+        };
+        if guard.insert(answer.clone()).is_ok()
+            && let Ok(packed) = &answer.outcome
+        {
+            // From now on the verdict's own copy of the token is the key.
+            let key = Token::Packed(Arc::clone(packed));
+            let _ = self.cache.replace(key, answer.clone(), true);
+        }
         verified(answer.outcome)
     }
 
@@ -147,7 +158,7 @@ impl VerifyChain {
 
     /// The verdict on this token that waits to be renewed, if it still does.
     pub fn awaiting_renewal(&self, token: &PresentedToken, now: Timestamp) -> Option<Verified> {
-        let remembered = self.cache.peek(token.expose())?;
+        let remembered = self.cache.peek(&Presented(token.expose()))?;
         verified(remembered.outcome.clone())
             .ok()
             .filter(|_| remembered.is_claimed(now))
@@ -164,15 +175,17 @@ impl VerifyChain {
             return Renewed::Needless;
         }
         let answer = self.ask(&Examined::of(token), now).await;
-        let renewed = match &answer.outcome {
+        let (key, renewed) = match &answer.outcome {
             // Only the fallback for outages said yes: for the remote layers' verdict that is none.
-            Ok(facts) if is_local(facts) => Renewed::Unavailable,
-            Ok(_) => Renewed::Verified,
-            Err(VerifyFault::Rejected(_)) => Renewed::Rejected,
-            Err(VerifyFault::Unavailable(_)) => Renewed::Unavailable,
+            Ok(packed) if packed.source() == VerificationSource::LocalJwt => (None, Renewed::Unavailable),
+            Ok(packed) => (Some(Token::Packed(Arc::clone(packed))), Renewed::Verified),
+            Err(fault) => match fault.as_ref() {
+                VerifyFault::Rejected(_) => (Some(Token::Plain(token.expose().into())), Renewed::Rejected),
+                VerifyFault::Unavailable(_) => (None, Renewed::Unavailable),
+            },
         };
-        if renewed != Renewed::Unavailable {
-            self.cache.insert(token.expose().to_owned(), answer.clone());
+        if let Some(key) = key {
+            self.cache.insert(key, answer.clone());
         }
         under_way.end(answer);
         renewed
@@ -181,7 +194,7 @@ impl VerifyChain {
     /// What is remembered of a token, if it still counts.
     fn current(&self, token: &str, now: Timestamp) -> Option<Remembered> {
         self.cache
-            .get(token)
+            .get(&Presented(token))
             .filter(|remembered| remembered.is_current(now))
     }
 
@@ -192,11 +205,10 @@ impl VerifyChain {
         let Ok(token) = PresentedToken::parse(token) else {
             return;
         };
-        let claimed = self
-            .cache
-            .entry(token.expose(), Some(Duration::ZERO), |_, remembered| {
-                EntryAction::Retain(remembered.claim(now))
-            });
+        let key = Token::Plain(token.expose().into());
+        let claimed = self.cache.entry(&key, Some(Duration::ZERO), |_, remembered| {
+            EntryAction::Retain(remembered.claim(now))
+        });
         if matches!(claimed, EntryResult::Retained(true)) {
             place.send(token);
         }
@@ -208,14 +220,17 @@ impl VerifyChain {
             return Some(answer);
         }
         self.cache
-            .peek(token)
+            .peek(&Presented(token))
             .filter(|remembered| remembered.is_current(now))
     }
 
     async fn ask(&self, examined: &Examined<'_>, now: Timestamp) -> Remembered {
         let (began, keep) = (Instant::now(), self.limits.keep);
         match self.ask_layers(examined, now).await {
-            Ok(facts) => Remembered::accepted(facts, now, keep, began.elapsed()),
+            Ok(facts) => {
+                let packed = Packed::new(examined.token().expose(), &facts, &self.commons);
+                Remembered::accepted(packed, now, keep, began.elapsed())
+            }
             Err(fault) => Remembered::refused(fault, now, keep),
         }
     }
@@ -302,12 +317,11 @@ impl VerifyChain {
     }
 }
 
-fn verified(outcome: Result<Arc<Facts>, VerifyFault>) -> Result<Verified, VerifyFault> {
-    outcome.map(Verified::new)
-}
-
-fn is_local(facts: &Facts) -> bool {
-    facts.identity.verification_source == VerificationSource::LocalJwt
+fn verified(outcome: Result<Arc<Packed>, Arc<VerifyFault>>) -> Result<Verified, VerifyFault> {
+    match outcome {
+        Ok(packed) => Ok(Verified::new(Known::Packed(packed))),
+        Err(fault) => Err(Arc::unwrap_or_clone(fault)),
+    }
 }
 
 #[cfg(test)]

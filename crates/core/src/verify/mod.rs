@@ -4,6 +4,7 @@ mod ahead;
 mod chain;
 mod examined;
 mod jwt;
+mod key;
 mod published;
 mod reading;
 mod remembered;

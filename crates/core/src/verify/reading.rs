@@ -10,7 +10,7 @@ use super::examined::Examined;
 use super::testimony::{Rejection, Testimony, Verdict};
 use crate::clock;
 use crate::identity::{ClaimPaths, Identity, NoSubject, VerificationSource};
-use crate::revocation::{Facts, Issued, Party, Prepared, RevocationKey, TokenKey};
+use crate::revocation::{Facts, Issued, Party, RevocationKey, TokenKey};
 use crate::token::{CompactJws, TokenShape};
 use crate::unavailable::Unavailable;
 
@@ -121,7 +121,6 @@ fn signed_facts(
         expires_at,
         session: None,
         key_id: own.key_id.map(str::to_owned),
-        prepared: Prepared::default(),
     }
 }
 
@@ -143,7 +142,6 @@ fn opaque_facts(identity: Identity, said: &Testimony, bytes: RevocationKey) -> F
         expires_at: said.expires_at,
         session: None,
         key_id: None,
-        prepared: Prepared::default(),
     }
 }
 

@@ -7,22 +7,23 @@ use jiff::{SignedDuration, Timestamp};
 use quick_cache::Weighter;
 
 use super::chain::VerifyFault;
+use super::key::Token;
 use crate::clock;
 use crate::identity::VerificationSource;
-use crate::revocation::Facts;
+use crate::revocation::Packed;
 
 /// A token that was refused is refused again for this long without asking.
 const KEEP_REFUSAL: Duration = Duration::from_secs(1);
 /// A signature checked here is checked again after this long, so that a removed key dies within a minute.
 const KEEP_LOCAL: Duration = Duration::from_secs(15);
 
-/// What the cache itself keeps for each entry, and what the allocator rounds up.
+/// What the cache itself keeps for each entry: 64 bytes, in tables that double when they are full, and a place in an index.
 const PER_ENTRY: usize = 128;
 
 /// One verdict.
 #[derive(Clone)]
 pub(super) struct Remembered {
-    pub(super) outcome: Result<Arc<Facts>, VerifyFault>,
+    pub(super) outcome: Result<Arc<Packed>, Arc<VerifyFault>>,
     /// It counts until then.
     until: Timestamp,
     renewal: Renewal,
@@ -41,18 +42,19 @@ enum Renewal {
 
 impl Remembered {
     /// A yes, to be remembered for `keep` at most; the layers took so long to say it.
-    pub(super) fn accepted(facts: Facts, now: Timestamp, keep: Duration, took: Duration) -> Self {
-        let local = facts.identity.verification_source == VerificationSource::LocalJwt;
+    pub(super) fn accepted(packed: Packed, now: Timestamp, keep: Duration, took: Duration) -> Self {
+        let local = packed.source() == VerificationSource::LocalJwt;
         let keep = if local { keep.min(KEEP_LOCAL) } else { keep };
         let limit = clock::after(now, keep);
-        let until = limit.min(facts.expires_at.unwrap_or(Timestamp::MAX));
+        let (_, expires_at) = packed.times();
+        let until = limit.min(expires_at.unwrap_or(Timestamp::MAX));
         let renewal = if local || until < limit {
             Renewal::Never
         } else {
             Renewal::Before(ahead(keep, took))
         };
         Self {
-            outcome: Ok(Arc::new(facts)),
+            outcome: Ok(Arc::new(packed)),
             until,
             renewal,
         }
@@ -67,7 +69,7 @@ impl Remembered {
             VerifyFault::Unavailable(_) => now,
         };
         Self {
-            outcome: Err(fault),
+            outcome: Err(Arc::new(fault)),
             until,
             renewal: Renewal::Never,
         }
@@ -113,10 +115,13 @@ fn ahead(keep: Duration, took: Duration) -> u32 {
 #[derive(Clone)]
 pub(super) struct ByBytes;
 
-impl Weighter<String, Remembered> for ByBytes {
-    fn weight(&self, token: &String, remembered: &Remembered) -> u64 {
-        let facts = remembered.outcome.as_ref().map_or(0, |facts| facts.bytes());
-        (token.len() + size_of::<String>() + size_of::<Remembered>() + facts + PER_ENTRY) as u64
+impl Weighter<Token, Remembered> for ByBytes {
+    fn weight(&self, token: &Token, remembered: &Remembered) -> u64 {
+        let known = match &remembered.outcome {
+            Ok(packed) => packed.bytes(),
+            Err(_) => size_of::<VerifyFault>(),
+        };
+        (token.bytes() + known + PER_ENTRY) as u64
     }
 }
 

@@ -10,7 +10,7 @@ use super::examined::Examined;
 use super::jwt::Proof;
 use crate::credential::PresentedToken;
 use crate::identity::VerificationSource;
-use crate::revocation::Facts;
+use crate::revocation::{Facts, Known};
 use crate::unavailable::Unavailable;
 
 /// Why a token is refused.
@@ -88,15 +88,19 @@ pub trait Verifier: Send + Sync {
 /// [`Live`](crate::revocation::Live) of it. The chain and the sessions alone make one.
 #[derive(Clone, Debug)]
 pub struct Verified {
-    facts: Arc<Facts>,
+    known: Known,
 }
 
 impl Verified {
-    pub(crate) fn new(facts: Arc<Facts>) -> Self {
-        Self { facts }
+    pub(crate) fn new(known: Known) -> Self {
+        Self { known }
+    }
+
+    pub(crate) fn into_known(self) -> Known {
+        self.known
     }
 
     pub(crate) fn into_facts(self) -> Arc<Facts> {
-        self.facts
+        self.known.facts()
     }
 }

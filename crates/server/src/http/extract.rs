@@ -78,7 +78,7 @@ impl FromRequestParts<Gateway> for CurrentUser {
             same_origin(&parts.method, &parts.headers, host.as_deref(), gateway)?;
         }
         let live = gateway.engine.authenticate(&credential).await?;
-        observed::verified(live.identity().verification_source.as_str());
+        observed::verified(live.source().as_str());
         Ok(Self { live, credentials })
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::thread;
 
 use super::*;
-use crate::revocation::{JournalEntry, Party, Reason, Revocation, Spare, TokenKey};
+use crate::revocation::{JournalEntry, Reason, Revocation, Spare, TokenKey};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -33,15 +33,14 @@ fn marks(prepared: &Prepared, replica: &Replica, name: &str) -> [RevocationKey; 
         Party::User(name.to_owned()),
         Party::Client(name.to_owned()),
         Party::Issuer(name.to_owned()),
-    ]
-    .map(RevocationKey::Before);
-    prepared.marks(replica, &names, parties.iter().cloned());
-    let ([one, two], [three, four, five]) = (names, parties);
+    ];
+    prepared.marks(replica, || (names.to_vec(), parties.to_vec()));
+    let ([one, two], [three, four, five]) = (names, parties.map(RevocationKey::Before));
     [one, two, three, four, five]
 }
 
 fn made<'p>(prepared: &'p Prepared, replica: &Replica) -> &'p Marks {
-    prepared.marks(replica, &[], std::iter::empty())
+    prepared.marks(replica, || (Vec::new(), Vec::new()))
 }
 
 #[test]

@@ -13,15 +13,15 @@ use std::time::{Instant, SystemTime};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
-use maxlab_auth_core::guard::{Permit, Requirements};
+use maxlab_auth_core::guard::{Permit, Requirements, Rights};
 use maxlab_auth_core::identity::VerificationSource;
 use maxlab_auth_core::policy::{Access, Asked};
-use maxlab_auth_core::revocation::{Facts, Live};
+use maxlab_auth_core::revocation::Live;
 use metrics::{Counter, Histogram, counter, histogram};
 
 use self::question::Question;
 use super::door::X_AUTH_IDENTITY;
-use super::headers::{self, identity_headers};
+use super::headers;
 use super::requirements;
 use crate::http::assurance;
 use crate::http::gateway::Gateway;
@@ -87,8 +87,8 @@ impl Passing {
     }
 }
 
-/// The identity headers of a verdict, as they are sent.
-struct Rendered(Vec<u8>);
+/// The identity headers that many verdicts have in common, as they are sent.
+struct Rendered(Box<[u8]>);
 
 impl AtOnce {
     /// A door before the router of this gateway.
@@ -170,12 +170,18 @@ impl AtOnce {
 
     fn write(&self, answer: &Answer<'_>, now: Timestamp, out: &mut Vec<u8>) -> Option<()> {
         let Answer { live, signed, id } = answer;
-        let identity = match live {
-            Some(live) => &live.prepared(rendered)?.0,
-            None => &self.nobody,
+        let known = match live {
+            Some(live) => Some((live.who(), live.prepared(rendered)?)),
+            None => None,
         };
         out.extend_from_slice(&self.begin);
-        out.extend_from_slice(identity);
+        match known {
+            Some((who, Rendered(others))) => {
+                headers::write_own(who, out);
+                out.extend_from_slice(others);
+            }
+            None => out.extend_from_slice(&self.nobody),
+        }
         if let Some(signed) = signed {
             write_field(&X_AUTH_IDENTITY, signed, out);
         }
@@ -266,7 +272,7 @@ impl Counted {
     }
 
     fn count(&self, live: Option<&Live>, began: Instant) {
-        let decided = live.map(|live| live.identity().verification_source);
+        let decided = live.map(Live::source);
         let verified = self.verified.iter().find(|(source, _)| Some(*source) == decided);
         if let Some((_, counter)) = verified {
             counter.increment(1);
@@ -276,11 +282,8 @@ impl Counted {
     }
 }
 
-fn rendered(facts: &Facts) -> Rendered {
-    let mut bytes = Vec::new();
-    write_fields(&identity_headers(&facts.identity), &mut bytes);
-    bytes.shrink_to_fit();
-    Rendered(bytes)
+fn rendered(source: VerificationSource, rights: Rights<'_>) -> Rendered {
+    Rendered(headers::others(source, rights))
 }
 
 fn write_fields(headers: &HeaderMap, out: &mut Vec<u8>) {

@@ -1,7 +1,9 @@
 //! The identity headers: always all of them, empty where there is no value, so that a client's own copies never survive.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use maxlab_auth_core::identity::Identity;
+use maxlab_auth_core::guard::Rights;
+use maxlab_auth_core::identity::VerificationSource;
+use maxlab_auth_core::revocation::{Live, Who};
 
 /// Their names.
 pub const NAMES: [HeaderName; 6] = [
@@ -13,24 +15,54 @@ pub const NAMES: [HeaderName; 6] = [
     HeaderName::from_static("x-auth-source"),
 ];
 
+/// The first so many name one alone; the others are the same for many.
+const OWN: usize = 3;
+
 /// The headers that say who it is.
-pub fn identity_headers(identity: &Identity) -> HeaderMap {
-    let text = |value: &Option<String>| value.as_deref().map(scalar).unwrap_or_default();
-    let all = [
-        scalar(&identity.user_id),
-        text(&identity.name),
-        text(&identity.email),
-        list(&identity.groups),
-        list(&identity.roles),
-        identity.verification_source.as_str().to_owned(),
-    ];
+pub fn identity_headers(live: &Live) -> HeaderMap {
+    let own = values(live.who()).map(|value| scalar(value.unwrap_or_default()));
+    let all = own.into_iter().chain(shared(live.source(), live.rights()));
     let mut headers = HeaderMap::new();
     for (name, value) in NAMES.into_iter().zip(all) {
         // What was encoded here is a header value; one that is not would be empty, never absent.
-        let value = HeaderValue::from_bytes(value.as_bytes()).unwrap_or(HeaderValue::from_static(""));
+        let value = HeaderValue::from_bytes(&value).unwrap_or(HeaderValue::from_static(""));
         headers.insert(name, value);
     }
     headers
+}
+
+/// Writes those of them that are about this one alone, as they are sent.
+pub(super) fn write_own(who: Who<'_>, out: &mut Vec<u8>) {
+    for (name, value) in NAMES.iter().zip(values(who)) {
+        begin(name, out);
+        encode(value.unwrap_or_default(), false, out);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// The others, as they are sent.
+pub(super) fn others(source: VerificationSource, rights: Rights<'_>) -> Box<[u8]> {
+    let mut out = Vec::new();
+    for (name, value) in NAMES.iter().skip(OWN).zip(shared(source, rights)) {
+        begin(name, &mut out);
+        out.extend_from_slice(&value);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.into()
+}
+
+fn begin(name: &HeaderName, out: &mut Vec<u8>) {
+    out.extend_from_slice(name.as_str().as_bytes());
+    out.extend_from_slice(b": ");
+}
+
+fn values(who: Who<'_>) -> [Option<&str>; OWN] {
+    [Some(who.user_id), who.name, who.email]
+}
+
+fn shared(source: VerificationSource, rights: Rights<'_>) -> [Vec<u8>; NAMES.len() - OWN] {
+    let source = source.as_str().into();
+    [list(rights.groups), list(rights.roles), source]
 }
 
 /// The same headers, of nobody: all of them, and empty.
@@ -42,58 +74,76 @@ pub(super) fn nobody() -> HeaderMap {
 }
 
 /// A list, joined with commas; inside an element commas are encoded, so that one role never reads as two.
-fn list(elements: &[String]) -> String {
-    elements
-        .iter()
-        .map(|element| encoded(element, true))
-        .collect::<Vec<_>>()
-        .join(",")
+fn list(elements: &[String]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (place, element) in elements.iter().enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        encode(element, true, &mut out);
+    }
+    out
 }
 
 /// One value. Two values never have one encoding.
-fn scalar(value: &str) -> String {
-    encoded(value, false)
+fn scalar(value: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.len());
+    encode(value, false, &mut out);
+    out
 }
 
 /// Percent-encodes `%`, control characters, spaces at either end (which HTTP takes away), and commas in a list.
-fn encoded(text: &str, in_list: bool) -> String {
-    let last = text.len();
-    let mut out = String::with_capacity(text.len());
+fn encode(text: &str, in_list: bool, out: &mut Vec<u8>) {
+    let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'%' && !(in_list && byte == b',');
+    if text.bytes().all(plain) && !text.starts_with(' ') && !text.ends_with(' ') {
+        return out.extend_from_slice(text.as_bytes());
+    }
     for (at, c) in text.char_indices() {
-        let at_the_edge = c.is_whitespace()
-            && (text.get(..at).is_some_and(|head| head.trim().is_empty())
-                || text
-                    .get(at + c.len_utf8()..last)
-                    .is_some_and(|tail| tail.trim().is_empty()));
+        let (head, tail) = (text.get(..at), text.get(at + c.len_utf8()..));
+        let blank = |part: Option<&str>| part.is_some_and(|part| part.trim().is_empty());
+        let at_the_edge = c.is_whitespace() && (blank(head) || blank(tail));
+        let mut bytes = [0; 4];
+        let bytes = c.encode_utf8(&mut bytes).as_bytes();
         if c.is_control() || c == '%' || (in_list && c == ',') || at_the_edge {
-            let mut bytes = [0; 4];
-            for byte in c.encode_utf8(&mut bytes).bytes() {
-                out.push_str(&format!("%{byte:02X}"));
+            for byte in bytes {
+                out.extend_from_slice(format!("%{byte:02X}").as_bytes());
             }
         } else {
-            out.push(c);
+            out.extend_from_slice(bytes);
         }
     }
-    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn text(bytes: Vec<u8>) -> String {
+        String::from_utf8(bytes).unwrap()
+    }
+
     #[test]
     fn one_element_never_reads_as_two_and_no_value_as_another() {
-        assert_eq!(list(&["a,b".into(), "c".into()]), "a%2Cb,c");
-        assert_eq!(list(&["a%2Cb".into()]), "a%252Cb");
+        let list = |elements: &[&str]| {
+            text(list(
+                &elements.iter().map(|each| (*each).into()).collect::<Vec<_>>(),
+            ))
+        };
+        assert_eq!(list(&["a,b", "c"]), "a%2Cb,c");
+        assert_eq!(list(&["a%2Cb"]), "a%252Cb");
+        assert_eq!(list(&["", "a"]), ",a");
+        let scalar = |value| text(scalar(value));
         assert_eq!(scalar("bob "), "bob%20");
         assert_eq!(scalar(" bob"), "%20bob");
         assert_eq!(scalar("b o b"), "b o b");
         assert_eq!(scalar("a,b"), "a,b");
+        assert_eq!(scalar("100%"), "100%25");
         assert_eq!(scalar("김"), "김");
     }
 
     #[test]
     fn a_control_character_never_leaves() {
+        let scalar = |value| text(scalar(value));
         assert_eq!(scalar("x\r\nRemote-User: admin"), "x%0D%0ARemote-User: admin");
         assert_eq!(scalar("\u{0}\u{7f}\u{85}"), "%00%7F%C2%85");
         assert!(HeaderValue::from_bytes(scalar("\u{0}\r\n\t 김\u{9f}").as_bytes()).is_ok());

@@ -60,7 +60,7 @@ pub async fn verify(
     match live {
         Ok(live) => {
             let live = live.as_ref();
-            let mut said = live.map_or_else(headers::nobody, |live| identity_headers(live.identity()));
+            let mut said = live.map_or_else(headers::nobody, identity_headers);
             if let Some(live) = live {
                 assurance::show(&gateway, live, &mut said);
             }
@@ -126,7 +126,7 @@ async fn admitted(
         same_origin(&original.method, headers, original.host.as_deref(), gateway)?;
     }
     let live = gateway.engine.authenticate(&credential).await?;
-    observed::verified(live.identity().verification_source.as_str());
+    observed::verified(live.source().as_str());
     let mut live = if requirements.iter().any(|each| each.ask_for_workspaces()) {
         gateway.engine.with_workspaces(live).await?
     } else {
