@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::fingerprint::Fingerprint;
 use super::moment::Second;
+use super::shards::Shards;
 use super::sweep::{Sweepable, Swept};
 
 /// 4,096 shards: with a million entries some 250 in each, so that a table that grows moves no more than that.
@@ -69,27 +70,27 @@ struct Table<N> {
 
 /// Moments under fingerprints, in shards with a lock each.
 #[derive(Debug)]
-pub(super) struct Ledger<N>(Box<[RwLock<Table<N>>]>);
+pub(super) struct Ledger<N>(Shards<RwLock<Table<N>>>);
 
 impl<N: Copy> Ledger<N> {
     pub(super) fn new() -> Self {
-        let shard = |_| {
+        let shard = || {
             RwLock::new(Table {
                 entries: HashMap::default(),
                 soonest: Second::NEVER,
             })
         };
-        Self((0..1 << SHARD_BITS).map(shard).collect())
+        Self(Shards::new(SHARD_BITS, shard))
     }
 
     pub(super) fn find(&self, name: Fingerprint, now: Second) -> Option<Dated<N>> {
-        let table = self.read(name.shard(SHARD_BITS));
+        let table = read(self.0.get(name.shard(SHARD_BITS))?);
         let dated = table.entries.get(&Key(name))?;
         (!dated.expiry.is_past(now)).then_some(*dated)
     }
 
     pub(super) fn put(&self, name: Fingerprint, dated: Dated<N>) {
-        let mut table = self.write(name.shard(SHARD_BITS));
+        let mut table = write(self.0.made(name.shard(SHARD_BITS)));
         table.soonest = table.soonest.min(dated.expiry);
         table
             .entries
@@ -99,29 +100,25 @@ impl<N: Copy> Ledger<N> {
     }
 
     pub(super) fn len(&self) -> usize {
-        (0..self.0.len())
-            .map(|shard| self.read(shard).entries.len())
-            .sum()
+        self.0.iter().map(|shard| read(shard).entries.len()).sum()
     }
 
     /// Bytes held, as far as a hash table tells: its own bookkeeping is one byte for each place.
     pub(super) fn bytes(&self) -> usize {
         let place = size_of::<(Key, Dated<N>)>() + 1;
-        let places: usize = (0..self.0.len())
-            .map(|shard| self.read(shard).entries.capacity())
-            .sum();
+        let places = self.0.iter().map(|shard| read(shard).entries.capacity());
         // A table is full at seven eighths.
-        size_of_val(&*self.0) + places * 8 / 7 * place
+        self.0.bytes() + places.sum::<usize>() * 8 / 7 * place
     }
+}
 
-    // No panic in here can leave a table half changed; see `Named`.
-    fn read(&self, shard: usize) -> RwLockReadGuard<'_, Table<N>> {
-        self.0[shard].read().unwrap_or_else(PoisonError::into_inner)
-    }
+// No panic in here can leave a table half changed; see `Named`.
+fn read<N>(shard: &RwLock<Table<N>>) -> RwLockReadGuard<'_, Table<N>> {
+    shard.read().unwrap_or_else(PoisonError::into_inner)
+}
 
-    fn write(&self, shard: usize) -> RwLockWriteGuard<'_, Table<N>> {
-        self.0[shard].write().unwrap_or_else(PoisonError::into_inner)
-    }
+fn write<N>(shard: &RwLock<Table<N>>) -> RwLockWriteGuard<'_, Table<N>> {
+    shard.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<N: Copy> Sweepable for Ledger<N> {
@@ -130,10 +127,11 @@ impl<N: Copy> Sweepable for Ledger<N> {
     }
 
     fn sweep_shard(&self, shard: usize, now: Second) -> Swept {
-        if !self.read(shard).soonest.is_past(now) {
+        let due = |shard: &&RwLock<Table<N>>| read(shard).soonest.is_past(now);
+        let Some(shard) = self.0.get(shard).filter(due) else {
             return Swept::NOTHING;
-        }
-        let mut table = self.write(shard);
+        };
+        let mut table = write(shard);
         let (before, mut soonest) = (table.entries.len(), Second::NEVER);
         table.entries.retain(|_, dated| {
             let kept = !dated.expiry.is_past(now);

@@ -24,8 +24,9 @@
 //! # Memory
 //!
 //! Sixteen bytes for a token or a session, in blocks of 32, the last of which is half empty on average in each of 32,768
-//! shards: 17.2 bytes for each of ten million, more for fewer. An empty index takes 3 MB. Blocks that a sweep frees serve
-//! again; they are not returned to the allocator, so that a reader needs no lock.
+//! shards: 17.2 bytes for each of ten million, more for fewer. Shards are made when they are first written to, so that an
+//! empty index takes half a megabyte. Blocks that a sweep frees serve again; they are not returned to the allocator, so
+//! that a reader needs no lock.
 
 mod arena;
 mod blocks;
@@ -36,6 +37,7 @@ mod moment;
 mod named;
 mod record;
 mod run;
+mod shards;
 mod sweep;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use super::fingerprint::Fingerprint;
 use super::moment::Second;
 use super::record::Record;
 use super::run::Run;
+use super::shards::Shards;
 use super::sweep::{Sweepable, Swept};
 use crate::revocation::Reason;
 
@@ -19,7 +20,7 @@ const TURNS: usize = 256;
 /// Revocations by name, in shards that are read without a lock.
 #[derive(Debug)]
 pub(super) struct Named {
-    runs: Box<[Run]>,
+    runs: Shards<Run>,
     turns: Box<[Mutex<()>]>,
     arena: Arena,
 }
@@ -35,35 +36,38 @@ pub(super) struct NamedCount {
 impl Named {
     pub(super) fn new() -> Self {
         Self {
-            runs: (0..1 << SHARD_BITS).map(|_| Run::new()).collect(),
+            runs: Shards::new(SHARD_BITS, Run::new),
             turns: (0..TURNS).map(|_| Mutex::new(())).collect(),
             arena: Arena::new(),
         }
     }
 
     pub(super) fn find(&self, name: Fingerprint, now: Second) -> Option<Reason> {
-        let run = &self.runs[name.shard(SHARD_BITS)];
+        let run = self.runs.get(name.shard(SHARD_BITS))?;
         let record = run.find(&self.arena, name.name(SHARD_BITS))?;
         (!record.expiry().is_past(now)).then(|| record.reason())
     }
 
     /// Has the memory fetched in which [`find`](Self::find) will read.
     pub(super) fn fetch(&self, name: Fingerprint) {
-        self.runs[name.shard(SHARD_BITS)].fetch(&self.arena, name.name(SHARD_BITS));
+        if let Some(run) = self.runs.get(name.shard(SHARD_BITS)) {
+            run.fetch(&self.arena, name.name(SHARD_BITS));
+        }
     }
 
     pub(super) fn put(&self, name: Fingerprint, expiry: Second, reason: Reason) {
         let (shard, name) = (name.shard(SHARD_BITS), name.name(SHARD_BITS));
         let _turn = self.turn(shard);
-        self.runs[shard].put(&self.arena, name, Record::new(name, expiry, reason));
+        let run = self.runs.made(shard);
+        run.put(&self.arena, name, Record::new(name, expiry, reason));
     }
 
     pub(super) fn count(&self) -> NamedCount {
         let mut count = NamedCount {
-            bytes: size_of_val(&*self.runs) + size_of_val(&*self.turns) + self.arena.bytes(),
+            bytes: self.runs.bytes() + size_of_val(&*self.turns) + self.arena.bytes(),
             ..NamedCount::default()
         };
-        for run in &self.runs {
+        for run in self.runs.iter() {
             // The two are read at different moments.
             let sessions = run.sessions().min(run.len());
             count.sessions += sessions as usize;
@@ -86,10 +90,9 @@ impl Sweepable for Named {
     }
 
     fn sweep_shard(&self, shard: usize, now: Second) -> Swept {
-        let run = &self.runs[shard];
-        if !run.is_due(now) {
+        let Some(run) = self.runs.get(shard).filter(|run| run.is_due(now)) else {
             return Swept::NOTHING;
-        }
+        };
         let _turn = self.turn(shard);
         Swept {
             examined: run.len() as usize,
