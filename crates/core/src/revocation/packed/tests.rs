@@ -190,3 +190,10 @@ fn no_token_is_shown() {
     let packed = Packed::new("secret", &of_user(1, "member"), &Commons::default());
     assert!(!format!("{packed:?}").contains("secret"));
 }
+
+impl Packed {
+    /// Makes ready what the first hit makes ready.
+    pub(crate) fn prepare(&self, replica: &Replica) {
+        self.marks(replica);
+    }
+}

@@ -5,18 +5,20 @@ use maxlab_auth_core::guard::Rights;
 use maxlab_auth_core::identity::VerificationSource;
 use maxlab_auth_core::revocation::{Live, Who};
 
-/// Their names.
-pub const NAMES: [HeaderName; 6] = [
-    HeaderName::from_static("remote-user"),
-    HeaderName::from_static("remote-name"),
-    HeaderName::from_static("remote-email"),
-    HeaderName::from_static("remote-groups"),
-    HeaderName::from_static("remote-roles"),
-    HeaderName::from_static("x-auth-source"),
-];
+/// Those that name one alone.
+const OWN: [&str; 3] = ["remote-user", "remote-name", "remote-email"];
+/// Those that are the same for many.
+const SHARED: [&str; 3] = ["remote-groups", "remote-roles", "x-auth-source"];
 
-/// The first so many name one alone; the others are the same for many.
-const OWN: usize = 3;
+/// The names of all of them.
+pub const NAMES: [HeaderName; 6] = [
+    HeaderName::from_static(OWN[0]),
+    HeaderName::from_static(OWN[1]),
+    HeaderName::from_static(OWN[2]),
+    HeaderName::from_static(SHARED[0]),
+    HeaderName::from_static(SHARED[1]),
+    HeaderName::from_static(SHARED[2]),
+];
 
 /// The headers that say who it is.
 pub fn identity_headers(live: &Live) -> HeaderMap {
@@ -33,7 +35,7 @@ pub fn identity_headers(live: &Live) -> HeaderMap {
 
 /// Writes those of them that are about this one alone, as they are sent.
 pub(super) fn write_own(who: Who<'_>, out: &mut Vec<u8>) {
-    for (name, value) in NAMES.iter().zip(values(who)) {
+    for (name, value) in OWN.into_iter().zip(values(who)) {
         begin(name, out);
         encode(value.unwrap_or_default(), false, out);
         out.extend_from_slice(b"\r\n");
@@ -43,7 +45,7 @@ pub(super) fn write_own(who: Who<'_>, out: &mut Vec<u8>) {
 /// The others, as they are sent.
 pub(super) fn others(source: VerificationSource, rights: Rights<'_>) -> Box<[u8]> {
     let mut out = Vec::new();
-    for (name, value) in NAMES.iter().skip(OWN).zip(shared(source, rights)) {
+    for (name, value) in SHARED.into_iter().zip(shared(source, rights)) {
         begin(name, &mut out);
         out.extend_from_slice(&value);
         out.extend_from_slice(b"\r\n");
@@ -51,16 +53,16 @@ pub(super) fn others(source: VerificationSource, rights: Rights<'_>) -> Box<[u8]
     out.into()
 }
 
-fn begin(name: &HeaderName, out: &mut Vec<u8>) {
-    out.extend_from_slice(name.as_str().as_bytes());
+fn begin(name: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
 }
 
-fn values(who: Who<'_>) -> [Option<&str>; OWN] {
+fn values(who: Who<'_>) -> [Option<&str>; OWN.len()] {
     [Some(who.user_id), who.name, who.email]
 }
 
-fn shared(source: VerificationSource, rights: Rights<'_>) -> [Vec<u8>; NAMES.len() - OWN] {
+fn shared(source: VerificationSource, rights: Rights<'_>) -> [Vec<u8>; SHARED.len()] {
     let source = source.as_str().into();
     [list(rights.groups), list(rights.roles), source]
 }
