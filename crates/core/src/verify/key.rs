@@ -67,3 +67,6 @@ fn hash<H: Hasher>((front, end): (&[u8], &[u8]), state: &mut H) {
     state.write(front);
     state.write(end);
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,8 +45,9 @@ impl Writer {
         self.number(((number << 1) ^ (number >> 63)).cast_unsigned());
     }
 
+    /// All of it, in memory of just that size: what was written into grew by doubling.
     pub(super) fn finish(self) -> Box<[u8]> {
-        self.0.into_boxed_slice()
+        self.0.as_slice().into()
     }
 }
 
