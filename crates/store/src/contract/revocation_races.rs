@@ -17,7 +17,7 @@ pub(super) async fn the_latest_cut_off_of_many_stands(
         writers.spawn(async move {
             revoke(store.as_ref(), &[cut_off("u", n, 600)], now())
                 .await
-                .unwrap()
+                .unwrap();
         });
     }
     writers.join_all().await;

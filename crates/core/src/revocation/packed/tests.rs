@@ -98,8 +98,8 @@ proptest! {
     fn nothing_is_lost(token in "[a-zA-Z0-9._-]{1,2000}", facts in facts()) {
         let commons = Commons::default();
         let packed = Packed::new(&token, &facts, &commons);
-        prop_assert_eq!(packed.facts(), facts.clone());
-        prop_assert_eq!(packed.identity(), facts.identity.clone());
+        prop_assert_eq!(&packed.facts(), &facts);
+        prop_assert_eq!(&packed.identity(), &facts.identity);
         prop_assert_eq!(packed.times(), (facts.issued, facts.expires_at));
         prop_assert_eq!(packed.source(), facts.identity.verification_source);
         prop_assert_eq!(packed.token(), parts(&token));
