@@ -25,7 +25,7 @@ use connection::Connections;
 use listener::Arrival;
 
 pub use listener::{Listener, Listeners};
-pub use shortcut::Shortcut;
+pub use shortcut::{Arrived, Shortcut};
 pub use unix::{SocketFault, UnixDoor};
 
 /// How much a client may take, and how long.

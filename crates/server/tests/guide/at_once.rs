@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use maxlab_auth::http::peer::PeerAddr;
-use maxlab_auth::http::serve::serve;
+use maxlab_auth::http::serve::{Arrived, serve};
 use maxlab_auth_testkit::{Actor as _, Algorithm, RawClient, TokenForge};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -39,9 +39,12 @@ fn with_shortcut(world: &World) -> SocketAddr {
 /// Whether the door before the router answers these bytes.
 fn is_answered_at_once(world: &World, request: &str) -> bool {
     let shortcut = world.gateway.app.routes().shortcut.expect("there is one");
-    let peer = PeerAddr::Tcp("127.0.0.1:4711".parse().unwrap());
+    let from = Arrived {
+        peer: PeerAddr::Tcp("127.0.0.1:4711".parse().unwrap()),
+        at: std::time::Instant::now(),
+    };
     let mut out = Vec::new();
-    let answered = shortcut.answer(request.as_bytes(), peer, &mut out);
+    let answered = shortcut.answer(request.as_bytes(), from, &mut out);
     assert_eq!(answered.is_some(), !out.is_empty());
     answered.is_some_and(|length| length == request.len())
 }

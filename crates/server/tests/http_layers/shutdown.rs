@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::routing::get;
 use maxlab_auth::http::layers::LayerConfig;
-use maxlab_auth::http::peer::PeerAddr;
-use maxlab_auth::http::serve::{Routes, ServeLimits, Shortcut};
+use maxlab_auth::http::serve::{Arrived, Routes, ServeLimits, Shortcut};
 use maxlab_auth_testkit::RawClient;
 use tokio::sync::Semaphore;
 
@@ -126,7 +125,7 @@ struct Short;
 const SHORT: &str = "GET /short HTTP/1.1\r\nHost: a\r\n\r\n";
 
 impl Shortcut for Short {
-    fn answer(&self, bytes: &[u8], _: PeerAddr, out: &mut Vec<u8>) -> Option<usize> {
+    fn answer(&self, bytes: &[u8], _: Arrived, out: &mut Vec<u8>) -> Option<usize> {
         let asked = bytes.starts_with(SHORT.as_bytes());
         asked.then(|| {
             out.extend_from_slice(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");

@@ -66,7 +66,18 @@ impl<'b> Reader<'b> {
         taken
     }
 
+    #[inline]
     pub(super) fn number(&mut self) -> u64 {
+        match self.0.split_first() {
+            Some((&byte, left)) if byte < 0x80 => {
+                self.0 = left;
+                byte.into()
+            }
+            _ => self.long_number(),
+        }
+    }
+
+    fn long_number(&mut self) -> u64 {
         let mut number = 0;
         for place in (0..u64::BITS).step_by(7) {
             let byte = self.bytes(1).first().copied().unwrap_or_default();

@@ -26,9 +26,8 @@ use super::requirements;
 use crate::http::assurance;
 use crate::http::gateway::Gateway;
 use crate::http::layers::{LayerConfig, observe, security_headers};
-use crate::http::peer::PeerAddr;
 use crate::http::request_id::RequestId;
-use crate::http::serve::Shortcut;
+use crate::http::serve::{Arrived, Shortcut};
 use crate::metrics::{HTTP_REQUEST_DURATION, HTTP_REQUESTS, VERIFICATIONS};
 
 const ROUTE: &str = "/auth/verify";
@@ -202,11 +201,11 @@ impl AtOnce {
 }
 
 impl Shortcut for AtOnce {
-    fn answer(&self, bytes: &[u8], peer: PeerAddr, out: &mut Vec<u8>) -> Option<usize> {
+    fn answer(&self, bytes: &[u8], from: Arrived, out: &mut Vec<u8>) -> Option<usize> {
         if !bytes.starts_with(BEGINNING) {
             return None;
         }
-        let began = Instant::now();
+        let Arrived { peer, at: began } = from;
         let mut fields = question::no_fields();
         let mut request = httparse::Request::new(&mut fields);
         let Ok(httparse::Status::Complete(length)) = request.parse(bytes) else {

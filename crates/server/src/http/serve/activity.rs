@@ -46,10 +46,10 @@ impl Activity {
         Exchange(Arc::clone(self))
     }
 
-    /// A request came and was answered, both below HTTP.
-    pub(super) fn answered(&self) {
+    /// A request came at this moment, and was answered at once, below HTTP.
+    pub(super) fn answered(&self, came_at: Instant) {
         let mut state = self.state();
-        state.changed = Instant::now();
+        state.changed = came_at;
         state.head_began = None;
     }
 

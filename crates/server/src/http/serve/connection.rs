@@ -76,7 +76,7 @@ impl Connections {
             idle: self.limits.idle_timeout,
             exchange: LONGEST_EXCHANGE,
         });
-        let stream = ClientStream::new(socket, Arc::clone(&activity), self.limits.body_timeout);
+        let stream = ClientStream::new(socket, self.limits.body_timeout);
         let Routes { router, shortcut } = self.routes;
         let stream = Shortened::new(stream, Arc::clone(&activity), shortcut, peer);
         let io = TokioIo::new(stream);

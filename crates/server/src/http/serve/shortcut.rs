@@ -14,17 +14,27 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::activity::Activity;
 use crate::http::peer::PeerAddr;
 
+/// From where a request came, and when. Clocks are looked at seldom: on this path a look is a part of the cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrived {
+    /// From where.
+    pub peer: PeerAddr,
+    /// When its last byte was read.
+    pub at: Instant,
+}
+
 /// What answers some requests at once.
 pub trait Shortcut: Send + Sync {
     /// Answers the request that `bytes` begin with, if all of it is there, it has no body, and it can be answered without
     /// waiting for anything: appends the answer to `out` and says how long the request was. `None` leaves it to the router.
-    fn answer(&self, bytes: &[u8], peer: PeerAddr, out: &mut Vec<u8>) -> Option<usize>;
+    fn answer(&self, bytes: &[u8], from: Arrived, out: &mut Vec<u8>) -> Option<usize>;
 
     /// Whether `bytes` may become a request that it answers.
     fn may_begin_with(&self, bytes: &[u8]) -> bool;
@@ -140,22 +150,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shortened<S> {
         // The last answer of a connection says that it is the last, which is hyper's to do.
         let shortcut = self.shortcut.clone().filter(|_| !self.activity.is_draining());
         let Some(shortcut) = shortcut else {
+            self.activity.received();
             return self.give_up(bytes);
         };
-        let mut answered = false;
-        while let Some(length) = shortcut.answer(bytes, self.peer, out) {
-            answered = true;
+        let from = Arrived {
+            peer: self.peer,
+            at: Instant::now(),
+        };
+        let all = bytes.len();
+        while let Some(length) = shortcut.answer(bytes, from, out) {
             bytes = bytes.get(length..).unwrap_or_default();
         }
-        if answered {
-            self.activity.answered();
+        if bytes.len() < all {
+            self.activity.answered(from.at.into());
         }
         if bytes.is_empty() {
             return;
         }
-        if answered {
-            self.activity.received();
-        }
+        self.activity.received();
         match length_without_body(bytes) {
             Head::Whole(length) if length == bytes.len() => {
                 self.next = Next::OursAfter(self.activity.begun());
@@ -241,6 +253,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Shortened<S> {
                 let before = buffer.filled().len();
                 ready!(Pin::new(&mut this.inner).poll_read(cx, buffer))?;
                 if buffer.filled().len() > before {
+                    this.activity.received();
                     this.next = Next::Theirs;
                 }
                 return Poll::Ready(Ok(()));

@@ -1,16 +1,14 @@
-//! The socket as hyper sees it: reads are reported, a write that the client does not take is cut, and a close waits a
-//! moment so that the client can read the answer.
+//! The socket as it is read and written: a write that the client does not take is cut, and a close waits a moment so that
+//! the client can read the answer.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use super::activity::Activity;
 use super::listener::Socket;
 
 /// How long, and how much, a closing connection is still read. Closing a socket with unread bytes resets it, and the
@@ -22,7 +20,6 @@ const LINGER_BYTES: usize = 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct ClientStream {
     socket: Socket,
-    activity: Arc<Activity>,
     /// How long the client may leave a write waiting.
     write_patience: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
@@ -36,10 +33,9 @@ struct Closing {
 }
 
 impl ClientStream {
-    pub(super) fn new(socket: Socket, activity: Arc<Activity>, write_patience: Duration) -> Self {
+    pub(super) fn new(socket: Socket, write_patience: Duration) -> Self {
         Self {
             socket,
-            activity,
             write_patience,
             stalled: None,
             closing: None,
@@ -72,13 +68,7 @@ impl AsyncRead for ClientStream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut this.socket).poll_read(cx, buffer))?;
-        if buffer.filled().len() > before {
-            this.activity.received();
-        }
-        Poll::Ready(Ok(()))
+        Pin::new(&mut self.get_mut().socket).poll_read(cx, buffer)
     }
 }
 
