@@ -6,7 +6,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use ipnet::IpNet;
 use maxlab_auth::http::forward_auth::Original;
-use maxlab_auth::http::peer::{PeerAddr, client_address, is_trusted};
+use maxlab_auth::http::peer::{PeerAddr, client_address};
 use maxlab_auth_core::policy::{Asked, CanonicalHost};
 
 /// Fields that say the same thing, of which two that differ say nothing.
@@ -23,9 +23,11 @@ pub fn run(data: &[u8]) {
     let first = lines
         .next()
         .and_then(|line| std::str::from_utf8(line).ok()?.parse().ok());
-    let peer: IpAddr = first.unwrap_or(IpAddr::from([10, 0, 0, 1]));
+    let address: IpAddr = first.unwrap_or(IpAddr::from([10, 0, 0, 1]));
+    let at = |address| PeerAddr::Tcp(SocketAddr::new(address, 4711));
+    let peer = at(address);
     let mut parts = Request::new(()).into_parts().0;
-    parts.extensions.insert(PeerAddr::Tcp(SocketAddr::new(peer, 4711)));
+    parts.extensions.insert(peer);
     for (name, value) in lines.take(32).filter_map(field) {
         parts.headers.append(name, value);
     }
@@ -33,11 +35,11 @@ pub fn run(data: &[u8]) {
         .iter()
         .map(|net| net.parse().expect("a network"))
         .collect();
-    let believed = is_trusted(peer, &trusted);
-    assert_eq!(believed, is_trusted(peer.to_canonical(), &trusted));
+    let believed = peer.is_trusted(&trusted);
+    assert_eq!(believed, at(address.to_canonical()).is_trusted(&trusted));
     let client = client_address(peer, &parts.headers, &trusted);
     assert!(
-        believed || client == peer.to_canonical(),
+        believed || client == address.to_canonical(),
         "a stranger names another client"
     );
     assert_eq!(client, client.to_canonical());

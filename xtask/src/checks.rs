@@ -49,7 +49,7 @@ pub(crate) fn run(workspace: &Workspace, report: &mut Report) {
     report.step("the guard library's documentation", || {
         library::shows_what_compiles(workspace)
     });
-    // The targets of the service are left to `cargo xtask fuzz`: they would build it a second time.
+    // Those of the service would build it a second time: its own tests run them (`hardening/fuzz_targets.rs`).
     report.step("fuzz seeds", || {
         let own = ["--manifest-path", "fuzz/Cargo.toml", "--target-dir", "target"];
         cargo(workspace, &[&["test", "--quiet", "--lib"], &own[..]].concat())

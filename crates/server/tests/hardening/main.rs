@@ -18,6 +18,7 @@ mod forged;
 mod forgeries;
 mod front_door;
 mod fuzz;
+mod fuzz_targets;
 mod grammar;
 mod malformed;
 mod memory;
