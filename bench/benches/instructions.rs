@@ -78,9 +78,7 @@ fn uncached((hot, tokens): (Hot, Vec<PresentedToken>)) -> (Hot, Vec<PresentedTok
 
 fn paths() -> Vec<String> {
     (0..TIMES)
-        .map(|number| {
-            format!("/api/v1/workspaces/{number}/reports/%EB%B3%B4%EA%B3%A0-{number}?page={number}")
-        })
+        .map(|number| format!("/api/v1/workspaces/{number}/reports/%EB%B3%B4%EA%B3%A0-{number}"))
         .collect()
 }
 
