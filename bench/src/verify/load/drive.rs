@@ -169,29 +169,26 @@ async fn keep_asking(mut asker: Asker, desk: Arc<Desk>) -> Result<Vec<u32>> {
 
 impl Asker {
     async fn ask(&mut self, question: Request<Full<Bytes>>) -> Result<()> {
-        match self {
+        let answer = match self {
             Self::Http(asker) => {
                 asker.ready().await?;
-                let answer = asker.send_request(question).await?;
-                ensure!(
-                    answer.status() == StatusCode::OK,
-                    "an answer is {}",
-                    answer.status()
-                );
-                answer.into_body().collect().await?;
+                asker.send_request(question).await?
             }
             Self::Grpc(asker) => {
                 asker.ready().await?;
-                let answer = asker.send_request(question).await?;
-                ensure!(
-                    answer.status() == StatusCode::OK,
-                    "an answer is {}",
-                    answer.status()
-                );
-                is_yes(answer.into_body().collect().await?.to_bytes())?;
+                asker.send_request(question).await?
             }
+        };
+        ensure!(
+            answer.status() == StatusCode::OK,
+            "an answer is {}",
+            answer.status()
+        );
+        let body = answer.into_body().collect().await?.to_bytes();
+        match self {
+            Self::Http(_) => Ok(()),
+            Self::Grpc(_) => is_yes(body),
         }
-        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use super::assurance::Assurance;
 use super::facts::Issued;
 use super::gate::Revocations;
 use super::live::{Known, Live};
-use super::prepared::Marks;
+use super::marks::Marks;
 use crate::verify::Verified;
 
 impl Revocations {

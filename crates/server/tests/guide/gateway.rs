@@ -126,6 +126,14 @@ pub(crate) struct Login {
 }
 
 impl Login {
+    /// The cookie is this user's, and opens the session of the login.
+    pub(crate) async fn is_of(&self, user: &str) {
+        let me = self.browser.get("/api/v1/auth/me").await;
+        let me = me.expect_status(200).json();
+        let said = (me["user_id"].as_str(), me["session_id"].as_str());
+        assert_eq!(said, (Some(user), Some(self.handle.as_str())));
+    }
+
     /// The cookie's value, which nobody else may see.
     pub(crate) fn cookie(&self) -> String {
         self.browser.cookie(COOKIE).expect("a session cookie").value

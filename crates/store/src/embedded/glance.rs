@@ -74,6 +74,13 @@ mod tests {
         }
     }
 
+    /// A glance, and where its file would be.
+    fn at_no_file() -> (tempfile::TempDir, PathBuf, Glance) {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, wal) = (folder.path().join("x.db"), folder.path().join("x.db-wal"));
+        (folder, wal, Glance::at(&path))
+    }
+
     fn settle(glance: &mut Glance) {
         sleep(STEP * 2);
         assert!(glance.is_worth_reading());
@@ -82,9 +89,7 @@ mod tests {
 
     #[test]
     fn a_write_is_seen_however_soon_it_follows_another() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, wal) = (folder.path().join("x.db"), folder.path().join("x.db-wal"));
-        let mut glance = Glance::at(&path);
+        let (_folder, wal, mut glance) = at_no_file();
         assert!(glance.is_worth_reading(), "there is no file");
         for _ in 0..20 {
             // Of the same length: only its time tells.
@@ -104,10 +109,8 @@ mod tests {
 
     #[test]
     fn a_reading_that_was_not_finished_is_made_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, wal) = (folder.path().join("x.db"), folder.path().join("x.db-wal"));
+        let (_folder, wal, mut glance) = at_no_file();
         std::fs::write(&wal, "one").unwrap();
-        let mut glance = Glance::at(&path);
         settle(&mut glance);
         std::fs::write(&wal, "more").unwrap();
         assert!(glance.at_news().is_some());
@@ -117,10 +120,8 @@ mod tests {
 
     #[test]
     fn it_is_read_now_and_then_whatever_its_time_says() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, wal) = (folder.path().join("x.db"), folder.path().join("x.db-wal"));
+        let (_folder, wal, mut glance) = at_no_file();
         std::fs::write(&wal, "one").unwrap();
-        let mut glance = Glance::at(&path);
         settle(&mut glance);
         sleep(AT_LEAST_EVERY);
         assert!(glance.is_worth_reading());

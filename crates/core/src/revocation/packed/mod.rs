@@ -6,24 +6,24 @@
 //! identity as the handlers know them are made of it when they are asked for.
 
 mod bytes;
-mod common;
 mod names;
 mod room;
+mod shared;
 #[cfg(test)]
 mod tests;
 
 use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::{Reader, Writer};
-pub(crate) use common::Commons;
-use common::{Common, Said};
 use jiff::Timestamp;
 pub(crate) use room::taken;
+pub(crate) use shared::Commons;
+use shared::{Common, Said};
 
 use super::facts::{Facts, Issued};
-use super::prepared::{Marks, Prepared};
+use super::marks::Marks;
 use super::replica::{Fingerprint, Replica};
 use crate::credential::SessionHandle;
 use crate::guard::Rights;
@@ -31,7 +31,7 @@ use crate::identity::{Identity, VerificationSource};
 
 /// A token and the facts of it.
 pub(crate) struct Packed {
-    prepared: Prepared,
+    marks: OnceLock<Marks>,
     common: Arc<Common>,
     /// Where the token begins.
     front: Box<[u8]>,
@@ -79,7 +79,7 @@ impl Packed {
         writer.optional(facts.session.as_ref().map(SessionHandle::as_str));
         names::write(&mut writer, facts, &common.said);
         Self {
-            prepared: Prepared::default(),
+            marks: OnceLock::new(),
             common,
             front: front.into(),
             back: writer.finish(),
@@ -149,9 +149,9 @@ impl Packed {
 
     /// The marks by which the one replica of this process knows it.
     pub(super) fn marks(&self, replica: &Replica) -> &Marks {
-        self.prepared.marks(replica, || {
+        self.marks.get_or_init(|| {
             let Facts { names, parties, .. } = self.facts();
-            (names, parties)
+            Marks::of(replica, names, parties)
         })
     }
 

@@ -1,7 +1,7 @@
 //! How the names of a credential are written: a word for what it is, and then no more than cannot be had elsewhere.
 
 use super::bytes::{Reader, Writer};
-use super::common::Said;
+use super::shared::Said;
 use crate::identity::Identity;
 use crate::revocation::{Facts, Party, RevocationKey, TokenKey};
 

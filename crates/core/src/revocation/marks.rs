@@ -1,6 +1,5 @@
-//! What is worked out once of a verdict, and not again for every request that it answers.
+//! How the replica knows a credential, and since when nothing stood recorded of it: worked out once, not for every request.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
@@ -8,13 +7,7 @@ use jiff::Timestamp;
 use super::key::{Party, RevocationKey};
 use super::replica::{Edition, Fingerprint, Replica};
 
-/// Kept beside what is known of a credential, and made when it is first wanted.
-#[derive(Debug, Default)]
-pub(super) struct Prepared {
-    marks: OnceLock<Marks>,
-}
-
-/// How the replica knows a credential.
+/// Made once of a verdict, when they are first wanted.
 #[derive(Debug)]
 pub(super) struct Marks {
     /// Its names, then those whose cut-offs may cover it.
@@ -26,6 +19,20 @@ pub(super) struct Marks {
 }
 
 impl Marks {
+    /// Those by which the one replica of this process knows what bears these names and belongs to these parties.
+    pub(super) fn of(replica: &Replica, names: Vec<RevocationKey>, parties: Vec<Party>) -> Self {
+        let parties = parties.into_iter().map(RevocationKey::Before);
+        Self {
+            names: names.len(),
+            asked: names
+                .into_iter()
+                .chain(parties)
+                .map(|name| replica.fingerprint(&name))
+                .collect(),
+            clear_since: AtomicU64::new(0),
+        }
+    }
+
     /// Whether nothing stands recorded of any of them: by a look-up, or because one found nothing and nothing has been
     /// recorded since. `false` where something may; a look-up tells what.
     pub(super) fn are_clear(&self, replica: &Replica, now: Timestamp) -> bool {
@@ -40,29 +47,6 @@ impl Marks {
             self.clear_since.store(edition.0 + 1, Ordering::Relaxed);
         }
         clear
-    }
-}
-
-impl Prepared {
-    /// The marks by which the one replica of this process knows a credential.
-    pub(super) fn marks(
-        &self,
-        replica: &Replica,
-        known_by: impl FnOnce() -> (Vec<RevocationKey>, Vec<Party>),
-    ) -> &Marks {
-        self.marks.get_or_init(|| {
-            let (names, parties) = known_by();
-            let parties = parties.into_iter().map(RevocationKey::Before);
-            Marks {
-                names: names.len(),
-                asked: names
-                    .into_iter()
-                    .chain(parties)
-                    .map(|name| replica.fingerprint(&name))
-                    .collect(),
-                clear_since: AtomicU64::new(0),
-            }
-        })
     }
 }
 

@@ -26,29 +26,24 @@ fn revoked(key: RevocationKey, expires_at: i64) -> JournalEntry {
     })
 }
 
-/// The marks of a token of this name, with its session, user, client and issuer.
-fn marks(prepared: &Prepared, replica: &Replica, name: &str) -> [RevocationKey; 5] {
+/// The marks of a token of this name, with its session, user, client and issuer, and the keys behind them.
+fn marks(replica: &Replica, name: &str) -> (Marks, [RevocationKey; 5]) {
     let names = [token(name), RevocationKey::Session(name.into())];
     let parties = [
         Party::User(name.to_owned()),
         Party::Client(name.to_owned()),
         Party::Issuer(name.to_owned()),
     ];
-    prepared.marks(replica, || (names.to_vec(), parties.to_vec()));
+    let marks = Marks::of(replica, names.to_vec(), parties.to_vec());
     let ([one, two], [three, four, five]) = (names, parties.map(RevocationKey::Before));
-    [one, two, three, four, five]
-}
-
-fn made<'p>(prepared: &'p Prepared, replica: &Replica) -> &'p Marks {
-    prepared.marks(replica, || (Vec::new(), Vec::new()))
+    (marks, [one, two, three, four, five])
 }
 
 #[test]
 fn whatever_is_recorded_of_them_is_noticed() {
     for which in 0..5 {
-        let (replica, prepared) = (Replica::new([7; 16]), Prepared::default());
-        let keys = marks(&prepared, &replica, "a");
-        let marks = made(&prepared, &replica);
+        let replica = Replica::new([7; 16]);
+        let (marks, keys) = marks(&replica, "a");
         for _ in 0..3 {
             assert!(marks.are_clear(&replica, at(10)));
         }
@@ -64,9 +59,8 @@ fn whatever_is_recorded_of_them_is_noticed() {
 
 #[test]
 fn what_is_recorded_of_others_is_no_revocation_of_theirs() {
-    let (replica, prepared) = (Replica::new([7; 16]), Prepared::default());
-    marks(&prepared, &replica, "a");
-    let marks = made(&prepared, &replica);
+    let replica = Replica::new([7; 16]);
+    let (marks, _) = marks(&replica, "a");
     for other in 0..20_000 {
         replica.apply(&revoked(token(&format!("other-{other}")), 100));
         assert!(marks.are_clear(&replica, at(10)));
@@ -75,9 +69,8 @@ fn what_is_recorded_of_others_is_no_revocation_of_theirs() {
 
 #[test]
 fn a_later_look_up_is_made_only_where_something_may_have_been_recorded() {
-    let (replica, prepared) = (Replica::new([7; 16]), Prepared::default());
-    marks(&prepared, &replica, "a");
-    let marks = made(&prepared, &replica);
+    let replica = Replica::new([7; 16]);
+    let (marks, _) = marks(&replica, "a");
     assert!(marks.are_clear(&replica, at(10)));
     let changed = |names: i64| {
         let edition = replica.edition();
@@ -93,9 +86,8 @@ fn a_later_look_up_is_made_only_where_something_may_have_been_recorded() {
 
 #[test]
 fn a_spare_that_runs_out_is_no_reason_to_let_through() {
-    let (replica, prepared) = (Replica::new([7; 16]), Prepared::default());
-    let keys = marks(&prepared, &replica, "a");
-    let marks = made(&prepared, &replica);
+    let replica = Replica::new([7; 16]);
+    let (marks, keys) = marks(&replica, "a");
     replica.apply(&revoked(keys[2].clone(), 100));
     replica.apply(&JournalEntry::Spared(Spare {
         key: keys[0].clone(),
@@ -114,14 +106,10 @@ fn what_was_recorded_is_seen_by_every_thread_that_is_told_so() {
     const MANY: usize = 50_000;
     let replica = Replica::new([7; 16]);
     let verdicts: Vec<_> = (0..MANY)
-        .map(|i| {
-            let prepared = Prepared::default();
-            marks(&prepared, &replica, &format!("user-{i}"));
-            prepared
-        })
+        .map(|i| marks(&replica, &format!("user-{i}")).0)
         .collect();
     let (recorded, done) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let are_clear = |i: usize| made(&verdicts[i], &replica).are_clear(&replica, at(10));
+    let are_clear = |i: usize| verdicts[i].are_clear(&replica, at(10));
     thread::scope(|scope| {
         // They ask again and again about the one that is being recorded, so that a look-up and a recording meet.
         for _ in 0..2 {
