@@ -112,6 +112,7 @@ impl Hot {
     pub fn admits(&self, token: &str) -> bool {
         self.chain
             .recall(token, self.now)
+            .and_then(Result::ok)
             .and_then(|verified| self.revocations.admit_at_once(verified, self.now))
             .is_some_and(|live| Permit::check(live, &self.requirements).is_ok())
     }

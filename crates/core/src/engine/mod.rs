@@ -146,12 +146,19 @@ impl Engine {
         }
     }
 
-    /// Who presents this access token, if that can be told at once: its verdict is remembered, the replica may answer, and
-    /// nothing in it stands against the token. `None` means that nothing is decided;
+    /// Who presents this access token, if that can be told at once: its verdict is remembered or can be found without asking
+    /// anybody, the replica may answer, and nothing in it stands against the token. `None` means that nothing is decided;
     /// [`authenticate_token`](Self::authenticate_token) decides it.
-    pub fn recall(&self, token: &str, now: Timestamp) -> Option<Live> {
-        let verified = self.parts.chain.recall(token, now)?;
-        self.parts.revocations.admit_at_once(verified, now)
+    pub fn authenticate_at_once(&self, token: &str, now: Timestamp) -> Option<Live> {
+        let Parts {
+            chain, revocations, ..
+        } = &self.parts;
+        let verified = match chain.recall(token, now) {
+            Some(verdict) => verdict.ok()?,
+            None if revocations.answers_from_memory() => chain.verify_at_once(token, now)?,
+            None => return None,
+        };
+        revocations.admit_at_once(verified, now)
     }
 
     /// Who presents this access token.
@@ -163,19 +170,15 @@ impl Engine {
         let Parts {
             chain, revocations, ..
         } = &self.parts;
-        if let Some(verified) = chain.recall(token.expose(), now) {
-            return Ok(self.admit(verified, now).await?);
+        if let Some(verdict) = chain.recall(token.expose(), now) {
+            return Ok(self.admit(verdict?, now).await?);
         }
-        let verified = if chain.remembers(token, now) {
-            chain.verify(token, now).await?
-        } else {
-            let examined = Examined::of(token);
-            // Only ever to refuse, and to spare the authorization server the question: what counts is below.
-            revocations
-                .check(&examined.unproven_names(), &[], Issued::Unknown, now)
-                .await?;
-            chain.verify_examined(&examined, now).await?
-        };
+        let examined = Examined::of(token);
+        // Only ever to refuse, and to spare the authorization server the question: what counts is below.
+        revocations
+            .check(&examined.unproven_names(), &[], Issued::Unknown, now)
+            .await?;
+        let verified = chain.verify_examined(&examined, now).await?;
         Ok(self.admit(verified, self.now()).await?)
     }
 

@@ -1,12 +1,11 @@
-//! The gate's answer without waiting for anything: what is remembered, under a live lease.
+//! The gate's answer without waiting for anything: from the replica, under a live lease.
 
 use jiff::Timestamp;
 
 use super::assurance::Assurance;
-use super::facts::Issued;
 use super::gate::Revocations;
 use super::live::{Known, Live};
-use super::marks::Marks;
+use super::marks::{Marks, Standing};
 use crate::verify::Verified;
 
 impl Revocations {
@@ -14,12 +13,8 @@ impl Revocations {
     /// that nothing is decided: [`admit`](Self::admit) decides it, and finds the reason if it is a refusal.
     pub fn admit_at_once(&self, verified: Verified, now: Timestamp) -> Option<Live> {
         let lease_left = self.lease_for_memory()?;
-        let Known::Packed(packed) = verified.into_known() else {
-            return None;
-        };
-        let replica = self.replica();
-        let marks = packed.marks(replica);
-        if !marks.are_clear(replica, now) && self.any_covers(marks, packed.times().0, now) {
+        let known = verified.into_known();
+        if self.stands_against(&known, now) {
             return None;
         }
         let assurance = Assurance {
@@ -27,19 +22,24 @@ impl Revocations {
             from_memory: true,
             lease_left,
         };
-        Some(Live::new(Known::Packed(packed), assurance))
+        Some(Live::new(known, assurance))
     }
 
-    /// Whether something that stands recorded under these marks counts for what was issued then.
-    fn any_covers(&self, marks: &Marks, issued: Issued, now: Timestamp) -> bool {
-        let replica = self.replica();
-        let mut found = replica.revoked_all(&marks.asked, now).flatten();
-        found.any(|found| {
-            // Without a moment it is revoked by name.
-            let Some(cutoff) = found.cutoff else { return true };
-            let names = marks.asked.iter().take(marks.names);
-            let spared_since = names.filter_map(|name| replica.spared(*name, now)).max();
-            self.is_covered(cutoff, spared_since, issued)
-        })
+    /// Whether the replica may answer now.
+    pub fn answers_from_memory(&self) -> bool {
+        self.lease_for_memory().is_some()
+    }
+
+    fn stands_against(&self, known: &Known, now: Timestamp) -> bool {
+        let (replica, skew) = (self.replica(), self.policy.skew);
+        let standing = match known {
+            Known::Packed(packed) if packed.watch().is_clear(replica) => Standing::Clear,
+            Known::Packed(packed) => {
+                let marks = Marks::of(replica, &packed.facts());
+                packed.watch().look_up(&marks, replica, skew, now)
+            }
+            Known::Whole(facts) => Marks::of(replica, facts).look_up(replica, skew, now),
+        };
+        standing == Standing::Revoked
     }
 }

@@ -264,12 +264,7 @@ impl Revocations {
     }
 
     /// Whether a cut-off counts for what was issued then, by a login that is spared from cut-offs since then.
-    pub(super) fn is_covered(
-        &self,
-        cutoff: Timestamp,
-        spared_since: Option<Timestamp>,
-        issued: Issued,
-    ) -> bool {
+    fn is_covered(&self, cutoff: Timestamp, spared_since: Option<Timestamp>, issued: Issued) -> bool {
         let spared = spared_since.is_some_and(|began| began >= cutoff);
         !spared && issued.is_covered_by(cutoff, self.policy.skew)
     }

@@ -96,7 +96,7 @@ impl Live {
     pub fn expires_at(&self) -> Option<Timestamp> {
         match &self.known {
             Known::Whole(facts) => facts.expires_at,
-            Known::Packed(packed) => packed.times().1,
+            Known::Packed(packed) => packed.expires_at(),
         }
     }
 

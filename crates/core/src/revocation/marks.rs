@@ -1,52 +1,102 @@
-//! How the replica knows a credential, and since when nothing stood recorded of it: worked out once, not for every request.
+//! How the replica knows a credential, what stands against it there, and since when nothing does.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::key::{Party, RevocationKey};
-use super::replica::{Edition, Fingerprint, Replica};
+use super::facts::{Facts, Issued};
+use super::replica::{Edition, Fingerprint, Places, Replica};
 
-/// Made once of a verdict, when they are first wanted.
+/// The marks by which the one replica of this process knows a credential.
 #[derive(Debug)]
 pub(super) struct Marks {
     /// Its names, then those whose cut-offs may cover it.
-    pub(super) asked: Box<[Fingerprint]>,
+    asked: Box<[Fingerprint]>,
     /// How many of them are names.
-    pub(super) names: usize,
-    /// One more than the edition in which nothing stood recorded of any of them; zero if something did.
-    clear_since: AtomicU64,
+    names: usize,
+    issued: Issued,
+}
+
+/// What stands recorded against a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Nothing, and nothing will until something is recorded of it.
+    Clear,
+    /// A cut-off that would cover it, were its login not spared, which runs out.
+    Spared,
+    /// It is revoked.
+    Revoked,
 }
 
 impl Marks {
-    /// Those by which the one replica of this process knows what bears these names and belongs to these parties.
-    pub(super) fn of(replica: &Replica, names: Vec<RevocationKey>, parties: Vec<Party>) -> Self {
-        let parties = parties.into_iter().map(RevocationKey::Before);
+    pub(super) fn of(replica: &Replica, facts: &Facts) -> Self {
+        let names = facts.names.iter().map(|name| replica.fingerprint(name));
+        let parties = facts.parties.iter();
+        let parties = parties.map(|party| replica.fingerprint_of_party(party));
         Self {
-            names: names.len(),
-            asked: names
-                .into_iter()
-                .chain(parties)
-                .map(|name| replica.fingerprint(&name))
-                .collect(),
-            clear_since: AtomicU64::new(0),
+            asked: names.chain(parties).collect(),
+            names: facts.names.len(),
+            issued: facts.issued,
         }
     }
 
-    /// Whether nothing stands recorded of any of them: by a look-up, or because one found nothing and nothing has been
-    /// recorded since. `false` where something may; a look-up tells what.
-    pub(super) fn are_clear(&self, replica: &Replica, now: Timestamp) -> bool {
-        let noted = self.clear_since.load(Ordering::Relaxed).checked_sub(1);
-        if noted.is_some_and(|at| !replica.changed_since(&self.asked, Edition(at))) {
-            return true;
+    /// Looks up what stands recorded of them.
+    pub(super) fn look_up(&self, replica: &Replica, skew: Duration, now: Timestamp) -> Standing {
+        let mut standing = Standing::Clear;
+        for found in replica.revoked_all(&self.asked, now).flatten() {
+            // Without a moment it is revoked by name.
+            let Some(cutoff) = found.cutoff else {
+                return Standing::Revoked;
+            };
+            if !self.issued.is_covered_by(cutoff, skew) {
+                continue;
+            }
+            let names = self.asked.iter().take(self.names);
+            let spared_since = names.filter_map(|name| replica.spared(*name, now)).max();
+            if spared_since.is_none_or(|began| began < cutoff) {
+                return Standing::Revoked;
+            }
+            standing = Standing::Spared;
         }
+        standing
+    }
+}
+
+/// Since when a look-up need not be made again, in few bytes: a verdict has one of these, and no marks of its own.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    /// Where what is recorded of its names shows; `None` if there are too many of them.
+    places: OnceLock<Option<Places>>,
+    /// One more than the edition in which nothing stood against it; zero if something did, or nobody looked.
+    clear_since: AtomicU64,
+}
+
+impl Watch {
+    /// Whether a look-up found nothing, and nothing has been recorded since.
+    pub(super) fn is_clear(&self, replica: &Replica) -> bool {
+        let since = self.clear_since.load(Ordering::Relaxed).checked_sub(1);
+        let places = self.places.get().and_then(Option::as_ref);
+        matches!((since, places), (Some(at), Some(places)) if !replica.changed_since(places, Edition(at)))
+    }
+
+    /// Looks up what stands against these marks, which are those of this verdict.
+    pub(super) fn look_up(
+        &self,
+        marks: &Marks,
+        replica: &Replica,
+        skew: Duration,
+        now: Timestamp,
+    ) -> Standing {
+        self.places.get_or_init(|| Places::of(&marks.asked));
         let edition = replica.edition();
-        let clear = replica.revoked_all(&self.asked, now).all(|found| found.is_none());
-        if clear {
+        let standing = marks.look_up(replica, skew, now);
+        if standing == Standing::Clear {
             // Of two that look at once either's edition is true of what it found.
             self.clear_since.store(edition.0 + 1, Ordering::Relaxed);
         }
-        clear
+        standing
     }
 }
 

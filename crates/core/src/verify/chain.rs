@@ -1,5 +1,7 @@
 //! The order of the layers, what their answers add up to, and the verdicts that are remembered for a while.
 
+mod at_once;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,18 +93,13 @@ impl VerifyChain {
         }
     }
 
-    /// Whether a verdict on this token is remembered, so that the layers would not be asked.
-    pub fn remembers(&self, token: &PresentedToken, now: Timestamp) -> bool {
-        self.current(token.expose(), now).is_some()
-    }
-
-    /// The verdict on this very token, if a good one is remembered. The token is compared in full.
-    pub fn recall(&self, token: &str, now: Timestamp) -> Option<Verified> {
+    /// The verdict on this very token, if one is remembered; then the layers need not be asked. The token is compared in full.
+    pub fn recall(&self, token: &str, now: Timestamp) -> Option<Result<Verified, VerifyFault>> {
         let remembered = self.current(token, now)?;
         if remembered.is_due(now) {
             self.hand_over(token, now);
         }
-        verified(remembered.outcome).ok()
+        Some(verified(remembered.outcome))
     }
 
     /// Verifies a token. However many ask about one token at once, the layers are asked once.
@@ -110,13 +107,10 @@ impl VerifyChain {
     /// # Errors
     /// It is not good, or nobody knows.
     pub async fn verify(&self, token: &PresentedToken, now: Timestamp) -> Result<Verified, VerifyFault> {
-        if let Some(remembered) = self.current(token.expose(), now) {
-            if remembered.is_due(now) {
-                self.hand_over(token.expose(), now);
-            }
-            return verified(remembered.outcome);
+        match self.recall(token.expose(), now) {
+            Some(verdict) => verdict,
+            None => self.verify_examined(&Examined::of(token), now).await,
         }
-        self.verify_examined(&Examined::of(token), now).await
     }
 
     /// The same for a token that was taken apart already.
@@ -243,13 +237,7 @@ impl VerifyChain {
         };
         let started = Instant::now();
         let (mut rejected, mut unavailable) = (None, None);
-        let reading = Reading {
-            paths: &self.paths,
-            leeway: self.leeway(),
-            examined,
-            proven: proof.as_deref().map(Proof::testimony),
-            now,
-        };
+        let reading = self.reading(&shown, now);
         for layer in &self.layers {
             if rejected.is_some() && layer.source() == VerificationSource::LocalJwt {
                 continue;
@@ -274,6 +262,17 @@ impl VerifyChain {
             (Some(rejection), _) => Err(VerifyFault::Rejected(rejection)),
             (None, Some(fault)) => Err(VerifyFault::Unavailable(fault)),
             (None, None) => Err(VerifyFault::Rejected(Rejection::Refused)),
+        }
+    }
+
+    /// How a token is read that a layer accepts.
+    fn reading<'a>(&'a self, shown: &Shown<'a>, now: Timestamp) -> Reading<'a> {
+        Reading {
+            paths: &self.paths,
+            leeway: self.leeway(),
+            examined: shown.examined,
+            proven: shown.proof.map(Proof::testimony),
+            now,
         }
     }
 

@@ -17,6 +17,8 @@ use crate::unavailable::Unavailable;
 pub trait KeySource: Send + Sync {
     /// The keys known now, without any call; `None` if none are, or they are too old to be believed.
     fn known(&self, now: Timestamp) -> Option<Arc<KeySet>>;
+    /// What [`keys_for`](Self::keys_for) gives, where that needs no call.
+    fn fresh(&self, kid: Option<&str>, now: Timestamp) -> Option<Arc<KeySet>>;
     /// The keys with which to check a token that names `kid`, fetched if need be and allowed.
     /// `None` if the issuer publishes no keys.
     ///
@@ -119,6 +121,17 @@ impl JwtCheck {
             }
             Err(Fault::Refused(rejection)) => Precheck::Refused(rejection),
         }
+    }
+
+    /// What was proven, if the keys for it are at hand and all its grounds are this layer's own.
+    fn accepts<'p>(&self, jws: &CompactJws<'_>, proof: &'p Proof, now: Timestamp) -> Option<&'p Testimony> {
+        let symmetric = jws.header().algorithm()?.is_symmetric();
+        let fresh = match (&self.shared, &self.published) {
+            (Some((_, keys)), _) if symmetric => Some(Arc::clone(keys)),
+            (_, Some(source)) if !symmetric => source.fresh(jws.header().kid(), now),
+            _ => None,
+        };
+        proof.holds_for(self, &fresh?, now).then(|| proof.testimony())
     }
 
     async fn verdict(&self, jws: &CompactJws<'_>, proof: Option<&Proof>, now: Timestamp) -> Verdict {
@@ -242,6 +255,13 @@ impl Verifier for JwtVerifier {
             TokenShape::Jws(jws) => self.check.verdict(jws, shown.proof, now).await,
             TokenShape::Opaque => Verdict::NotMine,
             TokenShape::Malformed(_) => Verdict::Rejected(Rejection::Malformed),
+        }
+    }
+
+    fn accepts_at_once<'a>(&self, shown: &Shown<'a>, now: Timestamp) -> Option<&'a Testimony> {
+        match shown.examined.shape() {
+            TokenShape::Jws(jws) => self.check.accepts(jws, shown.proof?, now),
+            TokenShape::Opaque | TokenShape::Malformed(_) => None,
         }
     }
 }

@@ -145,14 +145,17 @@ impl<P: KeyPlace> KeySource for PublishedKeys<P> {
         })
     }
 
-    async fn keys_for(&self, kid: Option<&str>, now: Timestamp) -> Result<Option<Arc<KeySet>>, Unavailable> {
-        let good = self.with(|state| {
+    fn fresh(&self, kid: Option<&str>, now: Timestamp) -> Option<Arc<KeySet>> {
+        self.with(|state| {
             let (keys, at) = state.keys.as_ref()?;
             let fresh = clock::after(*at, STALE) > now;
             (fresh && kid.is_none_or(|kid| keys.contains_kid(kid))).then(|| Arc::clone(keys))
-        });
-        if good.is_some() {
-            return Ok(good);
+        })
+    }
+
+    async fn keys_for(&self, kid: Option<&str>, now: Timestamp) -> Result<Option<Arc<KeySet>>, Unavailable> {
+        if let Some(keys) = self.fresh(kid, now) {
+            return Ok(Some(keys));
         }
         let fault = if self.may_fetch(now) {
             self.fetch(now).await.err()

@@ -46,8 +46,7 @@ impl Remembered {
         let local = packed.source() == VerificationSource::LocalJwt;
         let keep = if local { keep.min(KEEP_LOCAL) } else { keep };
         let limit = clock::after(now, keep);
-        let (_, expires_at) = packed.times();
-        let until = limit.min(expires_at.unwrap_or(Timestamp::MAX));
+        let until = limit.min(packed.expires_at().unwrap_or(Timestamp::MAX));
         let renewal = if local || until < limit {
             Renewal::Never
         } else {

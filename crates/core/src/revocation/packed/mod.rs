@@ -14,7 +14,7 @@ mod tests;
 
 use std::any::Any;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::{Reader, Writer};
 use jiff::Timestamp;
@@ -23,15 +23,14 @@ pub(crate) use shared::Commons;
 use shared::{Common, Said};
 
 use super::facts::{Facts, Issued};
-use super::marks::Marks;
-use super::replica::{Fingerprint, Replica};
+use super::marks::Watch;
 use crate::credential::SessionHandle;
 use crate::guard::Rights;
 use crate::identity::{Identity, VerificationSource};
 
 /// A token and the facts of it.
 pub(crate) struct Packed {
-    marks: OnceLock<Marks>,
+    watch: Watch,
     common: Arc<Common>,
     /// Where the token begins.
     front: Box<[u8]>,
@@ -79,7 +78,7 @@ impl Packed {
         writer.optional(facts.session.as_ref().map(SessionHandle::as_str));
         names::write(&mut writer, facts, &common.said);
         Self {
-            marks: OnceLock::new(),
+            watch: Watch::default(),
             common,
             front: front.into(),
             back: writer.finish(),
@@ -91,14 +90,13 @@ impl Packed {
         (&self.front, self.opened().0)
     }
 
-    /// About how many bytes of memory it takes, with what is made ready of it; the same however much of that is made.
+    /// About how many bytes of memory it takes, with what is made ready of it.
     pub(crate) fn bytes(&self) -> usize {
         let is_shared = Reader::new(&self.back).number() & 1 == 1;
         let common = if is_shared { 0 } else { self.common.bytes() };
-        // Three names and three parties as a rule; the count in an `Arc` is two words.
-        let marks = taken(6 * size_of::<Fingerprint>());
+        // The counts in an `Arc` are two words.
         let this = taken(size_of::<Self>() + 2 * size_of::<usize>());
-        this + taken(self.front.len()) + taken(self.back.len()) + marks + common
+        this + taken(self.front.len()) + taken(self.back.len()) + common
     }
 
     pub(crate) fn source(&self) -> VerificationSource {
@@ -140,19 +138,16 @@ impl Packed {
         }
     }
 
-    /// When it was issued, and when it expires by itself.
-    pub(crate) fn times(&self) -> (Issued, Option<Timestamp>) {
+    /// When it expires by itself.
+    pub(crate) fn expires_at(&self) -> Option<Timestamp> {
         let (_, mut reader) = self.opened();
         skip_identity(&mut reader);
-        read_times(&mut reader)
+        read_times(&mut reader).1
     }
 
-    /// The marks by which the one replica of this process knows it.
-    pub(super) fn marks(&self, replica: &Replica) -> &Marks {
-        self.marks.get_or_init(|| {
-            let Facts { names, parties, .. } = self.facts();
-            Marks::of(replica, names, parties)
-        })
+    /// Since when nothing stood against it in the one replica of this process.
+    pub(super) fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// What a door made ready of what it has in common with others; `None` if another door made something else.

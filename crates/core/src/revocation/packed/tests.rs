@@ -100,7 +100,7 @@ proptest! {
         let packed = Packed::new(&token, &facts, &commons);
         prop_assert_eq!(&packed.facts(), &facts);
         prop_assert_eq!(&packed.identity(), &facts.identity);
-        prop_assert_eq!(packed.times(), (facts.issued, facts.expires_at));
+        prop_assert_eq!(packed.expires_at(), facts.expires_at);
         prop_assert_eq!(packed.source(), facts.identity.verification_source);
         prop_assert_eq!(packed.token(), parts(&token));
         prop_assert_eq!([packed.token().0, packed.token().1].concat(), token.as_bytes());
@@ -189,11 +189,4 @@ fn what_is_not_shared_is_counted_and_what_nobody_holds_makes_room() {
 fn no_token_is_shown() {
     let packed = Packed::new("secret", &of_user(1, "member"), &Commons::default());
     assert!(!format!("{packed:?}").contains("secret"));
-}
-
-impl Packed {
-    /// Makes ready what the first hit makes ready.
-    pub(crate) fn prepare(&self, replica: &Replica) {
-        self.marks(replica);
-    }
 }

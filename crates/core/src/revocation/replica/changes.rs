@@ -15,6 +15,31 @@ use super::fingerprint::Fingerprint;
 /// each, without a look-up.
 const PLACE_BITS: u32 = 12;
 
+/// More names than a verdict has.
+const MOST_NAMES: usize = 8;
+
+/// The places of a verdict's names in the table. Where there are fewer, the first stands in for the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::revocation) struct Places([u16; MOST_NAMES]);
+
+impl Places {
+    /// Those of these names; `None` if there are too many, or none.
+    pub(in crate::revocation) fn of(names: &[Fingerprint]) -> Option<Self> {
+        if names.len() > MOST_NAMES {
+            return None;
+        }
+        let mut places = [place(names.first()?); MOST_NAMES];
+        for (noted, name) in places.iter_mut().zip(names) {
+            *noted = place(name);
+        }
+        Some(Self(places))
+    }
+}
+
+fn place(name: &Fingerprint) -> u16 {
+    u16::try_from(name.shard(PLACE_BITS)).unwrap_or_default()
+}
+
 /// How many recordings a look-up came after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::revocation) struct Edition(pub(in crate::revocation) u64);
@@ -43,14 +68,13 @@ impl Changes {
     /// before would be counted by a look-up that can't see the entry yet.
     pub(super) fn note(&self, name: Fingerprint) {
         let number = self.latest.fetch_add(1, AcqRel) + 1;
-        self.by_place[name.shard(PLACE_BITS)].fetch_max(number, Release);
+        self.by_place[usize::from(place(&name))].fetch_max(number, Release);
     }
 
-    /// Whether something may have been recorded of one of these names since then.
-    pub(super) fn any_since(&self, names: &[Fingerprint], since: Edition) -> bool {
-        names
-            .iter()
-            .any(|name| self.by_place[name.shard(PLACE_BITS)].load(Acquire) > since.0)
+    /// Whether something may have been recorded under one of these places since then.
+    pub(super) fn any_since(&self, places: &Places, since: Edition) -> bool {
+        let mut places = places.0.iter();
+        places.any(|place| self.by_place[usize::from(*place)].load(Acquire) > since.0)
     }
 
     pub(super) fn bytes(&self) -> usize {

@@ -29,13 +29,24 @@ impl Fingerprints {
 
     /// What is hashed is one byte for the kind and then the name, whole: no two keys give the same bytes.
     pub(super) fn of(&self, key: &RevocationKey) -> Fingerprint {
-        let (kind, lead, name) = match key {
-            RevocationKey::Token(token) => (TOKEN, b't', token.as_str()),
-            RevocationKey::Session(id) => (SESSION, b's', id.as_str()),
-            RevocationKey::Before(Party::User(id)) => (PARTY, b'u', id.as_str()),
-            RevocationKey::Before(Party::Client(id)) => (PARTY, b'c', id.as_str()),
-            RevocationKey::Before(Party::Issuer(id)) => (PARTY, b'i', id.as_str()),
+        match key {
+            RevocationKey::Token(token) => self.keyed_hash(TOKEN, b't', token.as_str()),
+            RevocationKey::Session(id) => self.keyed_hash(SESSION, b's', id),
+            RevocationKey::Before(party) => self.of_party(party),
+        }
+    }
+
+    /// That of a party's cut-off.
+    pub(super) fn of_party(&self, party: &Party) -> Fingerprint {
+        let (lead, name) = match party {
+            Party::User(id) => (b'u', id),
+            Party::Client(id) => (b'c', id),
+            Party::Issuer(id) => (b'i', id),
         };
+        self.keyed_hash(PARTY, lead, name)
+    }
+
+    fn keyed_hash(&self, kind: u128, lead: u8, name: &str) -> Fingerprint {
         let mut hasher = self.0;
         hasher.write(&[lead]);
         hasher.write(name.as_bytes());

@@ -47,7 +47,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use changes::Changes;
-pub(super) use changes::Edition;
+pub(super) use changes::{Edition, Places};
 pub use fingerprint::Fingerprint;
 use fingerprint::Fingerprints;
 use ledger::{Dated, Ledger};
@@ -55,7 +55,7 @@ use moment::Second;
 use named::Named;
 use sweep::Broom;
 
-use super::key::RevocationKey;
+use super::key::{Party, RevocationKey};
 use super::record::{JournalEntry, Reason, Revocation, Spare};
 use super::store::Found;
 
@@ -102,6 +102,11 @@ impl Replica {
         self.fingerprints.of(key)
     }
 
+    /// That of a party's cut-off.
+    pub(in crate::revocation) fn fingerprint_of_party(&self, party: &Party) -> Fingerprint {
+        self.fingerprints.of_party(party)
+    }
+
     /// What stands recorded of a token, a session or a party.
     pub fn revoked(&self, name: Fingerprint, now: Timestamp) -> Option<Found> {
         let now = Second::of_present(now);
@@ -134,10 +139,10 @@ impl Replica {
         self.changes.latest()
     }
 
-    /// Whether something may have been recorded of one of these names since that edition. Where nothing was, and a look-up
-    /// of that edition found nothing, there is nothing: what expires only makes less of it.
-    pub(super) fn changed_since(&self, names: &[Fingerprint], edition: Edition) -> bool {
-        self.changes.any_since(names, edition)
+    /// Whether something may have been recorded since that edition of one of the names that have these places. Where nothing
+    /// was, what a look-up of that edition found is all that there is, if not less: what expires is gone.
+    pub(super) fn changed_since(&self, places: &Places, edition: Edition) -> bool {
+        self.changes.any_since(places, edition)
     }
 
     /// Since when the login that this token or session belongs to is spared from cut-offs, if it is.

@@ -13,7 +13,7 @@ use super::*;
 use crate::verify::{DueRenewals, Testimony};
 
 /// The verdict of a layer, and how often it was asked.
-struct Layer {
+pub(super) struct Layer {
     source: VerificationSource,
     says: Mutex<Verdict>,
     asked: AtomicUsize,
@@ -22,7 +22,7 @@ struct Layer {
 }
 
 impl Layer {
-    fn new(source: VerificationSource, says: Verdict) -> Arc<Self> {
+    pub(super) fn new(source: VerificationSource, says: Verdict) -> Arc<Self> {
         Arc::new(Self {
             source,
             says: Mutex::new(says),
@@ -35,7 +35,7 @@ impl Layer {
         *self.says.lock().unwrap() = verdict;
     }
 
-    fn asked(&self) -> usize {
+    pub(super) fn asked(&self) -> usize {
         self.asked.load(Ordering::Relaxed)
     }
 
@@ -57,7 +57,7 @@ impl Verifier for Layer {
     }
 }
 
-fn yes(expires_at: Option<Timestamp>) -> Verdict {
+pub(super) fn yes(expires_at: Option<Timestamp>) -> Verdict {
     let serde_json::Value::Object(claims) = json!({"sub": "user-1", "user_id": "user-1"}) else {
         unreachable!()
     };
@@ -127,7 +127,7 @@ impl Scene {
     }
 
     fn is_recalled(&self, millis: i64) -> bool {
-        self.chain.recall(self.token.expose(), at(millis)).is_some()
+        matches!(self.chain.recall(self.token.expose(), at(millis)), Some(Ok(_)))
     }
 
     /// The next token in the queue.
@@ -214,7 +214,12 @@ async fn what_the_fallback_says_is_no_renewal() {
     assert!(scene.is_recalled(6_500));
     scene.remote.says(silence());
     assert_eq!(scene.renewed(6_600).await, Renewed::Unavailable);
-    let still = scene.chain.recall("opaque-1", at(7_000)).unwrap().into_facts();
+    let still = scene
+        .chain
+        .recall("opaque-1", at(7_000))
+        .unwrap()
+        .unwrap()
+        .into_facts();
     assert_eq!(
         still.identity.verification_source,
         VerificationSource::OauthUserinfo
@@ -317,7 +322,7 @@ async fn the_queue_is_bounded_and_nothing_waits_where_nobody_drains_it() {
     }
     let use_all = |scene: &Scene| {
         for name in &names {
-            assert!(scene.chain.recall(name, at(7_000)).is_some());
+            assert!(matches!(scene.chain.recall(name, at(7_000)), Some(Ok(_))));
         }
     };
     use_all(&scene);
@@ -338,8 +343,8 @@ async fn without_somebody_who_renews_nothing_is_claimed() {
     };
     let chain = VerifyChain::new(vec![remote], None, ClaimPaths::default(), limits);
     chain.verify(&token("opaque-1"), at(0)).await.unwrap();
-    assert!(chain.recall("opaque-1", at(7_000)).is_some());
+    assert!(matches!(chain.recall("opaque-1", at(7_000)), Some(Ok(_))));
     let mut due = chain.due_renewals().unwrap();
-    assert!(chain.recall("opaque-1", at(7_001)).is_some());
+    assert!(matches!(chain.recall("opaque-1", at(7_001)), Some(Ok(_))));
     assert!(due.next().now_or_never().flatten().is_some());
 }

@@ -82,6 +82,10 @@ impl KeySource for Source {
         self.known.clone()
     }
 
+    fn fresh(&self, _: Option<&str>, _: Timestamp) -> Option<Arc<KeySet>> {
+        self.fetched.clone().ok().flatten()
+    }
+
     async fn keys_for(&self, _: Option<&str>, _: Timestamp) -> Fetched {
         self.fetched.clone()
     }
@@ -168,7 +172,7 @@ fn the_layer_says_with_a_proof_what_it_says_without() {
         hs256(SECRET),
         hs256(&[b'x'; 40]),
     ];
-    let mut proven = 0;
+    let (mut proven, mut at_once) = (0, 0);
     for known in [None, Some(&sets[0]), Some(&sets[1])] {
         let again = Ok(Some(ours.set()));
         let same = Ok(known.cloned());
@@ -188,6 +192,11 @@ fn the_layer_says_with_a_proof_what_it_says_without() {
                         };
                         *source.issuer.lock().unwrap() = after;
                         proven += 1;
+                        if let Some(accepted) = check.accepts(&jws(token), &proof, now()) {
+                            at_once += 1;
+                            let accepted = Verdict::Verified(Box::new(accepted.clone()));
+                            assert_eq!(format!("{accepted:?}"), said(&check, token, None).0);
+                        }
                         assert_eq!(
                             said(&check, token, Some(&proof)).0,
                             said(&check, token, None).0,
@@ -198,7 +207,8 @@ fn the_layer_says_with_a_proof_what_it_says_without() {
             }
         }
     }
-    assert!(proven > 100, "{proven}");
+    assert!(proven > 100 && at_once > 20, "{proven} {at_once}");
+    assert!(at_once < proven);
 }
 
 #[test]
@@ -212,6 +222,7 @@ fn a_key_that_is_gone_by_then_proves_nothing() {
     });
     let check = check(&source, false, None);
     let proof = proof(&check, &token).expect("the old keys know it");
+    assert!(check.accepts(&jws(&token), &proof, now()).is_none());
     let (verdict, checks) = said(&check, &token, Some(&proof));
     assert_eq!((verdict.as_str(), checks), ("Rejected(Signature)", 1));
 }

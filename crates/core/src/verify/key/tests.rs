@@ -8,7 +8,7 @@ use quick_cache::sync::Cache;
 
 use super::*;
 use crate::identity::{Identity, VerificationSource};
-use crate::revocation::{Commons, Facts, Issued, Party, Replica, RevocationKey, TokenKey};
+use crate::revocation::{Commons, Facts, Issued, Party, RevocationKey, TokenKey};
 use crate::verify::chain::VerifyFault;
 use crate::verify::remembered::{ByBytes, Remembered};
 use crate::verify::testimony::Rejection;
@@ -76,12 +76,11 @@ fn what_is_counted_is_about_what_is_taken() {
         eprintln!("skipped: other tests take memory of this process");
         return;
     }
-    let (commons, replica) = (Commons::default(), Replica::new([7; 16]));
+    let commons = Commons::default();
     let cache = Cache::with_weighter(MANY, u64::MAX / 2, ByBytes);
     let remember = |number| {
         let token = format!("{number:0900}");
         let packed = Packed::new(&token, &facts(number), &commons);
-        packed.prepare(&replica);
         let keep = Duration::from_secs(9);
         let remembered = Remembered::accepted(packed, Timestamp::UNIX_EPOCH, keep, Duration::ZERO);
         let Ok(packed) = &remembered.outcome else {

@@ -1,5 +1,5 @@
-//! `/auth/verify` before the router: the answer about a token whose verdict is remembered, or about what a policy calls public,
-//! written without waiting.
+//! `/auth/verify` before the router: the answer about a token whose verdict is remembered or can be found here and now, or about
+//! what a policy calls public, written without waiting.
 //!
 //! It says yes, or nothing: whatever it does not understand at once, and every refusal, is the router's. What it answers, the
 //! router would answer with the same status and the same fields (`tests/guide/at_once.rs`).
@@ -160,24 +160,23 @@ impl AtOnce {
             // Who shows a good credential is known on what is public, too.
             Access::Public | Access::Authenticated => None,
         };
-        let mut live = self.gateway.engine.recall(question.token?, now)?;
+        let mut live = self.gateway.engine.authenticate_at_once(question.token?, now)?;
         for requirements in [by_policy, by_query.as_deref()].into_iter().flatten() {
             live = Permit::check(live, requirements).ok()?.live().clone();
         }
         Some(Passing::Known(live))
     }
 
-    fn write(&self, answer: &Answer<'_>, now: Timestamp, out: &mut Vec<u8>) -> Option<()> {
+    fn write(&self, answer: &Answer<'_>, now: Timestamp, out: &mut Vec<u8>) {
         let Answer { live, signed, id } = answer;
-        let known = match live {
-            Some(live) => Some((live.who(), live.prepared(rendered)?)),
-            None => None,
-        };
         out.extend_from_slice(&self.begin);
-        match known {
-            Some((who, Rendered(others))) => {
-                headers::write_own(who, out);
-                out.extend_from_slice(others);
+        match live {
+            Some(live) => {
+                headers::write_own(live.who(), out);
+                match live.prepared(rendered) {
+                    Some(Rendered(others)) => out.extend_from_slice(others),
+                    None => out.extend_from_slice(&headers::others(live.source(), live.rights())),
+                }
             }
             None => out.extend_from_slice(&self.nobody),
         }
@@ -196,7 +195,6 @@ impl AtOnce {
         out.extend_from_slice(b"\r\ndate: ");
         write_date(now, out);
         out.extend_from_slice(b"\r\n\r\n");
-        Some(())
     }
 }
 
@@ -232,12 +230,11 @@ impl Shortcut for AtOnce {
             let span = tracing::error_span!("request", request_id = %id);
             let client = question::client(&request, peer, trusted_proxies);
             span.in_scope(|| {
-                self.write(&answer, now, out)?;
+                self.write(&answer, now, out);
                 observe::log("GET", ROUTE, Some(StatusCode::OK), began.elapsed(), client);
-                Some(())
-            })?;
+            });
         } else {
-            self.write(&answer, now, out)?;
+            self.write(&answer, now, out);
         }
         self.counted.count(live, began);
         Some(length)
