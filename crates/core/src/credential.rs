@@ -47,8 +47,7 @@ impl PresentedToken {
             return Err(MalformedCredential::TooLong);
         }
         let body = text.trim_end_matches('=');
-        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b);
-        if body.is_empty() || !body.bytes().all(allowed) {
+        if body.is_empty() || !are_allowed(body.as_bytes()) {
             return Err(MalformedCredential::Characters);
         }
         Ok(Self(Zeroizing::new(text.to_owned())))
@@ -63,6 +62,12 @@ impl PresentedToken {
     pub fn digest(&self) -> [u8; 32] {
         sha256(self.0.as_bytes())
     }
+}
+
+/// Whether all are of the characters of `b64token`. No byte decides alone, so that many are looked at together.
+fn are_allowed(bytes: &[u8]) -> bool {
+    let one = |b: u8| b.is_ascii_alphanumeric() | matches!(b, b'+' | b'-'..=b'/' | b'_' | b'~');
+    bytes.iter().fold(true, |all, b| all & one(*b))
 }
 
 /// Why `Authorization` header fields are not read.
@@ -254,6 +259,12 @@ mod tests {
         );
         assert!(PresentedToken::parse(&"a".repeat(MAX_TOKEN_BYTES)).is_ok());
         assert!(PresentedToken::parse("a-._~+/Z0==").is_ok());
+        for byte in 0..=127_u8 {
+            let allowed = byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+            let text = format!("a{}", char::from(byte));
+            assert_eq!(PresentedToken::parse(&text).is_ok(), allowed, "{byte}");
+        }
+        assert!(PresentedToken::parse("é").is_err());
     }
 
     #[test]

@@ -22,6 +22,9 @@ const CONNECTION: [HeaderName; 5] = [
     HeaderName::from_static("keep-alive"),
 ];
 
+/// What a yes says of who it is: header fields for the application.
+pub type Identity = Vec<(HeaderName, String)>;
+
 /// The names of the headers that say who it is. The application gets them from here or not at all.
 #[derive(Clone, Debug)]
 pub(crate) struct IdentityNames(pub(crate) Arc<[HeaderName]>);
@@ -35,6 +38,36 @@ impl IdentityNames {
                 .any(|ours| ours != name && plain(ours.as_str()).eq(plain(name.as_str())))
         };
         client.keys().filter(|name| looks_like(name)).cloned().collect()
+    }
+
+    /// A yes that was told at once: what it says of identity, by the same names, and the names of the client's own fields.
+    pub(crate) fn passed_at_once<'q>(
+        &self,
+        said: Identity,
+        client: impl Iterator<Item = &'q str>,
+    ) -> CheckResponse {
+        let looks_like = |name: &&str| {
+            let ours = self.0.iter().map(HeaderName::as_str);
+            // Only what is written otherwise can be taken for another.
+            let mut alike = ours.filter(|ours| ours.len() == name.len() && ours != name);
+            alike.any(|ours| plain(ours).eq(plain(name)))
+        };
+        let mut ok = OkHttpResponse {
+            headers_to_remove: client.filter(looks_like).map(str::to_owned).collect(),
+            headers: Vec::with_capacity(said.len()),
+            response_headers_to_add: Vec::new(),
+        };
+        for name in self
+            .0
+            .iter()
+            .filter(|name| said.iter().all(|(told, _)| told != *name))
+        {
+            ok.headers_to_remove.push(name.to_string());
+        }
+        let said = said.into_iter();
+        ok.headers
+            .extend(said.map(|(name, value)| overwriting(name.as_str().to_owned(), value)));
+        response(Code::Ok, proto::HttpResponse::Ok(ok))
     }
 
     /// What the decision comes to. `spoofed` are headers of the client's that never reach the application.
@@ -142,16 +175,21 @@ fn code(status: StatusCode) -> Code {
 
 /// A field that takes the place of any other of its name. `None` if its value is no text.
 fn option(name: &HeaderName, value: &HeaderValue) -> Option<HeaderValueOption> {
+    let value = std::str::from_utf8(value.as_bytes()).ok()?;
+    Some(overwriting(name.to_string(), value.to_owned()))
+}
+
+fn overwriting(name: String, value: String) -> HeaderValueOption {
     let header = proto::HeaderValue {
-        key: name.to_string(),
-        value: std::str::from_utf8(value.as_bytes()).ok()?.to_owned(),
+        key: name,
+        value,
         raw_value: Bytes::new(),
     };
-    Some(HeaderValueOption {
+    HeaderValueOption {
         header: Some(header),
         append: Some(false),
         keep_empty_value: true,
-    })
+    }
 }
 
 /// A name as a careless application compares it.

@@ -4,12 +4,16 @@
 //! what Envoy makes of the client's request. 200 lets it pass; any other answer, none, and any fault refuse it.
 
 mod answer;
+mod frame;
 mod health;
+mod plain;
 pub mod proto;
 mod question;
 mod service;
 
+pub use answer::Identity;
 pub use health::Readiness;
+pub use plain::Plain;
 pub use service::{Decide, ExtAuthz, Limits};
 
 /// The routes of the service and of its health, to be served over HTTP/2.

@@ -14,7 +14,7 @@ const PATH: &str = "/auth/verify";
 const REQUIREMENTS: &str = "require";
 
 /// What the client said of this is not asked: it is told here, or not at all.
-const TOLD: [&str; 9] = [
+pub(crate) const TOLD: [&str; 9] = [
     "x-forwarded-for",
     "x-forwarded-host",
     "x-forwarded-method",
@@ -27,16 +27,16 @@ const TOLD: [&str; 9] = [
 ];
 
 /// What belongs to the client's connection or to its body, and not to the question.
-const CONNECTION: [HeaderName; 9] = [
-    header::CONNECTION,
-    header::CONTENT_LENGTH,
-    header::EXPECT,
-    header::HOST,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    HeaderName::from_static("keep-alive"),
+pub(crate) const CONNECTION: [&str; 9] = [
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
 ];
 
 /// Why a question cannot be understood.
@@ -69,7 +69,7 @@ pub(crate) fn read(question: CheckRequest) -> Result<Request<()>, Unreadable> {
 
 /// The requirements that the route's configuration names: `role`, `group` and so on, each as in the query of
 /// `/auth/verify`, and `require` with a whole query for what must be named twice.
-fn requirements(attributes: &AttributeContext) -> String {
+pub(crate) fn requirements(attributes: &AttributeContext) -> String {
     let mut named: Vec<_> = attributes.context_extensions.iter().collect();
     named.sort();
     let mut query = form_urlencoded::Serializer::new(String::new());
@@ -84,7 +84,7 @@ fn requirements(attributes: &AttributeContext) -> String {
 }
 
 /// The client's address, as Envoy found it.
-fn client(attributes: &AttributeContext) -> Option<IpAddr> {
+pub(crate) fn client(attributes: &AttributeContext) -> Option<IpAddr> {
     let address = attributes.source.as_ref()?.address.as_ref()?;
     address.socket_address.as_ref()?.address.parse().ok()
 }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::{Extensions, HeaderName, Request, Response};
+use http_body_util::{BodyExt as _, Full, Limited};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tonic::body::Body;
@@ -19,12 +21,19 @@ use tonic::server::{Grpc, NamedService, UnaryService};
 use tonic::{Code, Status};
 use tonic_prost::ProstCodec;
 
-use crate::answer::{self, IdentityNames};
+use crate::answer::{self, Identity, IdentityNames};
+use crate::frame;
+use crate::plain::Plain;
 use crate::proto::{CheckRequest, CheckResponse};
 use crate::question;
 
-/// Whoever decides: a question of `/auth/verify`, with what is known of the connection in its extensions, and the answer.
-pub type Decide = Arc<dyn Fn(Request<()>) -> BoxFuture<'static, Response<Bytes>> + Send + Sync>;
+/// Whoever decides.
+pub trait Decide: Send + Sync + 'static {
+    /// What a yes says of identity, if the answer is a yes and can be told without waiting. `None` decides nothing.
+    fn at_once(&self, question: &Plain<'_>) -> Option<Identity>;
+    /// The answer to a question of `/auth/verify`, which has what is known of the connection in its extensions.
+    fn decide(&self, question: Request<()>) -> BoxFuture<'static, Response<Bytes>>;
+}
 
 /// How much a front proxy may ask at once, and how long an answer may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +62,7 @@ impl Default for Limits {
 pub struct ExtAuthz(Arc<Inner>);
 
 struct Inner {
-    decide: Decide,
+    decide: Arc<dyn Decide>,
     names: IdentityNames,
     limits: Limits,
     slots: Semaphore,
@@ -73,13 +82,50 @@ impl NamedService for ExtAuthz {
 
 impl ExtAuthz {
     /// The service before `decide`. `identity` names the headers of an answer that the application gets.
-    pub fn new(decide: Decide, identity: impl IntoIterator<Item = HeaderName>, limits: Limits) -> Self {
+    pub fn new(
+        decide: Arc<dyn Decide>,
+        identity: impl IntoIterator<Item = HeaderName>,
+        limits: Limits,
+    ) -> Self {
         Self(Arc::new(Inner {
             decide,
             names: IdentityNames(identity.into_iter().collect()),
             limits,
             slots: Semaphore::new(limits.concurrent.clamp(1, Semaphore::MAX_PERMITS)),
         }))
+    }
+
+    /// The answer to one call.
+    async fn answered(self, request: Request<Body>) -> Response<Body> {
+        let limit = self.0.limits.question_bytes;
+        let (head, body) = request.into_parts();
+        let Ok(body) = Limited::new(body, limit + frame::PREFIX).collect().await else {
+            return Status::new(Code::OutOfRange, "the question is too long, or broke off").into_http();
+        };
+        let body = body.to_bytes();
+        if let Some(asked) = frame::only_message(&head.headers, &body)
+            && let Some(passed) = self.passed_at_once(&asked)
+        {
+            return frame::response(&passed);
+        }
+        // By itself, since what it takes is moved about with every call otherwise.
+        Box::pin(self.answered_by_and_by(Request::from_parts(head, Body::new(Full::new(body))))).await
+    }
+
+    async fn answered_by_and_by(self, request: Request<Body>) -> Response<Body> {
+        let limit = self.0.limits.question_bytes;
+        let mut grpc = Grpc::new(ProstCodec::default()).apply_max_message_size_config(Some(limit), None);
+        grpc.unary(self, request).await
+    }
+
+    /// A yes that can be told without waiting.
+    fn passed_at_once(&self, asked: &CheckRequest) -> Option<CheckResponse> {
+        let question = Plain::of(asked)?;
+        // Whatever fails here is decided by the routes.
+        let told = AssertUnwindSafe(|| self.0.decide.at_once(&question));
+        let said = std::panic::catch_unwind(told).ok()??;
+        let names = question.fields.iter().map(|(name, _)| *name);
+        Some(self.0.names.passed_at_once(said, names))
     }
 
     /// The answer to one question, whatever happens.
@@ -95,10 +141,10 @@ impl ExtAuthz {
         let spoofed = self.0.names.spoofed(request.headers());
         let decided = async {
             let _slot = self.0.slots.acquire().await.ok()?;
-            Some((self.0.decide)(request).await)
+            Some(self.0.decide.decide(request).await)
         };
         // A panic must not end the stream: Envoy may be set to let pass what nobody answered.
-        let decided = std::panic::AssertUnwindSafe(timeout(self.0.limits.patience, decided)).catch_unwind();
+        let decided = AssertUnwindSafe(timeout(self.0.limits.patience, decided)).catch_unwind();
         match decided.await {
             Ok(Ok(Some(decision))) => self.0.names.answer(decision, spoofed),
             Ok(Ok(None)) | Err(_) => answer::unavailable(),
@@ -136,11 +182,9 @@ impl Service<Request<Body>> for ExtAuthz {
             if request.uri().path() != "/envoy.service.auth.v3.Authorization/Check" {
                 return Ok(Status::new(Code::Unimplemented, "there is no such method").into_http());
             }
-            let mut grpc = Grpc::new(ProstCodec::default())
-                .apply_max_message_size_config(Some(this.0.limits.question_bytes), None);
             // A question that is not sent to its end is one that nobody answers.
             let patience = this.0.limits.patience * 2;
-            match timeout(patience, grpc.unary(this, request)).await {
+            match timeout(patience, this.answered(request)).await {
                 Ok(answered) => Ok(answered),
                 Err(_) => {
                     Ok(Status::new(Code::DeadlineExceeded, "the question did not come in time").into_http())

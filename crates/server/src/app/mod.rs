@@ -128,12 +128,16 @@ impl App {
 
     /// The routes within their layers, and what answers before them.
     pub fn routes(&self) -> Routes {
-        let config = self.layer_config();
-        let shortcut: Arc<dyn Shortcut> = Arc::new(AtOnce::before(&self.gateway, &config));
+        let shortcut: Arc<dyn Shortcut> = self.at_once();
         Routes {
             router: self.router(),
             shortcut: Some(shortcut),
         }
+    }
+
+    /// What answers before the routes.
+    pub fn at_once(&self) -> Arc<AtOnce> {
+        Arc::new(AtOnce::before(&self.gateway, &self.layer_config()))
     }
 
     /// The routes within their layers.

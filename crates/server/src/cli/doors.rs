@@ -121,7 +121,7 @@ async fn serve_ext_authz(
         closing.cancelled().await;
         return Ok(());
     };
-    let (routes, readiness) = ext_authz::routes(app.router()).await;
+    let (routes, readiness) = ext_authz::routes(app.router(), app.at_once()).await;
     let health = async {
         tokio::select! {
             () = ext_authz::tell_health(&readiness, &app.gateway) => {}

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::http::{Extensions, Request, Response, StatusCode};
-use maxlab_auth_ext_authz::{Decide, ExtAuthz, Limits, Readiness};
+use axum::http::{Extensions, HeaderName, Request, Response, StatusCode};
+use futures::future::BoxFuture;
+use maxlab_auth_ext_authz::{Decide, ExtAuthz, Identity, Limits, Plain, Readiness};
 use tokio::time::sleep;
 use tower::ServiceExt as _;
 
-use super::forward_auth::{IDENTITY_HEADERS, X_AUTH_IDENTITY};
+use super::forward_auth::{AtOnce, IDENTITY_HEADERS, X_AUTH_IDENTITY};
 use super::gateway::Gateway;
 use super::health;
 use super::peer::PeerAddr;
@@ -21,14 +22,35 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The longest answer that is passed on. Those of `/auth/verify` take a few hundred bytes.
 const LONGEST_ANSWER: usize = 64 * 1024;
 
-/// The routes of the gRPC door before `router`, and what tells its health.
-pub async fn routes(router: Router) -> (Router, Readiness) {
-    let decide: Decide = Arc::new(move |request| {
-        let router = router.clone();
-        Box::pin(async move { decided(router, request).await })
-    });
-    let identity = IDENTITY_HEADERS.into_iter().chain([X_AUTH_IDENTITY]);
-    maxlab_auth_ext_authz::routes(ExtAuthz::new(decide, identity, Limits::default())).await
+/// The routes of the gRPC door before `router` and the door before that, and what tells its health.
+pub async fn routes(router: Router, at_once: Arc<AtOnce>) -> (Router, Readiness) {
+    let service = ExtAuthz::new(behind(router, at_once), identity_names(), Limits::default());
+    maxlab_auth_ext_authz::routes(service).await
+}
+
+/// The headers of an answer that the application gets.
+pub fn identity_names() -> impl Iterator<Item = HeaderName> {
+    IDENTITY_HEADERS.into_iter().chain([X_AUTH_IDENTITY])
+}
+
+/// What decides behind the door.
+pub fn behind(router: Router, at_once: Arc<AtOnce>) -> Arc<dyn Decide> {
+    Arc::new(Behind { router, at_once })
+}
+
+struct Behind {
+    router: Router,
+    at_once: Arc<AtOnce>,
+}
+
+impl Decide for Behind {
+    fn at_once(&self, question: &Plain<'_>) -> Option<Identity> {
+        self.at_once.identity_for_envoy(question)
+    }
+
+    fn decide(&self, question: Request<()>) -> BoxFuture<'static, Response<Bytes>> {
+        Box::pin(decided(self.router.clone(), question))
+    }
 }
 
 async fn decided(router: Router, request: Request<()>) -> Response<Bytes> {

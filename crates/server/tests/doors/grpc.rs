@@ -1,6 +1,6 @@
 //! Envoy's gRPC door: the same answers as `/auth/verify`, and never a yes on an error.
 
-use maxlab_auth_ext_authz::proto::CheckRequest;
+use maxlab_auth_ext_authz::proto::{CheckRequest, CheckResponse, HttpResponse};
 use maxlab_auth_testkit::{
     Actor as _, Anonymous, Gate, GatewayProcess, Lie, LyingAuthServer, RedisServer, free_port,
 };
@@ -214,4 +214,40 @@ async fn a_question_under_way_is_answered_at_the_stop_and_no_other_begins() {
     gate.open();
     held.await.unwrap().ok();
     assert_eq!(world.running.terminate().await.unwrap().code(), Some(0));
+}
+
+/// An answer, whose parts have no order.
+fn in_order(answer: CheckResponse) -> CheckResponse {
+    let mut answer = answer;
+    if let Some(HttpResponse::Ok(ok)) = &mut answer.http_response {
+        ok.headers
+            .sort_by_key(|field| field.header.as_ref().unwrap().key.clone());
+        ok.headers_to_remove.sort();
+    }
+    answer
+}
+
+#[tokio::test]
+async fn an_answer_is_the_same_however_it_is_found() {
+    for identity in ["false", "true"] {
+        let world = world(&[("VERIFY_CACHE_SECONDS", "60"), ("IDENTITY_TOKEN", identity)]).await;
+        let spoofed = Question::of("Bearer good")
+            .header("remote_user", "root")
+            .header("remote-roles", "admin")
+            .header("x_auth_source", "me");
+        for question in [
+            Question::of("Bearer good"),
+            Question::of("Bearer admin").needs("role", "admin"),
+            spoofed,
+        ] {
+            let by_routes = world.envoy.try_check(question.message()).await.unwrap();
+            // Its verdict is remembered now; and with this name among the fields the routes are asked all the same.
+            let again = world.envoy.try_check(question.message()).await.unwrap();
+            let odd = question.header("x.odd", "1");
+            let odd = world.envoy.try_check(odd.message()).await.unwrap();
+            let [by_routes, again, odd] = [by_routes, again, odd].map(in_order);
+            assert_eq!(by_routes.status.as_ref().unwrap().code, 0);
+            assert_eq!((&again, &odd), (&by_routes, &by_routes));
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! The door before the router says what the router says, field by field, and leaves to it what it should.
 
 mod counts;
+mod grpc;
 mod unseen;
 
 use std::net::SocketAddr;

@@ -4,10 +4,12 @@
 //! It says yes, or nothing: whatever it does not understand at once, and every refusal, is the router's. What it answers, the
 //! router would answer with the same status and the same fields (`tests/guide/at_once.rs`).
 
+mod envoy;
 mod question;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Instant, SystemTime};
 
@@ -167,6 +169,29 @@ impl AtOnce {
         Some(Passing::Known(live))
     }
 
+    /// Who passes, and the signed identity to go with that.
+    fn passing(&self, question: &Question<'_>, now: Timestamp) -> Option<(Passing, Option<HeaderValue>)> {
+        let door = &self.gateway.forward_auth;
+        let asked = door.asked(question.told).ok()?;
+        let passing = self.admitted(question, asked.as_ref(), now)?;
+        let method = question.told.method.unwrap_or("GET");
+        let signed = door.signed(passing.live(), asked.as_ref(), method, now).ok()?;
+        Some((passing, signed))
+    }
+
+    /// Tells what is to be told, and the log of it where that is kept.
+    fn told(&self, id: &RequestId, began: Instant, client: impl FnOnce() -> IpAddr, tell: impl FnOnce()) {
+        if observe::is_logged() || tracing::enabled!(tracing::Level::DEBUG) {
+            let span = tracing::error_span!("request", request_id = %id);
+            span.in_scope(|| {
+                tell();
+                observe::log("GET", ROUTE, Some(StatusCode::OK), began.elapsed(), client());
+            });
+        } else {
+            tell();
+        }
+    }
+
     fn write(&self, answer: &Answer<'_>, now: Timestamp, out: &mut Vec<u8>) {
         let Answer { live, signed, id } = answer;
         out.extend_from_slice(&self.begin);
@@ -213,30 +238,21 @@ impl Shortcut for AtOnce {
         let trusted = peer.is_trusted(trusted_proxies);
         let question = Question::read(&request, self.gateway.cookies.name(), trusted)?;
         let now = self.gateway.engine.now();
-        let door = &self.gateway.forward_auth;
-        let asked = door.asked(question.told).ok()?;
-        let passing = self.admitted(&question, asked.as_ref(), now)?;
-        let live = passing.live();
-        let method = question.told.method.unwrap_or("GET");
-        let signed = door.signed(live, asked.as_ref(), method, now).ok()?;
-        let given = question.request_id.and_then(RequestId::from_value);
-        let id = given.unwrap_or_else(RequestId::fresh);
+        let (passing, signed) = self.passing(&question, now)?;
         let answer = Answer {
-            live,
+            live: passing.live(),
             signed,
-            id: &id,
+            id: &question.id(),
         };
-        if observe::is_logged() || tracing::enabled!(tracing::Level::DEBUG) {
-            let span = tracing::error_span!("request", request_id = %id);
-            let client = question::client(&request, peer, trusted_proxies);
-            span.in_scope(|| {
+        self.told(
+            answer.id,
+            began,
+            || question::client(&request, peer, trusted_proxies),
+            || {
                 self.write(&answer, now, out);
-                observe::log("GET", ROUTE, Some(StatusCode::OK), began.elapsed(), client);
-            });
-        } else {
-            self.write(&answer, now, out);
-        }
-        self.counted.count(live, began);
+            },
+        );
+        self.counted.count(answer.live, began);
         Some(length)
     }
 

@@ -33,6 +33,17 @@ pub fn identity_headers(live: &Live) -> HeaderMap {
     headers
 }
 
+/// The same as text, or of nobody.
+pub(super) fn texts(live: Option<&Live>) -> Vec<(HeaderName, String)> {
+    let Some(live) = live else {
+        return NAMES.into_iter().map(|name| (name, String::new())).collect();
+    };
+    let own = values(live.who()).map(|value| scalar(value.unwrap_or_default()));
+    let all = own.into_iter().chain(shared(live.source(), live.rights()));
+    let texts = all.map(|value| String::from_utf8(value).unwrap_or_default());
+    NAMES.into_iter().zip(texts).collect()
+}
+
 /// Writes those of them that are about this one alone, as they are sent.
 pub(super) fn write_own(who: Who<'_>, out: &mut Vec<u8>) {
     for (name, value) in OWN.into_iter().zip(values(who)) {

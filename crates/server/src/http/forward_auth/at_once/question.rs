@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use super::super::original::Told;
 use super::ROUTE;
 use crate::http::peer::{PeerAddr, client_address};
+use crate::http::request_id::RequestId;
 use crate::http::serve::shortcut::{MOST_FIELDS, frames};
 
 /// Longer queries, hosts and the like are left to the router.
@@ -84,6 +85,14 @@ impl<'b> Question<'b> {
     }
 }
 
+impl Question<'_> {
+    /// The id that a proxy gave it, or a new one.
+    pub(super) fn id(&self) -> RequestId {
+        let given = self.request_id.and_then(RequestId::from_value);
+        given.unwrap_or_else(RequestId::fresh)
+    }
+}
+
 /// From where it comes, for the log.
 pub(super) fn client(request: &Request<'_, '_>, peer: PeerAddr, trusted: &[IpNet]) -> IpAddr {
     let mut headers = HeaderMap::new();
@@ -101,12 +110,12 @@ fn is(field: &Header<'_>, name: &str) -> bool {
     field.name.eq_ignore_ascii_case(name)
 }
 
-fn once<'b>(place: &mut Option<&'b [u8]>, value: &'b [u8]) -> Option<()> {
+pub(super) fn once<'b>(place: &mut Option<&'b [u8]>, value: &'b [u8]) -> Option<()> {
     place.replace(value).is_none().then_some(())
 }
 
 /// The session's cookie is the router's business; other cookies are nobody's here.
-fn without(cookies: &[u8], name: &str) -> Option<()> {
+pub(super) fn without(cookies: &[u8], name: &str) -> Option<()> {
     let ours = |part: &[u8]| part == name.as_bytes();
     (!cookies.windows(name.len()).any(ours)).then_some(())
 }
@@ -127,12 +136,16 @@ fn tell<'b>(field: &Header<'b>, told: &mut [Option<&'b str>; TOLD.len()]) -> Opt
     told.get_mut(at)?.replace(value).is_none().then_some(())
 }
 
-/// The query of a target that is this route, in characters that have one reading.
+/// The query of a target that is this route.
 fn query(target: &str) -> Option<&str> {
-    let query = match target.strip_prefix(ROUTE)? {
-        "" => "",
-        rest => rest.strip_prefix('?')?,
-    };
+    match target.strip_prefix(ROUTE)? {
+        "" => Some(""),
+        rest => plain_query(rest.strip_prefix('?')?),
+    }
+}
+
+/// A query in characters that have one reading.
+pub(super) fn plain_query(query: &str) -> Option<&str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"=&,._~%+:-".contains(&byte);
     (query.len() <= LONGEST && query.bytes().all(plain)).then_some(query)
 }
