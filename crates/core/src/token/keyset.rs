@@ -129,6 +129,15 @@ impl KeySet {
         })
     }
 
+    /// Whether both verify the same signatures, by the same names.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let pairs = || self.keys.iter().zip(&other.keys);
+        self.keys.len() == other.keys.len()
+            && self.exposed == other.exposed
+            && pairs().all(|(one, other)| one.repeats(other))
+    }
+
     /// How many keys are usable.
     #[must_use]
     pub const fn len(&self) -> usize {

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use super::ahead::{Ahead, DueRenewals, Renewed};
 use super::examined::Examined;
-use super::jwt::{JwtCheck, Precheck, Proof};
+use super::jwt::{JwtCheck, KeysInForce, Precheck, Proof};
 use super::key::{Presented, Token};
 use super::reading::Reading;
 use super::remembered::{ByBytes, Remembered};
@@ -124,7 +124,7 @@ impl VerifyChain {
     ) -> Result<Verified, VerifyFault> {
         let token = examined.token().expose();
         self.cache
-            .remove_if(&Presented(token), |known| !known.is_current(now));
+            .remove_if(&Presented(token), |known| !self.counts(known, now));
         let plain = Token::Plain(token.into());
         let guard = match self.cache.get_value_or_guard_async(&plain).await {
             Ok(remembered) => return verified(remembered.outcome),
@@ -189,7 +189,15 @@ impl VerifyChain {
     fn current(&self, token: &str, now: Timestamp) -> Option<Remembered> {
         self.cache
             .get(&Presented(token))
-            .filter(|remembered| remembered.is_current(now))
+            .filter(|remembered| self.counts(remembered, now))
+    }
+
+    fn counts(&self, remembered: &Remembered, now: Timestamp) -> bool {
+        remembered.is_current(now, || self.keys_in_force())
+    }
+
+    fn keys_in_force(&self) -> Option<KeysInForce> {
+        self.jwt.as_ref()?.keys_in_force()
     }
 
     /// Puts a token whose verdict runs out soon into the queue, once; this is rare.
@@ -215,15 +223,16 @@ impl VerifyChain {
         }
         self.cache
             .peek(&Presented(token))
-            .filter(|remembered| remembered.is_current(now))
+            .filter(|remembered| self.counts(remembered, now))
     }
 
     async fn ask(&self, examined: &Examined<'_>, now: Timestamp) -> Remembered {
         let (began, keep) = (Instant::now(), self.limits.keep);
+        let edition = self.keys_in_force().map(|keys| keys.edition);
         match self.ask_layers(examined, now).await {
             Ok(facts) => {
                 let packed = Packed::new(examined.token().expose(), &facts, &self.commons);
-                Remembered::accepted(packed, now, keep, began.elapsed())
+                Remembered::accepted(packed, now, keep, began.elapsed(), edition)
             }
             Err(fault) => Remembered::refused(fault, now, keep),
         }

@@ -27,6 +27,17 @@ pub trait KeySource: Send + Sync {
     async fn keys_for(&self, kid: Option<&str>, now: Timestamp) -> Result<Option<Arc<KeySet>>, Unavailable>;
     /// The issuer whose keys they are, if the place where they come from says so.
     fn issuer(&self, now: Timestamp) -> Option<String>;
+    /// Which keys [`fresh`](Self::fresh) gives, without giving them; `None` if it can't be told.
+    fn in_force(&self) -> Option<KeysInForce>;
+}
+
+/// Which keys are in force, and for how long without asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeysInForce {
+    /// Another set has another number. Keys that are got after this was read are of this set or of a later one.
+    pub edition: u32,
+    /// Then they have to be renewed before they are used.
+    pub fresh_until: Timestamp,
 }
 
 /// What an early look at a token shows, without any call.
@@ -94,6 +105,19 @@ impl fmt::Debug for JwtCheck {
 }
 
 impl JwtCheck {
+    /// Which keys signatures are checked with now; `None` where something else than the keys may change what the check finds.
+    pub(super) fn keys_in_force(&self) -> Option<KeysInForce> {
+        match &self.published {
+            // Whose tokens are ours is learnt from the keys' own place, at any time.
+            Some(_) if self.policy.issuer.is_none() => None,
+            Some(source) => source.in_force(),
+            None => Some(KeysInForce {
+                edition: 0,
+                fresh_until: Timestamp::MAX,
+            }),
+        }
+    }
+
     /// Looks at a token with what is known already. Anything not proven is left [`Precheck::Open`].
     pub fn look(self: &Arc<Self>, jws: &CompactJws<'_>, now: Timestamp) -> Precheck {
         let keys = match (&self.shared, jws.header().algorithm()) {

@@ -13,6 +13,6 @@ mod testimony;
 pub use ahead::{DueRenewals, Renewed};
 pub use chain::{ChainLimits, VerifyChain, VerifyFault};
 pub use examined::Examined;
-pub use jwt::{JwtCheck, JwtVerifier, KeySource, Precheck, Proof};
+pub use jwt::{JwtCheck, JwtVerifier, KeySource, KeysInForce, Precheck, Proof};
 pub use published::{Fetched, KeyPlace, PublishedKeys};
 pub use testimony::{Rejection, Shown, Testimony, Verdict, Verified, Verifier};

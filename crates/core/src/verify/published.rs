@@ -1,5 +1,6 @@
 //! The issuer's published keys: fetched when needed, renewed in time, believed for a while when their place is down.
 
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 
-use super::jwt::KeySource;
+use super::jwt::{KeySource, KeysInForce};
 use crate::clock;
 use crate::token::KeySet;
 use crate::unavailable::Unavailable;
@@ -58,7 +59,17 @@ pub trait KeyPlace: Send + Sync {
 pub struct PublishedKeys<P> {
     place: P,
     state: RwLock<State>,
+    in_force: InForce,
     fetching: Mutex<()>,
+}
+
+/// What of the state is looked at with every remembered verdict, and written after it.
+#[derive(Debug, Default)]
+struct InForce {
+    /// How many key sets there were; zero while there is none.
+    edition: AtomicU32,
+    /// In milliseconds since 1970.
+    fresh_until: AtomicI64,
 }
 
 impl<P: KeyPlace> PublishedKeys<P> {
@@ -67,6 +78,7 @@ impl<P: KeyPlace> PublishedKeys<P> {
         Self {
             place,
             state: RwLock::default(),
+            in_force: InForce::default(),
             fetching: Mutex::new(()),
         }
     }
@@ -81,6 +93,19 @@ impl<P: KeyPlace> PublishedKeys<P> {
         });
         if due && let Err(fault) = self.fetch(now).await {
             tracing::warn!(%fault, "the issuer's keys could not be fetched");
+        }
+    }
+
+    fn put(&self, state: &mut State, keys: KeySet, now: Timestamp) {
+        let (known, is_another) = match state.keys.take() {
+            Some((known, _)) if known.is_same(&keys) => (known, false),
+            _ => (Arc::new(keys), true),
+        };
+        state.keys = Some((known, now));
+        let fresh_until = clock::after(now, STALE).as_millisecond();
+        self.in_force.fresh_until.store(fresh_until, Ordering::Release);
+        if is_another {
+            self.in_force.edition.fetch_add(1, Ordering::Release);
         }
     }
 
@@ -121,7 +146,7 @@ impl<P: KeyPlace> PublishedKeys<P> {
                     );
                 }
                 state.none_published = false;
-                state.keys = Some((Arc::new(keys), now));
+                self.put(&mut state, keys, now);
                 Ok(())
             }
             Ok(Fetched::NonePublished) => {
@@ -176,5 +201,12 @@ impl<P: KeyPlace> KeySource for PublishedKeys<P> {
 
     fn issuer(&self, _: Timestamp) -> Option<String> {
         self.place.issuer()
+    }
+
+    fn in_force(&self) -> Option<KeysInForce> {
+        let edition = self.in_force.edition.load(Ordering::Acquire);
+        let fresh_until = self.in_force.fresh_until.load(Ordering::Acquire);
+        let fresh_until = Timestamp::from_millisecond(fresh_until).ok()?;
+        (edition > 0).then_some(KeysInForce { edition, fresh_until })
     }
 }

@@ -27,7 +27,7 @@ pub(super) const DOCS: &[SettingDoc] = &[
         "VERIFY_CACHE_SECONDS",
         "seconds",
         Value("5"),
-        "How long a remote layer's yes is believed; 0 asks every time. For a token in use it is renewed before. A revocation counts at once either way.",
+        "How long a remote layer's yes is believed; 0 remembers no verdict of any layer. For a token in use it is renewed before. A revocation counts at once either way.",
     ),
     SettingDoc::new(
         "JWKS_URL",

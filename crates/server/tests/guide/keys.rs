@@ -1,7 +1,7 @@
 //! The issuer's keys: fetched when one is missing, but not at a forger's wish; kept for a while, and no longer.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use maxlab_auth::upstream::{AuthServer, KeySetAddress, PublishedKeys, UpstreamConfig};
@@ -83,8 +83,36 @@ async fn a_removed_key_is_dead_within_a_minute() {
     assert_eq!(watched.has(&removed, 0).await, Some(true));
     watched.auth.forge().add_key(Algorithm::Es256);
     watched.auth.forge().remove_key(&removed);
-    // A verdict of the local layer is remembered for at most 15 s more.
+    // A verdict of the local layer is over with its keys, or within 15 s where nobody knows of them.
     assert_eq!(watched.has(&removed, 45).await, Some(false));
+}
+
+#[tokio::test]
+async fn only_another_key_set_is_another_edition() {
+    let watched = Watched::new().await;
+    assert_eq!(watched.keys.in_force(), None, "there are none yet");
+    let after = async |second: u64| {
+        watched.keys.renew(at(second)).await;
+        watched.keys.in_force().unwrap()
+    };
+    let first = after(0).await;
+    assert_eq!(first.fresh_until, at(40));
+    let known = watched.keys.known(at(1)).unwrap();
+    let same = after(30).await;
+    assert_eq!((same.edition, same.fresh_until), (first.edition, at(70)));
+    assert!(Arc::ptr_eq(&known, &watched.keys.known(at(31)).unwrap()));
+    let added = watched.auth.forge().add_key(Algorithm::Es256);
+    let more = after(60).await;
+    assert_ne!(more.edition, first.edition);
+    watched.auth.forge().remove_key(&added);
+    let fewer = after(90).await;
+    assert_ne!(fewer.edition, more.edition);
+    watched.auth.on(JWKS, Lie::status(500));
+    assert_eq!(
+        after(120).await,
+        fewer,
+        "an outage changes nothing, and they grow old"
+    );
 }
 
 #[tokio::test]
@@ -181,6 +209,38 @@ async fn every_kind_of_published_key_verifies() {
             "{algorithm:?}"
         );
     }
+}
+
+/// Keys are fetched every 25 s, and it is looked every few seconds whether they are due.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_remembered_verdict_is_over_when_its_key_is_gone_and_no_other_is() {
+    let forge = TokenForge::new("https://issuer.example", Algorithm::Es256);
+    let keys = LyingAuthServer::start_with(forge.clone()).await.unwrap();
+    let address = format!("{}{JWKS}", keys.url());
+    let world = World::embedded(&[
+        ("VERIFY_LAYERS", "local_jwt"),
+        ("VERIFY_CACHE_SECONDS", "300"),
+        ("JWKS_URL", &address),
+        ("JWT_ISSUER", "https://issuer.example"),
+    ])
+    .await;
+    let removed = forge.kid();
+    let old = forge.access_token("user-1").sign();
+    forge.add_key(Algorithm::Es256);
+    let new = forge.access_token("user-2").sign();
+    for token in [&old, &new] {
+        assert_eq!(world.me(token).await.status, 200);
+    }
+    let fetched = keys.count(JWKS);
+    forge.remove_key(&removed);
+    let began = Instant::now();
+    while world.me(&old).await.status == 200 {
+        assert!(began.elapsed() < Duration::from_secs(60), "it is still good");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(keys.count(JWKS) > fetched, "nobody could know before");
+    assert_eq!(world.me(&old).await.status, 401);
+    assert_eq!(world.me(&new).await.status, 200);
 }
 
 #[tokio::test]

@@ -29,6 +29,7 @@ impl VerifyChain {
         if has_expired(&examined, now) {
             return None;
         }
+        let edition = self.keys_in_force().map(|keys| keys.edition);
         let proof = self.early_look(&examined, now).ok()??;
         let shown = Shown {
             examined: &examined,
@@ -36,15 +37,15 @@ impl VerifyChain {
         };
         let said = first.accepts_at_once(&shown, now)?;
         let facts = self.reading(&shown, now).facts(first.source(), said).ok()?;
-        Some(Verified::new(self.kept(&token, facts, now)))
+        Some(Verified::new(self.kept(&token, facts, edition, now)))
     }
 
-    fn kept(&self, token: &PresentedToken, facts: Facts, now: Timestamp) -> Known {
+    fn kept(&self, token: &PresentedToken, facts: Facts, edition: Option<u32>, now: Timestamp) -> Known {
         if self.limits.keep.is_zero() {
             return Known::Whole(Arc::new(facts));
         }
         let packed = Packed::new(token.expose(), &facts, &self.commons);
-        let remembered = Remembered::accepted(packed, now, self.limits.keep, Duration::ZERO);
+        let remembered = Remembered::accepted(packed, now, self.limits.keep, Duration::ZERO, edition);
         let Ok(packed) = remembered.outcome.clone() else {
             return Known::Whole(Arc::new(facts));
         };

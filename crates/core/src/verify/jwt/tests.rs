@@ -93,6 +93,10 @@ impl KeySource for Source {
     fn issuer(&self, _: Timestamp) -> Option<String> {
         self.issuer.lock().unwrap().map(str::to_owned)
     }
+
+    fn in_force(&self) -> Option<KeysInForce> {
+        None
+    }
 }
 
 fn policy(issuer: Option<&str>) -> ClaimsPolicy {

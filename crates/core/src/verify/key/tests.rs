@@ -82,7 +82,7 @@ fn what_is_counted_is_about_what_is_taken() {
         let token = format!("{number:0900}");
         let packed = Packed::new(&token, &facts(number), &commons);
         let keep = Duration::from_secs(9);
-        let remembered = Remembered::accepted(packed, Timestamp::UNIX_EPOCH, keep, Duration::ZERO);
+        let remembered = Remembered::accepted(packed, Timestamp::UNIX_EPOCH, keep, Duration::ZERO, None);
         let Ok(packed) = &remembered.outcome else {
             unreachable!()
         };

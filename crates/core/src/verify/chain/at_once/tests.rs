@@ -1,7 +1,11 @@
 //! What is told at once is what the layers would have said.
 
+use std::sync::Mutex;
+
 use async_trait::async_trait;
 use aws_lc_rs::hmac;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::FutureExt as _;
@@ -13,8 +17,11 @@ use super::*;
 use crate::identity::ClaimPaths;
 use crate::revocation::Facts;
 use crate::token::{Algorithm, ClaimsPolicy, KeySet, TypRule};
+use crate::unavailable::Unavailable;
 use crate::verify::chain::tests::{Layer, yes};
-use crate::verify::{ChainLimits, JwtCheck, JwtVerifier, Testimony, Verdict, Verifier};
+use crate::verify::{
+    ChainLimits, JwtCheck, JwtVerifier, KeySource, KeysInForce, Testimony, Verdict, Verifier,
+};
 
 const SECRET: &[u8] = b"a secret that is long enough for HS256, and then some";
 const NOW: i64 = 1_800_000_000;
@@ -43,22 +50,29 @@ fn chain(keep: u64, layers: impl FnOnce(Arc<dyn Verifier>) -> Vec<Arc<dyn Verifi
         published: None,
         shared: Some((Algorithm::HS256, Arc::new(keys))),
         allowed: vec![Algorithm::ES256],
-        policy: ClaimsPolicy {
-            issuer: None,
-            audiences: Vec::new(),
-            token_types: TypRule::Any,
-            leeway_seconds: 10,
-            default_lifetime_seconds: 900,
-            max_age_seconds: None,
-        },
+        policy: policy(None),
     });
-    let limits = ChainLimits {
+    let local = Arc::new(JwtVerifier::new(Arc::clone(&check)));
+    VerifyChain::new(layers(local), Some(check), ClaimPaths::default(), limits(keep))
+}
+
+fn policy(issuer: Option<&str>) -> ClaimsPolicy {
+    ClaimsPolicy {
+        issuer: issuer.map(str::to_owned),
+        audiences: Vec::new(),
+        token_types: TypRule::Any,
+        leeway_seconds: 10,
+        default_lifetime_seconds: 900,
+        max_age_seconds: None,
+    }
+}
+
+fn limits(keep: u64) -> ChainLimits {
+    ChainLimits {
         keep: Duration::from_secs(keep),
         bytes: 1 << 20,
         patience: Duration::from_secs(5),
-    };
-    let local = Arc::new(JwtVerifier::new(Arc::clone(&check)));
-    VerifyChain::new(layers(local), Some(check), ClaimPaths::default(), limits)
+    }
 }
 
 fn at_once(chain: &VerifyChain, token: &str) -> Option<Arc<Facts>> {
@@ -91,10 +105,11 @@ async fn a_good_token_is_told_as_the_layers_tell_it() {
 #[tokio::test]
 async fn it_is_remembered_like_any_other_verdict() {
     let token = signed(SECRET, &claims());
-    for (keep, lasts) in [(0, 0), (5, 5), (60, 15)] {
+    // Nobody takes a secret away: there is no reason to look again before the end.
+    for (keep, lasts) in [(0, 0), (5, 900), (60, 900)] {
         let chain = chain(keep, |local| vec![local]);
         assert!(at_once(&chain, &token).is_some());
-        for second in 0..=lasts + 1 {
+        for second in (0..20).chain([899, 900, 901]) {
             let recalled = chain.recall(&token, at(NOW + second)).is_some();
             assert_eq!(recalled, second < lasts, "{keep} {second}");
         }
@@ -140,6 +155,109 @@ async fn whoever_else_comes_first_is_asked_first() {
     let chain = chain(60, |local| vec![remote, local]);
     assert_eq!(at_once(&chain, &token), None);
     assert_eq!(asked.asked(), 0);
+}
+
+/// Keys that say by themselves which they are.
+struct Numbered {
+    keys: Arc<KeySet>,
+    in_force: Mutex<Option<KeysInForce>>,
+}
+
+#[async_trait]
+impl KeySource for Numbered {
+    fn known(&self, _: Timestamp) -> Option<Arc<KeySet>> {
+        Some(Arc::clone(&self.keys))
+    }
+
+    fn fresh(&self, _: Option<&str>, now: Timestamp) -> Option<Arc<KeySet>> {
+        self.known(now)
+    }
+
+    async fn keys_for(&self, _: Option<&str>, now: Timestamp) -> Result<Option<Arc<KeySet>>, Unavailable> {
+        Ok(self.known(now))
+    }
+
+    fn issuer(&self, _: Timestamp) -> Option<String> {
+        None
+    }
+
+    fn in_force(&self) -> Option<KeysInForce> {
+        *self.in_force.lock().unwrap()
+    }
+}
+
+/// How long, in seconds up to a hundred, a verdict is remembered where a remote layer's would be for `keep`: what its keys are then, and whether it is told at once
+/// or by the layers, at the first sight of the token.
+async fn lasts(keep: u64, then: Option<KeysInForce>, issuer: Option<&str>, told_at_once: bool) -> i64 {
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    let b64 = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
+    let set = json!({"keys": [{"kty": "EC", "crv": "P-256", "kid": "k1", "x": b64(x), "y": b64(y)}]});
+    let header = b64(json!({"alg": "ES256", "kid": "k1"}).to_string().as_bytes());
+    let input = format!("{header}.{}", b64(claims().to_string().as_bytes()));
+    let signature = pair.sign(&SystemRandom::new(), input.as_bytes()).unwrap();
+    let token = format!("{input}.{}", b64(signature.as_ref()));
+    let source = Arc::new(Numbered {
+        keys: Arc::new(KeySet::from_jwks(set.to_string().as_bytes()).unwrap()),
+        in_force: Mutex::new(Some(KeysInForce {
+            edition: 1,
+            fresh_until: at(NOW + 40),
+        })),
+    });
+    let policy = policy(issuer);
+    let check = Arc::new(JwtCheck {
+        published: Some(Arc::clone(&source) as _),
+        shared: None,
+        allowed: vec![Algorithm::ES256],
+        policy,
+    });
+    let local = Arc::new(JwtVerifier::new(Arc::clone(&check)));
+    let chain = VerifyChain::new(vec![local], Some(check), ClaimPaths::default(), limits(keep));
+    if told_at_once {
+        assert!(at_once(&chain, &token).is_some());
+    } else {
+        assert!(by_and_by(&chain, &token).await.is_some());
+    }
+    *source.in_force.lock().unwrap() = then;
+    let current = |second: &i64| chain.recall(&token, at(NOW + second)).is_some();
+    (0..100).take_while(current).count().try_into().unwrap()
+}
+
+#[tokio::test]
+async fn a_verdict_counts_as_long_as_its_keys() {
+    let keys = |edition, fresh_for| {
+        Some(KeysInForce {
+            edition,
+            fresh_until: at(NOW + fresh_for),
+        })
+    };
+    let ours = Some("https://as.example");
+    for told_at_once in [true, false] {
+        for (keep, beyond) in [(60, 15), (5, 5)] {
+            for (then, issuer, seconds, why) in [
+                (keys(1, 1_000), ours, 100, "the same keys, fresh"),
+                (
+                    keys(1, 40),
+                    ours,
+                    40,
+                    "the same keys, and nobody knows whether they are",
+                ),
+                (keys(1, 3), ours, beyond, "the same keys, long since old"),
+                (keys(2, 1_000), ours, 0, "other keys"),
+                (None, ours, beyond, "no keys"),
+                (
+                    keys(1, 1_000),
+                    None,
+                    beyond,
+                    "whose tokens are ours may be learnt",
+                ),
+            ] {
+                let lasts = lasts(keep, then, issuer, told_at_once).await;
+                assert_eq!(lasts, seconds, "{why}, {keep}");
+            }
+        }
+        assert_eq!(lasts(0, keys(1, 1_000), ours, told_at_once).await, 0);
+    }
 }
 
 /// A layer that answers at once and, asked in its turn, once it may.
