@@ -117,6 +117,14 @@ impl Hot {
             .is_some_and(|live| Permit::check(live, &self.requirements).is_ok())
     }
 
+    /// Whether a token of which nothing is remembered is good, and nothing stands against it in the replica.
+    pub fn admits_unseen(&self, token: &str) -> bool {
+        self.chain
+            .verify_at_once(token, self.now)
+            .and_then(|verified| self.revocations.admit_at_once(verified, self.now))
+            .is_some()
+    }
+
     /// Whether the layers, or what is remembered of them, say that a token is good.
     pub fn verify(&self, token: &PresentedToken) -> bool {
         self.runtime.block_on(self.chain.verify(token, self.now)).is_ok()

@@ -2,7 +2,7 @@
 
 pub(super) mod client;
 pub(crate) mod drive;
-mod question;
+pub(super) mod question;
 pub(super) mod wrk;
 
 /// What whoever loaded a server saw.

