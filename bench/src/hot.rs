@@ -69,13 +69,15 @@ impl Hot {
         let folder = tempfile::tempdir()?;
         let forge = TokenForge::new("https://issuer.example", crowd.algorithm);
         let revocations = runtime.block_on(replica(folder.path(), crowd.entries))?;
+        let tokens = tokens::of(&forge, crowd.tokens);
+        // After the last is signed, which takes long where instructions are counted.
         let now = SystemClock.now();
         let admin = Admin {
             roles: vec!["admin".to_owned()],
         };
         let required = [("role", "admin,editor"), ("group", "platform")];
         Ok(Self {
-            tokens: tokens::of(&forge, crowd.tokens),
+            tokens,
             chain: runtime.block_on(chain(&forge, crowd.keep, now))?,
             revocations,
             requirements: Requirements::parse(required, admin)?,

@@ -291,4 +291,4 @@ impl Verifier for JwtVerifier {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

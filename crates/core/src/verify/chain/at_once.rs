@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::VerifyChain;
+use super::{VerifyChain, VerifyFault};
 use crate::credential::PresentedToken;
 use crate::identity::VerificationSource;
 use crate::revocation::{Facts, Known, Packed};
@@ -14,7 +14,7 @@ use crate::token::TokenShape;
 use crate::verify::examined::Examined;
 use crate::verify::key::Token;
 use crate::verify::remembered::Remembered;
-use crate::verify::testimony::{Shown, Verified};
+use crate::verify::testimony::{Rejection, Shown, Verified};
 
 impl VerifyChain {
     /// Verifies a token of which nothing is remembered without waiting. `None` decides nothing: [`verify`](Self::verify) does,
@@ -30,7 +30,13 @@ impl VerifyChain {
             return None;
         }
         let edition = self.keys_in_force().map(|keys| keys.edition);
-        let proof = self.early_look(&examined, now).ok()??;
+        let proof = match self.early_look(&examined, now) {
+            Ok(proof) => proof?,
+            Err(rejection) => {
+                self.refuse(&token, rejection, now);
+                return None;
+            }
+        };
         let shown = Shown {
             examined: &examined,
             proof: Some(&proof),
@@ -38,6 +44,15 @@ impl VerifyChain {
         let said = first.accepts_at_once(&shown, now)?;
         let facts = self.reading(&shown, now).facts(first.source(), said).ok()?;
         Some(Verified::new(self.kept(&token, facts, edition, now)))
+    }
+
+    /// Remembers a refusal for a moment, in which whoever decides it need not check the signature again.
+    fn refuse(&self, token: &PresentedToken, rejection: Rejection, now: Timestamp) {
+        let keep = self.limits.keep;
+        if !keep.is_zero() {
+            let refused = Remembered::refused(VerifyFault::Rejected(rejection), now, keep);
+            self.cache.insert(Token::Plain(token.expose().into()), refused);
+        }
     }
 
     fn kept(&self, token: &PresentedToken, facts: Facts, edition: Option<u32>, now: Timestamp) -> Known {

@@ -16,7 +16,7 @@ use crate::token::{TypRule, shape_of};
 
 thread_local! {
     /// Signature checks of this thread.
-    pub(super) static CHECKS: Cell<u32> = const { Cell::new(0) };
+    pub(in crate::verify) static CHECKS: Cell<u32> = const { Cell::new(0) };
 }
 
 const ISSUER: &str = "https://as.example";

@@ -19,6 +19,7 @@ use crate::revocation::Facts;
 use crate::token::{Algorithm, ClaimsPolicy, KeySet, TypRule};
 use crate::unavailable::Unavailable;
 use crate::verify::chain::tests::{Layer, yes};
+use crate::verify::jwt::tests::CHECKS;
 use crate::verify::{
     ChainLimits, JwtCheck, JwtVerifier, KeySource, KeysInForce, Testimony, Verdict, Verifier,
 };
@@ -143,7 +144,21 @@ async fn what_is_not_good_is_left_to_the_layers() {
     for token in table {
         let chain = chain(60, |local| vec![local]);
         assert_eq!(at_once(&chain, &token), None, "{token}");
-        assert!(chain.recall(&token, at(NOW)).is_none(), "{token}");
+        assert!(!matches!(chain.recall(&token, at(NOW)), Some(Ok(_))), "{token}");
+    }
+}
+
+#[tokio::test]
+async fn a_forged_signature_is_checked_once_by_both() {
+    let forged = signed(&[b'x'; 40], &claims());
+    for (keep, checks) in [(60, 1), (0, 2)] {
+        let chain = chain(keep, |local| vec![local]);
+        CHECKS.set(0);
+        assert_eq!(at_once(&chain, &forged), None);
+        let token = PresentedToken::parse(&forged).unwrap();
+        let said = chain.verify(&token, at(NOW)).await.unwrap_err();
+        assert!(matches!(said, VerifyFault::Rejected(Rejection::Signature)));
+        assert_eq!(CHECKS.get(), checks, "{keep}");
     }
 }
 
@@ -161,11 +176,14 @@ async fn whoever_else_comes_first_is_asked_first() {
 struct Numbered {
     keys: Arc<KeySet>,
     in_force: Mutex<Option<KeysInForce>>,
+    /// What is in force as soon as keys were given out: others may come while a token is looked at.
+    then: Option<KeysInForce>,
 }
 
 #[async_trait]
 impl KeySource for Numbered {
     fn known(&self, _: Timestamp) -> Option<Arc<KeySet>> {
+        *self.in_force.lock().unwrap() = self.then;
         Some(Arc::clone(&self.keys))
     }
 
@@ -186,8 +204,8 @@ impl KeySource for Numbered {
     }
 }
 
-/// How long, in seconds up to a hundred, a verdict is remembered where a remote layer's would be for `keep`: what its keys are then, and whether it is told at once
-/// or by the layers, at the first sight of the token.
+/// How long, in seconds up to a hundred, a verdict is remembered where a remote layer's would be for `keep`: which keys are in force
+/// from then on when those were got that it was found with, and whether it is told at once or by the layers.
 async fn lasts(keep: u64, then: Option<KeysInForce>, issuer: Option<&str>, told_at_once: bool) -> i64 {
     let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
     let b64 = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
@@ -203,10 +221,11 @@ async fn lasts(keep: u64, then: Option<KeysInForce>, issuer: Option<&str>, told_
             edition: 1,
             fresh_until: at(NOW + 40),
         })),
+        then,
     });
     let policy = policy(issuer);
     let check = Arc::new(JwtCheck {
-        published: Some(Arc::clone(&source) as _),
+        published: Some(source),
         shared: None,
         allowed: vec![Algorithm::ES256],
         policy,
@@ -218,7 +237,6 @@ async fn lasts(keep: u64, then: Option<KeysInForce>, issuer: Option<&str>, told_
     } else {
         assert!(by_and_by(&chain, &token).await.is_some());
     }
-    *source.in_force.lock().unwrap() = then;
     let current = |second: &i64| chain.recall(&token, at(NOW + second)).is_some();
     (0..100).take_while(current).count().try_into().unwrap()
 }
