@@ -4,6 +4,8 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 
+import { PATIENT } from './listening.js';
+
 /** The headers by which an application behind knows who it is. */
 export const IDENTITY = ['remote-user', 'remote-name', 'remote-email', 'remote-groups', 'remote-roles', 'x-auth-source'];
 
@@ -39,7 +41,7 @@ export async function startApplication() {
   const note = (req, body = '') => {
     requests.push({ method: req.method, url: req.url, headers: req.headers, ...identities(req.rawHeaders), body });
   };
-  const server = createServer({ maxHeaderSize: 128 * 1024 }, async (req, res) => {
+  const server = createServer(PATIENT, async (req, res) => {
     if (req.url === '/hold') {
       held += 1;
       res.on('close', () => (left += 1));

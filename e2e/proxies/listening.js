@@ -2,6 +2,12 @@
 
 import { once } from 'node:events';
 
+/**
+ * Options of HTTP servers behind a proxy. Of itself Node closes a connection that was idle for five seconds, and a question that is
+ * sent at this very moment is lost.
+ */
+export const PATIENT = { keepAliveTimeout: 600_000, maxHeaderSize: 128 * 1024 };
+
 /** Lets `server` listen, and gives `tap` its port and the ways to end it. `closeAll` closes its connections, `end` those behind it. */
 export async function listening(server, tap, { closeAll, end }) {
   const listen = async (at) => {

@@ -3,7 +3,7 @@
 
 import { Agent, createServer, request } from 'node:http';
 
-import { listening } from './listening.js';
+import { listening, PATIENT } from './listening.js';
 
 /** Header fields of one name, in a list of names and values by turns. */
 const fields = (raw, name) => raw.filter((_, i) => i % 2 === 1 && raw[i - 1].toLowerCase() === name);
@@ -25,7 +25,7 @@ export async function startTap(origin) {
     if (fields(req.rawHeaders, 'content-length')[0] > 0 || fields(req.rawHeaders, 'transfer-encoding').length > 0) req.pipe(out);
     else out.end();
   };
-  const server = createServer({ maxHeaderSize: 128 * 1024 }, (req, res) => {
+  const server = createServer(PATIENT, (req, res) => {
     questions.push({ method: req.method, url: req.url, all: (name) => fields(req.rawHeaders, name) });
     if (tap.hangs) return;
     if (tap.drops) req.socket.destroy();

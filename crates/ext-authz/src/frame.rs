@@ -1,11 +1,11 @@
 //! One message of gRPC in a body, as nearly every call sends it: whole, alone, and not compressed. What is otherwise is tonic's.
 
 use std::convert::Infallible;
-use std::future::ready;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
-use http_body_util::{BodyExt as _, Full};
+use http_body::Frame;
+use http_body_util::StreamBody;
 use prost::Message;
 use tonic::body::Body;
 
@@ -38,7 +38,9 @@ pub(crate) fn response(answer: &CheckResponse) -> Response<Body> {
     frame.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
     answer.encode_raw(&mut frame);
     let trailers = HeaderMap::from_iter([(STATUS, OK)]);
-    let body = Full::new(frame.freeze()).with_trailers(ready(Some(Ok::<_, Infallible>(trailers))));
+    // Of a length that nobody is told before: with a `content-length` it would be another answer than gRPC's.
+    let frames = [Frame::data(frame.freeze()), Frame::trailers(trailers)].map(Ok::<_, Infallible>);
+    let body = StreamBody::new(futures::stream::iter(frames));
     let mut response = Response::new(Body::new(body));
     response.headers_mut().insert(header::CONTENT_TYPE, GRPC);
     response
@@ -46,6 +48,9 @@ pub(crate) fn response(answer: &CheckResponse) -> Response<Body> {
 
 #[cfg(test)]
 mod tests {
+    use http_body::Body as _;
+    use http_body_util::BodyExt as _;
+
     use super::*;
 
     fn head(fields: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -57,6 +62,19 @@ mod tests {
 
     fn framed(flag: u8, length: u32, message: &[u8]) -> Bytes {
         [&[flag][..], &length.to_be_bytes(), message].concat().into()
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_one_message_and_its_status() {
+        let response = response(&CheckResponse::default());
+        assert_eq!(
+            response.body().size_hint().exact(),
+            None,
+            "it has no content-length"
+        );
+        let collected = response.into_body().collect().await.unwrap();
+        assert_eq!(collected.trailers().unwrap().get(STATUS), Some(&OK));
+        assert_eq!(collected.to_bytes().as_ref(), [0; PREFIX]);
     }
 
     #[test]
