@@ -31,29 +31,18 @@ pub(crate) struct IdentityNames(pub(crate) Arc<[HeaderName]>);
 
 impl IdentityNames {
     /// The client's own headers that an application could take for one of these: `Remote_User` is `Remote-User` to many.
-    pub(crate) fn spoofed(&self, client: &HeaderMap) -> Vec<HeaderName> {
-        let looks_like = |name: &HeaderName| {
-            self.0
-                .iter()
-                .any(|ours| ours != name && plain(ours.as_str()).eq(plain(name.as_str())))
+    pub(crate) fn spoofed<'n>(&self, client: impl Iterator<Item = &'n str>) -> Vec<String> {
+        let looks_like = |name: &&str| {
+            let mut ours = self.0.iter().map(HeaderName::as_str);
+            ours.any(|ours| ours != *name && plain(ours).eq(plain(name)))
         };
-        client.keys().filter(|name| looks_like(name)).cloned().collect()
+        client.filter(looks_like).map(str::to_owned).collect()
     }
 
-    /// A yes that was told at once: what it says of identity, by the same names, and the names of the client's own fields.
-    pub(crate) fn passed_at_once<'q>(
-        &self,
-        said: Identity,
-        client: impl Iterator<Item = &'q str>,
-    ) -> CheckResponse {
-        let looks_like = |name: &&str| {
-            let ours = self.0.iter().map(HeaderName::as_str);
-            // Only what is written otherwise can be taken for another.
-            let mut alike = ours.filter(|ours| ours.len() == name.len() && ours != name);
-            alike.any(|ours| plain(ours).eq(plain(name)))
-        };
+    /// A yes that was told at once: what it says of identity, by the same names. `spoofed` is as in [`answer`](Self::answer).
+    pub(crate) fn passed_at_once(&self, said: Identity, spoofed: Vec<String>) -> CheckResponse {
         let mut ok = OkHttpResponse {
-            headers_to_remove: client.filter(looks_like).map(str::to_owned).collect(),
+            headers_to_remove: spoofed,
             headers: Vec::with_capacity(said.len()),
             response_headers_to_add: Vec::new(),
         };
@@ -71,7 +60,7 @@ impl IdentityNames {
     }
 
     /// What the decision comes to. `spoofed` are headers of the client's that never reach the application.
-    pub(crate) fn answer(&self, decision: Response<Bytes>, spoofed: Vec<HeaderName>) -> CheckResponse {
+    pub(crate) fn answer(&self, decision: Response<Bytes>, spoofed: Vec<String>) -> CheckResponse {
         let (parts, body) = decision.into_parts();
         let answer = match parts.status {
             StatusCode::OK => self.passed(&parts.headers, spoofed),
@@ -85,9 +74,9 @@ impl IdentityNames {
         answer.unwrap_or_else(unavailable)
     }
 
-    fn passed(&self, said: &HeaderMap, spoofed: Vec<HeaderName>) -> Option<CheckResponse> {
+    fn passed(&self, said: &HeaderMap, spoofed: Vec<String>) -> Option<CheckResponse> {
         let mut ok = OkHttpResponse {
-            headers_to_remove: spoofed.into_iter().map(|name| name.to_string()).collect(),
+            headers_to_remove: spoofed,
             ..OkHttpResponse::default()
         };
         for name in self.0.iter() {
@@ -250,10 +239,7 @@ mod tests {
     #[test]
     fn every_identity_header_is_overwritten_or_removed() {
         let said = [("remote-user", ""), ("x-other", "no"), ("set-cookie", "a=1")];
-        let answer = names().answer(
-            decision(200, &said, b""),
-            vec![HeaderName::from_static("remote_user")],
-        );
+        let answer = names().answer(decision(200, &said, b""), vec!["remote_user".to_owned()]);
         let Some(proto::HttpResponse::Ok(ok)) = answer.http_response else {
             panic!("{answer:?}")
         };
@@ -318,7 +304,7 @@ mod tests {
         ] {
             client.insert(HeaderName::from_static(name), HeaderValue::from_static("root"));
         }
-        let mut found: Vec<_> = names().spoofed(&client).iter().map(ToString::to_string).collect();
+        let mut found = names().spoofed(client.keys().map(HeaderName::as_str));
         found.sort();
         assert_eq!(found, ["remote.user", "remote_user", "x-auth_identity"]);
     }

@@ -103,16 +103,18 @@ impl ExtAuthz {
             return Status::new(Code::OutOfRange, "the question is too long, or broke off").into_http();
         };
         let body = body.to_bytes();
-        if let Some(asked) = frame::only_message(&head.headers, &body)
-            && let Some(passed) = self.passed_at_once(&asked)
-        {
-            return frame::response(&passed);
+        // What takes longer is by itself, since its state is moved about with every call otherwise.
+        let Some(asked) = frame::only_message(&head.headers, &body) else {
+            let request = Request::from_parts(head, Body::new(Full::new(body)));
+            return Box::pin(self.answered_by_tonic(request)).await;
+        };
+        match self.passed_at_once(&asked) {
+            Some(passed) => frame::response(&passed),
+            None => frame::response(&Box::pin(self.check(asked, head.extensions)).await),
         }
-        // By itself, since what it takes is moved about with every call otherwise.
-        Box::pin(self.answered_by_and_by(Request::from_parts(head, Body::new(Full::new(body))))).await
     }
 
-    async fn answered_by_and_by(self, request: Request<Body>) -> Response<Body> {
+    async fn answered_by_tonic(self, request: Request<Body>) -> Response<Body> {
         let limit = self.0.limits.question_bytes;
         let mut grpc = Grpc::new(ProstCodec::default()).apply_max_message_size_config(Some(limit), None);
         grpc.unary(self, request).await
@@ -125,7 +127,7 @@ impl ExtAuthz {
         let told = AssertUnwindSafe(|| self.0.decide.at_once(&question));
         let said = std::panic::catch_unwind(told).ok()??;
         let names = question.fields.iter().map(|(name, _)| *name);
-        Some(self.0.names.passed_at_once(said, names))
+        Some(self.0.names.passed_at_once(said, self.0.names.spoofed(names)))
     }
 
     /// The answer to one question, whatever happens.
@@ -138,7 +140,8 @@ impl ExtAuthz {
             }
         };
         *request.extensions_mut() = connection;
-        let spoofed = self.0.names.spoofed(request.headers());
+        let names = request.headers().keys().map(HeaderName::as_str);
+        let spoofed = self.0.names.spoofed(names);
         let decided = async {
             let _slot = self.0.slots.acquire().await.ok()?;
             Some(self.0.decide.decide(request).await)

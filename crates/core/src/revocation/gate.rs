@@ -14,6 +14,7 @@ use super::follower::Follower;
 use super::key::{Party, RevocationKey};
 use super::live::{Known, Live};
 use super::log::RevocationLog;
+use super::marks::Standing;
 use super::membership::{Adopted, Membership};
 use super::publisher::{Order, Publisher};
 use super::record::{JournalEntry, Reason, Revocation, Spare};
@@ -252,21 +253,12 @@ impl Revocations {
         let spared_since = findings.spared.iter().flatten().max();
         for (key, found) in asked.iter().zip(&findings.revoked) {
             let Some(found) = found else { continue };
-            let covered = match found.cutoff {
-                None => true,
-                Some(cutoff) => self.is_covered(cutoff, spared_since.copied(), issued),
-            };
-            if covered {
+            let skew = self.policy.skew;
+            if Standing::under(found.cutoff, issued, skew, || spared_since.copied()) == Standing::Revoked {
                 return Err(refusal(key, found.reason));
             }
         }
         Ok(assurance)
-    }
-
-    /// Whether a cut-off counts for what was issued then, by a login that is spared from cut-offs since then.
-    fn is_covered(&self, cutoff: Timestamp, spared_since: Option<Timestamp>, issued: Issued) -> bool {
-        let spared = spared_since.is_some_and(|began| began >= cutoff);
-        !spared && issued.is_covered_by(cutoff, self.policy.skew)
     }
 
     /// How long the replica may go on answering; `None` if it may not.

@@ -46,21 +46,33 @@ impl Marks {
     pub(super) fn look_up(&self, replica: &Replica, skew: Duration, now: Timestamp) -> Standing {
         let mut standing = Standing::Clear;
         for found in replica.revoked_all(&self.asked, now).flatten() {
-            // Without a moment it is revoked by name.
-            let Some(cutoff) = found.cutoff else {
-                return Standing::Revoked;
-            };
-            if !self.issued.is_covered_by(cutoff, skew) {
-                continue;
-            }
             let names = self.asked.iter().take(self.names);
-            let spared_since = names.filter_map(|name| replica.spared(*name, now)).max();
-            if spared_since.is_none_or(|began| began < cutoff) {
-                return Standing::Revoked;
+            let spared_since = || names.filter_map(|name| replica.spared(*name, now)).max();
+            match Standing::under(found.cutoff, self.issued, skew, spared_since) {
+                Standing::Revoked => return Standing::Revoked,
+                Standing::Spared => standing = Standing::Spared,
+                Standing::Clear => {}
             }
-            standing = Standing::Spared;
         }
         standing
+    }
+}
+
+impl Standing {
+    /// Under one record, which revokes by name if it has no moment: of what was issued then, by a login that is spared from
+    /// cut-offs since `spared_since`.
+    pub(super) fn under(
+        cutoff: Option<Timestamp>,
+        issued: Issued,
+        skew: Duration,
+        spared_since: impl FnOnce() -> Option<Timestamp>,
+    ) -> Self {
+        match cutoff {
+            None => Self::Revoked,
+            Some(cutoff) if !issued.is_covered_by(cutoff, skew) => Self::Clear,
+            Some(cutoff) if spared_since().is_some_and(|began| began >= cutoff) => Self::Spared,
+            Some(_) => Self::Revoked,
+        }
     }
 }
 

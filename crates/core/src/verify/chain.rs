@@ -231,11 +231,15 @@ impl VerifyChain {
         let edition = self.keys_in_force().map(|keys| keys.edition);
         match self.ask_layers(examined, now).await {
             Ok(facts) => {
-                let packed = Packed::new(examined.token().expose(), &facts, &self.commons);
+                let packed = self.packed(examined.token(), &facts);
                 Remembered::accepted(packed, now, keep, began.elapsed(), edition)
             }
             Err(fault) => Remembered::refused(fault, now, keep),
         }
+    }
+
+    fn packed(&self, token: &PresentedToken, facts: &Facts) -> Arc<Packed> {
+        Arc::new(Packed::new(token.expose(), facts, &self.commons))
     }
 
     async fn ask_layers(&self, examined: &Examined<'_>, now: Timestamp) -> Result<Facts, VerifyFault> {

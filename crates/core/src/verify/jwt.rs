@@ -120,13 +120,12 @@ impl JwtCheck {
 
     /// Looks at a token with what is known already. Anything not proven is left [`Precheck::Open`].
     pub fn look(self: &Arc<Self>, jws: &CompactJws<'_>, now: Timestamp) -> Precheck {
-        let keys = match (&self.shared, jws.header().algorithm()) {
-            (_, None) => return Precheck::Refused(Rejection::Signature),
-            (Some((_, keys)), Some(algorithm)) if algorithm.is_symmetric() => Some(Arc::clone(keys)),
-            (None, Some(algorithm)) if algorithm.is_symmetric() => None,
-            _ => self.published.as_ref().and_then(|source| source.known(now)),
+        let Some(algorithm) = jws.header().algorithm() else {
+            return Precheck::Refused(Rejection::Signature);
         };
-        let Some(keys) = keys else { return Precheck::Open };
+        let Some(keys) = self.keys_at_hand(algorithm, |published| published.known(now)) else {
+            return Precheck::Open;
+        };
         let issuer = self.issuer(now);
         match self.checked(jws, &keys, issuer.as_deref(), now) {
             Ok(testimony) => Precheck::Proven(Box::new(Proof {
@@ -149,13 +148,23 @@ impl JwtCheck {
 
     /// What was proven, if the keys for it are at hand and all its grounds are this layer's own.
     fn accepts<'p>(&self, jws: &CompactJws<'_>, proof: &'p Proof, now: Timestamp) -> Option<&'p Testimony> {
-        let symmetric = jws.header().algorithm()?.is_symmetric();
-        let fresh = match (&self.shared, &self.published) {
-            (Some((_, keys)), _) if symmetric => Some(Arc::clone(keys)),
-            (_, Some(source)) if !symmetric => source.fresh(jws.header().kid(), now),
-            _ => None,
-        };
-        proof.holds_for(self, &fresh?, now).then(|| proof.testimony())
+        let header = jws.header();
+        let fresh = self.keys_at_hand(header.algorithm()?, |published| {
+            published.fresh(header.kid(), now)
+        })?;
+        proof.holds_for(self, &fresh, now).then(|| proof.testimony())
+    }
+
+    /// The keys for an algorithm: the secret's, or those that `of` finds among the published.
+    fn keys_at_hand(
+        &self,
+        algorithm: Algorithm,
+        of: impl FnOnce(&dyn KeySource) -> Option<Arc<KeySet>>,
+    ) -> Option<Arc<KeySet>> {
+        if algorithm.is_symmetric() {
+            return self.shared.as_ref().map(|(_, keys)| Arc::clone(keys));
+        }
+        of(self.published.as_deref()?)
     }
 
     async fn verdict(&self, jws: &CompactJws<'_>, proof: Option<&Proof>, now: Timestamp) -> Verdict {

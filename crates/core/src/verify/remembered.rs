@@ -52,7 +52,7 @@ impl Remembered {
     /// A yes, to be remembered for `keep` if it comes from a remote layer; the layers took so long to say it. `edition` is that
     /// of the keys as they were before the token was looked at, where one is known.
     pub(super) fn accepted(
-        packed: Packed,
+        packed: Arc<Packed>,
         now: Timestamp,
         keep: Duration,
         took: Duration,
@@ -73,7 +73,7 @@ impl Remembered {
             _ => (limit(keep), Terms::Renewed(ahead(keep, took))),
         };
         Self {
-            outcome: Ok(Arc::new(packed)),
+            outcome: Ok(packed),
             until,
             terms,
         }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::{VerifyChain, VerifyFault};
 use crate::credential::PresentedToken;
 use crate::identity::VerificationSource;
-use crate::revocation::{Facts, Known, Packed};
+use crate::revocation::{Facts, Known};
 use crate::token::TokenShape;
 use crate::verify::examined::Examined;
 use crate::verify::key::Token;
@@ -59,11 +59,14 @@ impl VerifyChain {
         if self.limits.keep.is_zero() {
             return Known::Whole(Arc::new(facts));
         }
-        let packed = Packed::new(token.expose(), &facts, &self.commons);
-        let remembered = Remembered::accepted(packed, now, self.limits.keep, Duration::ZERO, edition);
-        let Ok(packed) = remembered.outcome.clone() else {
-            return Known::Whole(Arc::new(facts));
-        };
+        let packed = self.packed(token, &facts);
+        let remembered = Remembered::accepted(
+            Arc::clone(&packed),
+            now,
+            self.limits.keep,
+            Duration::ZERO,
+            edition,
+        );
         self.cache.insert(Token::Packed(Arc::clone(&packed)), remembered);
         Known::Packed(packed)
     }

@@ -80,13 +80,11 @@ fn what_is_counted_is_about_what_is_taken() {
     let cache = Cache::with_weighter(MANY, u64::MAX / 2, ByBytes);
     let remember = |number| {
         let token = format!("{number:0900}");
-        let packed = Packed::new(&token, &facts(number), &commons);
+        let packed = Arc::new(Packed::new(&token, &facts(number), &commons));
         let keep = Duration::from_secs(9);
-        let remembered = Remembered::accepted(packed, Timestamp::UNIX_EPOCH, keep, Duration::ZERO, None);
-        let Ok(packed) = &remembered.outcome else {
-            unreachable!()
-        };
-        cache.insert(Token::Packed(Arc::clone(packed)), remembered.clone());
+        let now = Timestamp::UNIX_EPOCH;
+        let remembered = Remembered::accepted(Arc::clone(&packed), now, keep, Duration::ZERO, None);
+        cache.insert(Token::Packed(packed), remembered);
     };
     // What is set up once is set up before.
     (0..100).for_each(remember);

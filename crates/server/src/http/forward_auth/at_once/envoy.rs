@@ -42,17 +42,16 @@ fn read<'q>(plain: &'q Plain<'_>, cookie: &str) -> Option<Question<'q>> {
         }
     }
     let told = |text: &'q str| (!text.is_empty()).then_some(text);
-    let token = match token {
-        None => None,
-        Some(value) => Some(std::str::from_utf8(value.strip_prefix(b"Bearer ")?).ok()?),
-    };
     plain
         .method
         .bytes()
         .all(|byte| byte.is_ascii_uppercase())
         .then_some(())?;
     Some(Question {
-        token,
+        token: match token {
+            Some(field) => Some(question::bearer(field)?),
+            None => None,
+        },
         query: question::plain_query(&plain.query)?,
         request_id,
         told: Told {

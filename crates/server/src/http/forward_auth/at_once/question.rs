@@ -68,12 +68,11 @@ impl<'b> Question<'b> {
             }
         }
         is_plain_host(host?).then_some(())?;
-        let token = match token {
-            None => None,
-            Some(value) => Some(std::str::from_utf8(value.strip_prefix(b"Bearer ")?).ok()?),
-        };
         Some(Self {
-            token,
+            token: match token {
+                Some(field) => Some(bearer(field)?),
+                None => None,
+            },
             query,
             request_id,
             told: Told {
@@ -112,6 +111,11 @@ fn is(field: &Header<'_>, name: &str) -> bool {
 
 pub(super) fn once<'b>(place: &mut Option<&'b [u8]>, value: &'b [u8]) -> Option<()> {
     place.replace(value).is_none().then_some(())
+}
+
+/// The token of an `Authorization` field, if it holds one.
+pub(super) fn bearer(field: &[u8]) -> Option<&str> {
+    std::str::from_utf8(field.strip_prefix(b"Bearer ")?).ok()
 }
 
 /// The session's cookie is the router's business; other cookies are nobody's here.
