@@ -11,6 +11,8 @@ import { STORES } from './harness/stack.js';
 
 /** How many files run at once. More than there are cores where the tests mostly wait. */
 const CONCURRENCY = process.env.E2E_CONCURRENCY ?? '2';
+/** How many milliseconds one file may take. */
+const TIMEOUT = process.env.E2E_TIMEOUT ?? '120000';
 const all = () => readdirSync(join(import.meta.dirname, 'tests')).filter((name) => name.endsWith('.test.js')).map((name) => `tests/${name}`);
 const files = process.argv.length > 2 ? process.argv.slice(2) : all();
 
@@ -19,7 +21,7 @@ chmodSync(folder, 0o755);
 const postgres = STORES === 'shared' ? await startPostgres(folder) : undefined;
 const child = spawn(
   process.execPath,
-  ['--test', '--test-reporter=spec', `--test-concurrency=${CONCURRENCY}`, '--test-timeout=120000', ...files],
+  ['--test', '--test-reporter=spec', `--test-concurrency=${CONCURRENCY}`, `--test-timeout=${TIMEOUT}`, ...files],
   { cwd: import.meta.dirname, env: { ...process.env, ...(postgres ? { E2E_POSTGRES: postgres.url } : {}) }, stdio: ['ignore', 'inherit', 'inherit'] },
 );
 const [code] = await once(child, 'exit');

@@ -1,71 +1,85 @@
-//! Instructions of the hot path, counted by valgrind's callgrind: they are the same on a busy machine as on a quiet one.
+//! Instructions of the hot path, counted by valgrind's callgrind. The counts do not depend on the load of the
+//! machine.
 //!
-//! `cargo xtask bench instructions` runs this and compares the counts with `bench/instructions.txt`. Each benchmark does the
-//! same [`TIMES`] over, with different tokens or paths. Keys, tokens and the replica's hash are new in every run, so that counts
-//! differ by a fraction of a percent.
+//! `cargo xtask bench instructions` runs this and compares the counts with `bench/instructions.txt`. Each
+//! benchmark repeats its operation [`TIMES`] times, with different tokens or paths. Keys, tokens and the
+//! replica's hash are new in every run, so counts differ by a fraction of a percent.
 #![expect(
     clippy::unwrap_used,
-    reason = "a benchmark that can't be prepared has nothing to tell"
+    reason = "a benchmark that cannot be prepared has no result"
 )]
 
 use std::hint::black_box;
 use std::time::Duration;
 
 use gungraun::{library_benchmark, library_benchmark_group, main};
-use maxlab_auth_bench::hot::{Crowd, Hot};
+use maxlab_auth_bench::hot_path::{HotPath, HotPathScale};
 use maxlab_auth_core::policy::CanonicalPath;
 use maxlab_auth_core::random;
-use maxlab_auth_core::revocation::{
-    Fingerprint, JournalEntry, Reason, Replica, Revocation, RevocationKey, TokenKey,
-};
-use maxlab_auth_testkit::forge::Algorithm;
+use maxlab_auth_core::revocation::{Fingerprint, JournalEntry, Replica, Revocation, RevocationReason};
+use maxlab_auth_core::verdict::{RevocationKey, TokenKey};
+use maxlab_auth_testkit::forge::ForgeAlgorithm;
 
-/// So often each is done.
+/// Number of repetitions of each operation.
 const TIMES: usize = 64;
-/// Other people's revocations: a replica of a million takes callgrind minutes to fill, and looks up the same.
+/// Number of revocations of other tokens. callgrind takes minutes to fill a replica of a million, whose
+/// lookup is the same.
 const ENTRIES: u64 = 20_000;
 
-fn remembering() -> Hot {
-    let hot = hot(Algorithm::Hs256, Duration::from_secs(3_600));
-    hot.remember().unwrap();
+/// Prepares a path whose verdicts are all cached.
+fn remembering() -> HotPath {
+    let hot = hot(ForgeAlgorithm::Hs256, Duration::from_secs(3_600));
+    hot.fill_cache().unwrap();
     hot
 }
 
-fn forgetful(algorithm: Algorithm) -> Hot {
+/// Prepares a path that caches no verdict.
+fn forgetful(algorithm: ForgeAlgorithm) -> HotPath {
     let hot = hot(algorithm, Duration::ZERO);
-    // What is made once is made.
-    assert!(hot.admits_unseen(&hot.tokens()[0]), "the token is not good");
+    // Once before it is counted, so that one-time setup (of the crypto library) is over.
+    assert!(hot.admits_uncached(&hot.tokens()[0]), "the token is not valid");
     hot
 }
 
-fn hot(algorithm: Algorithm, keep: Duration) -> Hot {
-    let crowd = Crowd {
+fn hot(algorithm: ForgeAlgorithm, keep: Duration) -> HotPath {
+    let scale = HotPathScale {
         algorithm,
         tokens: TIMES,
         entries: ENTRIES,
         keep,
     };
-    Hot::prepare(crowd).unwrap()
+    HotPath::prepare(scale).unwrap()
 }
 
-// A remembered verdict, the revocation check and a requirement.
+// Cached verdict, revocation check, requirement.
 #[library_benchmark]
 #[bench::hit(setup = remembering)]
-fn cached(hot: Hot) -> Hot {
+fn cached(hot: HotPath) -> HotPath {
     for token in hot.tokens() {
         assert!(black_box(hot.admits(black_box(token))));
+    }
+    // The path is returned, so that dropping it is not counted.
+    hot
+}
+
+// Cached session of a cookie, revocation check, requirement.
+#[library_benchmark]
+#[bench::hit(setup = remembering)]
+fn cookie(hot: HotPath) -> HotPath {
+    for cookie in hot.cookies() {
+        assert!(black_box(hot.admits_cookie(black_box(cookie))));
     }
     hot
 }
 
-// A signature, everything that is read of the token, and the revocation check.
+// Signature, claims, revocation check.
 #[library_benchmark]
-#[bench::es256(args = (Algorithm::Es256), setup = forgetful)]
-#[bench::rs256(args = (Algorithm::Rs256), setup = forgetful)]
-#[bench::hs256(args = (Algorithm::Hs256), setup = forgetful)]
-fn uncached(hot: Hot) -> Hot {
+#[bench::es256(args = (ForgeAlgorithm::Es256), setup = forgetful)]
+#[bench::rs256(args = (ForgeAlgorithm::Rs256), setup = forgetful)]
+#[bench::hs256(args = (ForgeAlgorithm::Hs256), setup = forgetful)]
+fn uncached(hot: HotPath) -> HotPath {
     for token in hot.tokens() {
-        assert!(black_box(hot.admits_unseen(black_box(token))));
+        assert!(black_box(hot.admits_uncached(black_box(token))));
     }
     hot
 }
@@ -76,7 +90,7 @@ fn paths() -> Vec<String> {
         .collect()
 }
 
-// The one form of a path, of which policies speak.
+// Canonical form of a path, as policies compare it.
 #[library_benchmark]
 #[bench::canonical(setup = paths)]
 fn path(paths: Vec<String>) -> Vec<String> {
@@ -93,20 +107,20 @@ fn replica() -> (Replica, Vec<Fingerprint>) {
         replica.apply(&JournalEntry::Revoked(Revocation {
             key: name(number),
             cutoff: None,
-            reason: Reason::Logout,
+            reason: RevocationReason::Logout,
             revoked_at: jiff::Timestamp::UNIX_EPOCH,
             expires_at: jiff::Timestamp::MAX,
             token_expires_at: None,
-            user_id: None,
+            subject: None,
         }));
     }
-    // Every other one is revoked.
-    let asked = (0..TIMES as u64).map(|number| replica.fingerprint(&name(number * ENTRIES / 32)));
-    let asked = asked.collect();
-    (replica, asked)
+    // The first half is revoked. Numbers from ENTRIES on are not in the replica.
+    let names = (0..TIMES as u64).map(|number| replica.fingerprint(&name(number * ENTRIES / 32)));
+    let names = names.collect();
+    (replica, names)
 }
 
-// A look-up in the index of revocations.
+// Lookup in the index of revocations.
 #[library_benchmark]
 #[bench::found_or_not(setup = replica)]
 fn looked_up((replica, names): (Replica, Vec<Fingerprint>)) -> (Replica, Vec<Fingerprint>) {
@@ -116,5 +130,8 @@ fn looked_up((replica, names): (Replica, Vec<Fingerprint>)) -> (Replica, Vec<Fin
     (replica, names)
 }
 
-library_benchmark_group!(name = hot_path, benchmarks = [cached, uncached, path, looked_up]);
+library_benchmark_group!(
+    name = hot_path,
+    benchmarks = [cached, cookie, uncached, path, looked_up]
+);
 main!(library_benchmark_groups = hot_path);

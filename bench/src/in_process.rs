@@ -1,33 +1,33 @@
-//! What a remembered verdict costs inside an application's own process, where no HTTP is in the way.
+//! Cost of a cached verdict inside the process of an application, without HTTP.
 
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use criterion::{BatchSize, BenchmarkId, Criterion};
-use maxlab_auth_bench::hot::{Crowd, Hot};
-use maxlab_auth_testkit::forge::Algorithm;
+use maxlab_auth_bench::hot_path::{HotPath, HotPathScale};
+use maxlab_auth_testkit::forge::ForgeAlgorithm;
 use serde_json::Value;
 
 use crate::memory;
 use crate::replica::names::scattered;
-use crate::report::Report;
+use crate::report::BenchReport;
 
-/// Nanoseconds.
+/// Target of the median, in nanoseconds.
 const TARGET: f64 = 600.0;
-/// So many requests come one after another; their tokens fit into the processor's second cache.
-const TOGETHER: u64 = 32;
+/// Number of requests in a row. Their tokens fit into the processor's second-level cache.
+const BATCH_SIZE: u64 = 32;
 const GROUP: &str = "in_process";
 const RECEIVED: &str = "received";
 const IN_MEMORY: &str = "in_memory";
 
-/// How much there is.
+/// Amount of data that is measured.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Scale {
-    /// Live tokens.
+pub(crate) struct InProcessScale {
+    /// Number of valid tokens.
     #[arg(long, default_value_t = 100_000)]
     tokens: usize,
-    /// Revocations in the replica.
+    /// Number of revocations in the replica.
     #[arg(long, default_value_t = 1_000_000)]
     entries: u64,
     /// Seconds of each measurement.
@@ -35,85 +35,91 @@ pub(crate) struct Scale {
     seconds: u64,
 }
 
-/// Measures a verdict, the revocation check and a requirement together. Tokens come in an order that has nothing to do with
-/// that in which they lie in memory, the same in every run: next to nothing of a verdict is in the processor's caches.
+/// Measures a cached verdict, the revocation check and a requirement together.
+///
+/// Tokens come in an order that has nothing to do with their order in memory, and is the same in every run.
+/// So next to nothing of a verdict is in the processor's caches.
 ///
 /// # Errors
-/// The replica can't be filled, or criterion keeps no estimates.
-pub(crate) fn measure(scale: &Scale) -> Result<Report> {
-    let hot = Hot::prepare(Crowd {
-        // How it is signed makes no difference to a token whose verdict is remembered, and this is signed the quickest.
-        algorithm: Algorithm::Hs256,
+/// The replica cannot be filled, or criterion has no estimates.
+pub(crate) fn measure(scale: &InProcessScale) -> Result<BenchReport> {
+    let hot = HotPath::prepare(HotPathScale {
+        // The algorithm makes no difference to a cached verdict. HS256 is the fastest to sign.
+        algorithm: ForgeAlgorithm::Hs256,
         tokens: scale.tokens,
         entries: scale.entries,
         keep: Duration::from_secs(3_600),
     })?;
-    hot.remember()?;
+    hot.fill_cache()?;
     let mut criterion = Criterion::default()
         .warm_up_time(Duration::from_secs(1))
         .measurement_time(Duration::from_secs(scale.seconds))
         .without_plots();
     let mut group = criterion.benchmark_group(GROUP);
-    let mut order = Order::of(hot.tokens());
+    let mut order = ShuffledTokens::of(hot.tokens());
     group.bench_function(BenchmarkId::from_parameter(RECEIVED), |bencher| {
-        // A token that came over a socket was copied a moment ago.
+        // A token from a socket was copied a moment before, so it is in the processor's caches.
         let receive = || order.next().to_owned();
         bencher.iter_batched_ref(
             receive,
             |token| hot.admits(token),
-            BatchSize::NumIterations(TOGETHER),
+            BatchSize::NumIterations(BATCH_SIZE),
         );
     });
     group.bench_function(BenchmarkId::from_parameter(IN_MEMORY), |bencher| {
         bencher.iter(|| hot.admits(order.next()));
     });
+    // Writes the estimates that `report` reads.
     group.finish();
     report(scale)
 }
 
-fn report(scale: &Scale) -> Result<Report> {
-    let mut report = Report::titled(format!(
+/// Builds the report from criterion's estimates.
+fn report(scale: &InProcessScale) -> Result<BenchReport> {
+    let mut report = BenchReport::new(format!(
         "in process: cached verify + revocation check + guard; {} live tokens in random order, {} revocations",
         scale.tokens, scale.entries
     ));
     report.at_most("a token just received, median", TARGET, median(RECEIVED)?, "ns");
     report.figure(
-        "… and one that is not in the processor's caches either",
+        "… and one that is not in the processor's caches",
         median(IN_MEMORY)?,
         "ns",
     );
     report.figure(
-        "for comparison: one read of main memory here and now",
+        "for comparison: one read of main memory on this machine",
         memory::latency(),
         "ns",
     );
     Ok(report)
 }
 
-/// The median that criterion keeps.
+/// Reads the median that criterion has written, in nanoseconds.
 fn median(name: &str) -> Result<f64> {
+    // criterion returns nothing. It writes its estimates below cargo's target folder.
     let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
     let path = Path::new(&target)
         .join("criterion")
         .join(GROUP)
         .join(name)
         .join("new/estimates.json");
-    let text = std::fs::read(&path).with_context(|| format!("criterion kept no {}", path.display()))?;
+    let text = std::fs::read(&path).with_context(|| format!("criterion wrote no {}", path.display()))?;
     let estimates: Value = serde_json::from_slice(&text)?;
     estimates["median"]["point_estimate"]
         .as_f64()
-        .context("criterion kept no median")
+        .context("criterion wrote no median")
 }
 
-/// Tokens, each at its turn, in an order that looks like none.
-struct Order<'t> {
+/// Tokens in a shuffled order, one after another without end.
+struct ShuffledTokens<'t> {
     tokens: &'t [String],
     places: Vec<usize>,
     turn: usize,
 }
 
-impl<'t> Order<'t> {
+impl<'t> ShuffledTokens<'t> {
     fn of(tokens: &'t [String]) -> Self {
+        // A fixed pseudo-random order: two runs must be comparable.
         let mut places: Vec<_> = (0..tokens.len()).collect();
         places.sort_unstable_by_key(|place| scattered(*place as u64));
         Self {

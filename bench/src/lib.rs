@@ -1,5 +1,7 @@
-//! What several measurements stand on: tokens of a usual length, other people's revocations, and the hot path in this process.
+//! Common parts of several measurements: tokens and sessions of usual size, bulk revocations, and the hot path in this
+//! process.
 
-pub mod crowd;
-pub mod hot;
+pub mod bulk_revocations;
+pub mod hot_path;
+pub mod sessions;
 pub mod tokens;

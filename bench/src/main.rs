@@ -1,4 +1,4 @@
-//! Measurements of the gateway's parts: `cargo xtask bench WHAT`.
+//! Measurements of the gateway's parts, run by `cargo xtask bench WHAT`.
 
 mod in_process;
 mod memory;
@@ -11,49 +11,50 @@ mod verify;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-/// The service's own allocator, so that what is measured of memory holds there too.
+/// Allocator of the gateway, so that measured memory is that of the gateway.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Measures, and sets the figures beside their targets.
+/// Measures, and compares the figures with their targets.
 #[derive(Debug, Parser)]
 #[command(name = "maxlab-auth-bench")]
 struct Arguments {
     #[command(subcommand)]
-    what: What,
+    command: BenchCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
-    /// The in-memory index of revocations: memory, look-ups, growth and expiry.
-    Replica(replica::Scale),
-    /// Revoking: how long one takes, and how many a second, for 1, 3 and 10 instances.
-    Revoke(revoke::Scale),
-    /// `/auth/verify` and its other doors, beside nginx, bare hyper, bare axum, HAProxy and Envoy.
-    Verify(verify::Scale),
-    /// A remembered verdict, the revocation check and a requirement inside one process.
-    InProcess(in_process::Scale),
-    /// A server with nothing behind it, to be compared with.
+enum BenchCommand {
+    /// In-memory index of revocations: memory, lookups, growth and expiry.
+    Replica(replica::ReplicaScale),
+    /// Revocation: time of one, and number per second, for 1, 3 and 10 instances.
+    Revoke(revoke::RevokeScale),
+    /// `/auth/verify` over all transports, compared with nginx, bare hyper, bare axum, HAProxy and Envoy.
+    Verify(verify::VerifyScale),
+    /// Cached verdict, revocation check and requirement inside one process.
+    InProcess(in_process::InProcessScale),
+    /// Server with nothing behind it, for comparison.
     #[command(hide = true)]
     Bare {
-        /// Which.
-        which: verify::bare::Bare,
-        /// Where it listens.
+        /// Kind of server.
+        which: verify::bare::BareServer,
+        /// Port to listen on.
         port: u16,
     },
-    /// A client of one of the doors.
+    /// Client that loads one transport.
     #[command(hide = true)]
-    Drive(verify::drive::Order),
+    Drive(verify::drive::LoadArgs),
 }
 
 fn main() -> Result<()> {
-    let report = match Arguments::parse().what {
-        What::Replica(scale) => replica::measure(&scale)?.to_string(),
-        What::Revoke(scale) => revoke::measure(&scale)?,
-        What::Verify(scale) => verify::measure(&scale)?.to_string(),
-        What::InProcess(scale) => in_process::measure(&scale)?.to_string(),
-        What::Bare { which, port } => return verify::bare::serve(which, port),
-        What::Drive(order) => return verify::drive::run(&order),
+    let report = match Arguments::parse().command {
+        BenchCommand::Replica(scale) => replica::measure(&scale)?.to_string(),
+        BenchCommand::Revoke(scale) => revoke::measure(&scale)?,
+        BenchCommand::Verify(scale) => verify::measure(&scale)?.to_string(),
+        BenchCommand::InProcess(scale) => in_process::measure(&scale)?.to_string(),
+        // These two are started by a benchmark. They print no report.
+        BenchCommand::Bare { which, port } => return verify::bare::serve(which, port),
+        BenchCommand::Drive(load) => return verify::drive::run(&load),
     };
     println!("{report}");
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Measurements in order.
+/// Measurements, sorted.
 #[derive(Debug)]
 pub(crate) struct Percentiles(Vec<u32>);
 
@@ -13,13 +13,14 @@ impl Percentiles {
         Self(nanos)
     }
 
-    /// What `per_mille` of a thousand measurements do not exceed.
+    /// Returns the smallest measurement that `per_mille` of a thousand measurements do not exceed.
     pub(crate) fn at(&self, per_mille: usize) -> Duration {
+        // Rank from 1, at least 1, so that the lowest percentile is the first measurement.
         let rank = (self.0.len() * per_mille).div_ceil(1_000).max(1) - 1;
         Duration::from_nanos(self.0.get(rank).copied().unwrap_or_default().into())
     }
 
-    /// How many there are.
+    /// Returns the number of measurements.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }

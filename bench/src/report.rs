@@ -1,52 +1,53 @@
-//! A table of targets and what was measured.
+//! Table of measured figures and their targets.
 
 use std::fmt;
 
-/// What was measured of one thing, as a table of markdown.
+/// Figures of one measurement, rendered as a Markdown table.
 #[derive(Debug, Default)]
-pub(crate) struct Report {
+pub(crate) struct BenchReport {
     title: String,
     rows: Vec<[String; 4]>,
 }
 
-impl Report {
-    /// A table with nothing in it yet.
-    pub(crate) fn titled(title: impl Into<String>) -> Self {
+impl BenchReport {
+    /// Creates an empty table.
+    pub(crate) fn new(title: impl Into<String>) -> Self {
         Self {
             title: title.into(),
             rows: Vec::new(),
         }
     }
 
-    /// A figure that shall not exceed its target.
+    /// Adds a figure that must not exceed its target.
     pub(crate) fn at_most(&mut self, what: &str, target: f64, measured: f64, unit: &str) {
+        // Upper case, so that a miss is seen in a long table.
         let met = if measured <= target { "yes" } else { "NO" };
         self.push(
             what,
-            &format!("≤ {}", shown(target)),
+            &format!("≤ {}", format_figure(target)),
             &with_unit(measured, unit),
             met,
         );
     }
 
-    /// A figure that shall not fall short of its target.
+    /// Adds a figure that must reach its target.
     pub(crate) fn at_least(&mut self, what: &str, target: f64, measured: f64, unit: &str) {
         let met = if measured >= target { "yes" } else { "NO" };
         self.push(
             what,
-            &format!("≥ {}", shown(target)),
+            &format!("≥ {}", format_figure(target)),
             &with_unit(measured, unit),
             met,
         );
     }
 
-    /// A figure for which there is no target.
+    /// Adds a figure without a target.
     pub(crate) fn figure(&mut self, what: &str, measured: f64, unit: &str) {
         self.push(what, "", &with_unit(measured, unit), "");
     }
 
-    /// What can't be measured here, and why.
-    pub(crate) fn left_out(&mut self, why: &str) {
+    /// Adds a row for something that cannot be measured here, with the reason.
+    pub(crate) fn skipped(&mut self, why: &str) {
         self.push(why, "", "left out", "");
     }
 
@@ -55,11 +56,12 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for BenchReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let heads = ["what", "target", "measured", "met?"].map(str::to_owned);
         let width = |column: usize| {
             let cells = self.rows.iter().chain([&heads]);
+            // Characters and not bytes: µ and ≤ are one column wide.
             cells.map(|row| row[column].chars().count()).max().unwrap_or(0)
         };
         let widths = [0, 1, 2, 3].map(width);
@@ -77,10 +79,11 @@ impl fmt::Display for Report {
 }
 
 fn with_unit(value: f64, unit: &str) -> String {
-    format!("{} {unit}", shown(value)).trim_end().to_owned()
+    format!("{} {unit}", format_figure(value)).trim_end().to_owned()
 }
 
-fn shown(value: f64) -> String {
+/// Formats a figure with two digits after the point, or none if it is large or whole.
+fn format_figure(value: f64) -> String {
     if value >= 1_000.0 || value.fract() == 0.0 {
         format!("{value:.0}")
     } else {
@@ -94,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_missed_target_is_shown_as_missed() {
-        let mut report = Report::titled("memory");
+        let mut report = BenchReport::new("memory");
         report.at_most("bytes", 24.0, 24.0, "B");
         report.at_most("pause", 5.0, 7.25, "µs");
         report.at_least("rate", 10.0, 9.0, "");

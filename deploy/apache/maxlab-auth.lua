@@ -12,7 +12,9 @@ local ASKED_WITH = {
     "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto",
 }
 -- As whom.
-local IDENTITY = { "Remote-User", "Remote-Name", "Remote-Email", "Remote-Groups", "Remote-Roles", "X-Auth-Source" }
+local IDENTITY = {
+    "Remote-User", "Remote-Name", "Remote-Email", "Remote-Groups", "Remote-Roles", "X-Auth-Source", "Remote-Workspaces",
+}
 -- The same, signed, where the gateway is set to sign it.
 local SIGNED = "X-Auth-Identity"
 -- What of a refusal goes to the client.
@@ -29,6 +31,32 @@ local function forget_claims(r)
         if name:find("_", 1, true) or SAID_BY_GATEWAY_ONLY[name:lower():gsub("[^a-z0-9]", "-")] then
             r.headers_in[name] = nil
         end
+    end
+end
+
+local OWN_COOKIES = {
+    ["__Host-maxlab_session"] = true, ["maxlab_session"] = true, ["__Host-maxlab_browser"] = true, ["maxlab_browser"] = true,
+}
+
+-- Takes the gateway's own cookies out of what the application gets. Its own stay as they are. Apache joins several Cookie headers
+-- with a comma, so one of ours may stand behind a comma as well as behind a semicolon.
+local function forget_own_cookies(r)
+    local field = r.headers_in["Cookie"]
+    if not field then
+        return
+    end
+    local kept, cut, separator = {}, false, ""
+    for pair, after in (field .. ";"):gmatch("([^;,]*)([;,])") do
+        if OWN_COOKIES[pair:match("^[ \t]*([^= \t]+)[ \t]*=")] then
+            cut = true
+        else
+            kept[#kept + 1] = (#kept > 0 and separator or "") .. pair
+        end
+        separator = after
+    end
+    if cut then
+        local left = table.concat(kept):match("^[ \t]*(.-)[ \t]*$")
+        r.headers_in["Cookie"] = left ~= "" and left or nil
     end
 end
 
@@ -71,6 +99,7 @@ function maxlab_auth(r)
     if r.subprocess_env["MAXLAB_AUTH_UNASKED"] then
         if not r.subprocess_env["MAXLAB_AUTH_ITSELF"] then
             r.headers_in["Authorization"] = nil
+            forget_own_cookies(r)
         end
         return apache2.OK
     end
@@ -85,6 +114,7 @@ function maxlab_auth(r)
         r.err_headers_out["Set-Cookie"] = answer["set-cookie"]
         -- The application does not need the token. Take this out if it calls others with it.
         r.headers_in["Authorization"] = nil
+        forget_own_cookies(r)
         return apache2.OK
     end
     for _, name in ipairs(REFUSED_WITH) do

@@ -6,7 +6,7 @@ local ASKED_WITH = {
     "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto",
 }
 -- As whom.
-local IDENTITY = { "remote-user", "remote-name", "remote-email", "remote-groups", "remote-roles", "x-auth-source" }
+local IDENTITY = { "remote-user", "remote-name", "remote-email", "remote-groups", "remote-roles", "x-auth-source", "remote-workspaces" }
 -- The same, signed, where the gateway is set to sign it.
 local SIGNED = "x-auth-identity"
 -- What of a refusal goes to the client.
@@ -79,3 +79,33 @@ core.register_action("maxlab_auth", { "http-req" }, function(txn, url)
         refuse(txn, answer)
     end
 end, 1)
+
+local OWN_COOKIES = {
+    ["__Host-maxlab_session"] = true, ["maxlab_session"] = true, ["__Host-maxlab_browser"] = true, ["maxlab_browser"] = true,
+}
+
+-- A Cookie header without the gateway's own cookies. Every other byte stays as it is.
+local function without_own_cookies(field)
+    local kept, cut = {}, false
+    for pair in (field .. ";"):gmatch("([^;]*);") do
+        if OWN_COOKIES[pair:match("^[ \t]*([^= \t]+)[ \t]*=")] then
+            cut = true
+        else
+            kept[#kept + 1] = pair
+        end
+    end
+    return cut and table.concat(kept, ";"):match("^[ \t]*(.-)[ \t]*$") or field
+end
+
+-- What the application gets. `txn.auth_cookies_cut` says that it was done, which haproxy.cfg asks for.
+core.register_action("maxlab_application_cookies", { "http-req" }, function(txn)
+    local fields = values(txn.http:req_get_headers(), "cookie")
+    txn.http:req_del_header("cookie")
+    for _, field in ipairs(fields) do
+        local left = without_own_cookies(field)
+        if left ~= "" then
+            txn.http:req_add_header("cookie", left)
+        end
+    end
+    txn:set_var("txn.auth_cookies_cut", true)
+end)

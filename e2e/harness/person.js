@@ -46,9 +46,8 @@ function relyingParty(idp, origin) {
 
 /** A person in front of one gateway. Every person has a browser of their own. */
 export class Person {
-  constructor({ idp, gateway }, name = 'member') {
-    Object.assign(this, { idp, name, origin: gateway.origin, browser: new Browser() });
-    this.config = relyingParty(idp, this.origin);
+  constructor({ idp, gateway }, name = 'member', config = relyingParty(idp, gateway.origin)) {
+    Object.assign(this, { idp, name, origin: gateway.origin, browser: new Browser(), config });
     // The last answer of the token endpoint, whose headers openid-client keeps to itself.
     this.config[oauth.customFetch] = async (address, options) => {
       const answer = await this.browser.fetch(address, options);
@@ -84,7 +83,7 @@ export class Person {
   async login() {
     const { callback, checks } = await this.authorize();
     this.tokens = await oauth.authorizationCodeGrant(this.config, callback, checks);
-    this.handle = this.answer.headers.get('x-session-id');
+    this.handle = this.answer?.headers.get('x-session-id');
     return this;
   }
 

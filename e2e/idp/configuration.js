@@ -9,15 +9,16 @@ export const AUDIENCE = 'maxlab-auth';
 const SCOPES = 'openid profile email offline_access';
 const CLAIMS = ['name', 'roles', 'permissions', 'groups', 'workspaces'];
 
-function signingKey() {
+/** A key that the provider signs with. */
+export function signingKey() {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   return { ...privateKey.export({ format: 'jwk' }), kid: randomBytes(6).toString('hex'), use: 'sig', alg: 'ES256' };
 }
 
 /** An OAuth client, as registered with the provider. `auth` is its token endpoint authentication method. */
-export function registerClient({ auth, redirectUris }) {
+export function registerClient({ id = 'maxlab-e2e', auth, redirectUris }) {
   return {
-    client_id: 'maxlab-e2e',
+    client_id: id,
     ...(auth === 'none' ? {} : { client_secret: randomBytes(24).toString('base64url') }),
     token_endpoint_auth_method: auth,
     redirect_uris: redirectUris,
@@ -55,15 +56,16 @@ async function grantWhatIsAsked(ctx) {
   return grant;
 }
 
-/** The configuration of one provider. `accessTokens` is `jwt` or `opaque`; `lifetime` is theirs, in seconds. */
-export function configuration({ accessTokens, client, lifetime }) {
+/** The configuration of one provider. `accessTokens` is `jwt` or `opaque`; `lifetime` is theirs, in seconds; the first of `keys` signs. */
+export function configuration({ accessTokens, clients, lifetime, keys, cookieKey, adapter }) {
   return {
-    clients: [client],
-    jwks: { keys: [signingKey()] },
-    cookies: { keys: [randomBytes(24).toString('base64url')] },
+    adapter,
+    clients,
+    jwks: { keys },
+    cookies: { keys: [cookieKey] },
     scopes: SCOPES.split(' '),
     claims: { openid: ['sub'], profile: CLAIMS, email: ['email'] },
-    enabledJWA: { idTokenSigningAlgValues: ['ES256'] },
+    enabledJWA: { idTokenSigningAlgValues: ['ES256'], userinfoSigningAlgValues: ['ES256'] },
     routes: {
       authorization: '/oauth/authorize',
       token: '/oauth/token',
@@ -74,6 +76,7 @@ export function configuration({ accessTokens, client, lifetime }) {
     },
     features: {
       devInteractions: { enabled: false },
+      jwtUserinfo: { enabled: true },
       introspection: { enabled: true, allowedPolicy: () => true },
       revocation: { enabled: true, allowedPolicy: (ctx, caller, token) => token.clientId === caller.clientId },
       resourceIndicators: accessTokens === 'jwt' ? jwtAccessTokens(lifetime) : { enabled: false },

@@ -1,11 +1,13 @@
 // An authorization server for the tests: npm oidc-provider, which can be stopped, started again and asked what it heard.
 
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 
 import Provider from 'oidc-provider';
 
-import { configuration, registerClient } from './configuration.js';
+import { configuration, registerClient, signingKey } from './configuration.js';
+import { memory } from './memory.js';
 import { person } from './people.js';
 
 /** Where codes are sent. Nobody listens there: the test reads the address of the last redirect. */
@@ -35,9 +37,9 @@ function handler(provider) {
 
 /**
  * Starts a provider on 127.0.0.1, on a port of its own.
- * @param {{ accessTokens?: 'jwt' | 'opaque', clientAuth?: string, lifetime?: number, port?: number }} options
+ * @param {{ accessTokens?: 'jwt' | 'opaque', clientAuth?: string, lifetime?: number, port?: number, redirectUri?: string, clientMetadata?: object }} options
  */
-export async function startProvider({ accessTokens = 'jwt', clientAuth = 'client_secret_basic', lifetime = 300, port = 0 } = {}) {
+export async function startProvider({ accessTokens = 'jwt', clientAuth = 'client_secret_basic', lifetime = 300, port = 0, redirectUri = REDIRECT_URI, clientMetadata = {} } = {}) {
   const server = createServer();
   const listen = async (at) => {
     server.listen(at, '127.0.0.1');
@@ -46,18 +48,27 @@ export async function startProvider({ accessTokens = 'jwt', clientAuth = 'client
   };
   const bound = await listen(port);
   const issuer = `http://127.0.0.1:${bound}`;
-  const client = registerClient({ auth: clientAuth, redirectUris: [REDIRECT_URI] });
-  const provider = new Provider(issuer, configuration({ accessTokens, client, lifetime }));
+  const [client, another] = ['maxlab-e2e', 'another-app'].map((id) => ({ ...registerClient({ id, auth: clientAuth, redirectUris: [redirectUri] }), ...clientMetadata }));
   const requests = [];
-  provider.use(async (ctx, next) => {
-    await next();
-    if (ctx.oidc) requests.push({ route: ctx.oidc.route, params: { ...ctx.oidc.params }, status: ctx.status });
-  });
-  server.on('request', handler(provider));
+  const cookieKey = randomBytes(24).toString('base64url');
+  // Outside of the library's object, so that a new one with other keys knows all grants and tokens.
+  const adapter = memory();
+  let keys = [signingKey()];
+  let provider;
+  const build = () => {
+    provider = new Provider(issuer, configuration({ accessTokens, clients: [client, another], lifetime, keys, cookieKey, adapter }));
+    provider.use(async (ctx, next) => {
+      await next();
+      if (ctx.oidc) requests.push({ route: ctx.oidc.route, params: { ...ctx.oidc.params }, status: ctx.status });
+    });
+    server.removeAllListeners('request').on('request', handler(provider));
+  };
+  build();
 
   return {
     issuer,
     client,
+    another,
     accessTokens,
     /** Every request it answered: `{ route, params, status }`. */
     requests,
@@ -69,6 +80,16 @@ export async function startProvider({ accessTokens = 'jwt', clientAuth = 'client
     knowsRefreshToken: async (value) => Boolean(await provider.RefreshToken.find(value)),
     /** Whether it would still take this opaque access token. */
     knowsAccessToken: async (value) => Boolean(await provider.AccessToken.find(value)),
+    /** Signs with a new key from now on. The others stay published. */
+    rotateKeys() {
+      keys = [signingKey(), ...keys];
+      build();
+    },
+    /** Publishes only the key that signs. */
+    removeOldKeys() {
+      keys = keys.slice(0, 1);
+      build();
+    },
     /** Refuses connections from now on and ends those it has. What it knows stays. */
     async stop() {
       if (!server.listening) return;

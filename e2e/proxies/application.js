@@ -7,7 +7,7 @@ import { createServer } from 'node:http';
 import { PATIENT } from './listening.js';
 
 /** The headers by which an application behind knows who it is. */
-export const IDENTITY = ['remote-user', 'remote-name', 'remote-email', 'remote-groups', 'remote-roles', 'x-auth-source'];
+export const IDENTITY = ['remote-user', 'remote-name', 'remote-email', 'remote-groups', 'remote-roles', 'x-auth-source', 'remote-workspaces'];
 
 /** The same, signed, for applications that check it. Unlike the others it is not always there. */
 const SIGNED = 'x-auth-identity';
@@ -26,6 +26,9 @@ function identities(rawHeaders) {
   return { identity, signed: signed.filter((value) => value !== '') };
 }
 
+/** The values of the Cookie header fields, as bytes in latin1. */
+const cookiesOf = (rawHeaders) => rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1].toLowerCase() === 'cookie');
+
 const accept = (key) => createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
 
 async function bodyOf(req) {
@@ -39,7 +42,7 @@ export async function startApplication() {
   const requests = [];
   let [left, held] = [0, 0];
   const note = (req, body = '') => {
-    requests.push({ method: req.method, url: req.url, headers: req.headers, ...identities(req.rawHeaders), body });
+    requests.push({ method: req.method, url: req.url, headers: req.headers, ...identities(req.rawHeaders), cookies: cookiesOf(req.rawHeaders), body });
   };
   const server = createServer(PATIENT, async (req, res) => {
     if (req.url === '/hold') {

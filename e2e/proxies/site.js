@@ -86,7 +86,7 @@ export async function startSite(proxy) {
   const grpc = proxy.grpc ? await freePort() : undefined;
   const trusted = grpc ? { EXT_AUTHZ_PORT: String(grpc) } : { TRUSTED_PROXIES: '127.0.0.1' };
   const policy = writePolicy();
-  const settings = { ...trusted, LOGIN_URL: '/public/login', POLICY_FILE: policy.file, VERIFY_CACHE_SECONDS: '0', ...patience };
+  const settings = { ...trusted, LOGIN_URL: '/public/login', POLICY_FILE: policy.file, VERIFY_CACHE_SECONDS: '0', IDENTITY_WORKSPACES: 'true', WORKSPACE_SOURCE: 'claims', ...patience };
   const running = [policy];
   const stop = async () => {
     for (const one of running.toReversed()) await one.stop();

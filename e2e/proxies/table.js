@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe } from 'node:test';
 
+import { cookies } from './table/cookies.js';
 import { credentials } from './table/credentials.js';
 import { identity } from './table/identity.js';
 import { outage } from './table/outage.js';
@@ -32,6 +33,6 @@ export function runTable(proxy) {
       Object.assign(site, await startSite(proxy));
     });
     after(() => site.stop?.());
-    for (const part of [credentials, identity, paths, transport, outage]) part(site);
+    for (const part of [credentials, cookies, identity, paths, transport, outage]) part(site);
   });
 }

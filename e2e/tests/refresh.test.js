@@ -13,7 +13,7 @@ for (const tokens of TOKEN_KINDS) {
   describe(`refresh with ${tokens} access tokens`, () => {
     let stack;
     before(async () => {
-      stack = await startStack({ tokens });
+      stack = await startStack({ tokens, settings: { REFRESH_GRACE_SECONDS: '0' } });
     });
     after(() => stack?.stop());
 

@@ -1,11 +1,12 @@
-//! The session cookie: one session or none, whatever stands around it. Each line is a `Cookie` header.
+//! Session cookies: one session or none, whatever other cookies there are. Each line of the input is
+//! a `Cookie` field.
 
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header};
-use maxlab_auth::http::cookies::{CookiePolicy, Presented};
+use maxlab_auth::http::cookies::{CookiePolicy, SessionCookie};
 
-/// The body of the target.
+/// Body of the target.
 pub fn run(data: &[u8]) {
     let mut headers = HeaderMap::new();
     for line in data.split(|byte| *byte == b'\n').take(8) {
@@ -23,28 +24,32 @@ pub fn run(data: &[u8]) {
 }
 
 fn read(policy: CookiePolicy, headers: &HeaderMap) {
-    let named = values_of(policy.name(), headers);
-    match (policy.read(headers), named.as_slice()) {
-        (Ok(None), []) | (Ok(Some(Presented::Broken)), [_]) => {}
-        (Ok(Some(Presented::Session(id))), [value]) => {
+    let values = values_of(policy.cookie_name(), headers);
+    match (policy.read_session_cookie(headers), values.as_slice()) {
+        (Ok(None), []) | (Ok(Some(SessionCookie::Malformed)), [_]) => {}
+        (Ok(Some(SessionCookie::Session(id))), [value]) => {
             assert_eq!(id.expose().as_bytes(), value, "a second spelling of a session");
-            let set = policy.set(&id).expect("a session is a header value");
-            let pair = set
+            let header = policy
+                .set_cookie_header(&id)
+                .expect("a session is a header value");
+            let pair = header
                 .as_bytes()
                 .split(|byte| *byte == b';')
                 .next()
                 .unwrap_or_default();
-            let expected = [policy.name().as_bytes(), b"=", value.as_slice()].concat();
+            let expected = [policy.cookie_name().as_bytes(), b"=", value.as_slice()].concat();
             assert_eq!(pair, expected);
         }
+        // Two cookies of the name are an error, even if they are equal.
         (Err(_), [_, _, ..]) => {}
-        (read, named) => panic!("{} cookies are read as {read:?}", named.len()),
+        (read, values) => panic!("{} cookies are read as {read:?}", values.len()),
     }
 }
 
-/// The values that bear the name, found byte by byte: a name begins where a header or a `;` does, after white space.
+/// Returns the values of cookies with this name, found byte by byte: a name is at the start of a field or
+/// after a `;`, with optional white space.
 fn values_of(name: &str, headers: &HeaderMap) -> Vec<Vec<u8>> {
-    let mut found = Vec::new();
+    let mut values = Vec::new();
     for header in headers.get_all(header::COOKIE) {
         let mut rest = header.as_bytes();
         loop {
@@ -57,7 +62,7 @@ fn values_of(name: &str, headers: &HeaderMap) -> Vec<Vec<u8>> {
                 .strip_prefix(name.as_bytes())
                 .and_then(|rest| rest.strip_prefix(b"="))
             {
-                found.push(value.to_vec());
+                values.push(value.to_vec());
             }
             if end == rest.len() {
                 break;
@@ -65,5 +70,5 @@ fn values_of(name: &str, headers: &HeaderMap) -> Vec<Vec<u8>> {
             rest = &rest[end + 1..];
         }
     }
-    found
+    values
 }

@@ -1,15 +1,16 @@
-//! What front proxies say about a request: the first line is the peer's address, each other one a header field.
+//! Headers of front proxies: the first line of the input is the peer's address, each other
+//! line a header field.
 
 use std::net::{IpAddr, SocketAddr};
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use ipnet::IpNet;
-use maxlab_auth::http::forward_auth::Original;
+use maxlab_auth::http::forward_auth::OriginalRequest;
 use maxlab_auth::http::peer::{PeerAddr, client_address};
-use maxlab_auth_core::policy::{Asked, CanonicalHost};
+use maxlab_auth_core::policy::{CanonicalHost, PolicyRequest, TargetUrl};
 
-/// Fields that say the same thing, of which two that differ say nothing.
+/// Groups of fields with the same meaning. Two that differ are refused.
 const SAME: [&[&str]; 4] = [
     &["x-forwarded-method", "x-original-method"],
     &["x-forwarded-proto"],
@@ -17,7 +18,7 @@ const SAME: [&[&str]; 4] = [
     &["x-forwarded-uri", "x-original-uri", "x-original-url"],
 ];
 
-/// The body of the target.
+/// Body of the target.
 pub fn run(data: &[u8]) {
     let mut lines = data.split(|byte| *byte == b'\n');
     let first = lines
@@ -35,26 +36,31 @@ pub fn run(data: &[u8]) {
         .iter()
         .map(|net| net.parse().expect("a network"))
         .collect();
-    let believed = peer.is_trusted(&trusted);
-    assert_eq!(believed, at(address.to_canonical()).is_trusted(&trusted));
+    let is_trusted = peer.is_trusted(&trusted);
+    // An IPv4 address may arrive in its IPv6 form. Both are the same peer.
+    assert_eq!(is_trusted, at(address.to_canonical()).is_trusted(&trusted));
     let client = client_address(peer, &parts.headers, &trusted);
     assert!(
-        believed || client == address.to_canonical(),
-        "a stranger names another client"
+        is_trusted || client == address.to_canonical(),
+        "an untrusted peer names another client"
     );
     assert_eq!(client, client.to_canonical());
-    match Original::read(&parts, &trusted) {
-        Ok(original) if believed => told(&original, &parts),
+    match OriginalRequest::from_parts(&parts, &trusted) {
+        Ok(original) if is_trusted => check_forwarded(&original, &parts),
         Ok(original) => {
-            let said = (
-                original.method_is_told,
+            let forwarded = (
+                original.method_is_forwarded,
                 original.scheme,
                 original.host,
                 original.uri,
             );
-            assert_eq!(said, (false, None, None, None), "a stranger is believed");
+            assert_eq!(
+                forwarded,
+                (false, None, None, None),
+                "an untrusted peer is believed"
+            );
         }
-        Err(_) => assert!(believed, "a stranger's words are read"),
+        Err(_) => assert!(is_trusted, "headers of an untrusted peer are read"),
     }
 }
 
@@ -64,9 +70,9 @@ fn field(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
     Some((name, HeaderValue::from_bytes(line[at + 1..].trim_ascii()).ok()?))
 }
 
-fn told(original: &Original, parts: &Parts) {
+fn check_forwarded(original: &OriginalRequest, parts: &Parts) {
     for names in SAME {
-        let mut said: Vec<_> = names
+        let mut values: Vec<_> = names
             .iter()
             .flat_map(|name| parts.headers.get_all(*name))
             .collect();
@@ -74,39 +80,45 @@ fn told(original: &Original, parts: &Parts) {
             .iter()
             .filter(|name| parts.headers.contains_key(**name))
             .count();
-        assert_eq!(said.len(), fields, "one of two fields of a name is believed");
-        said.dedup();
+        assert_eq!(values.len(), fields, "one of two fields of a name is believed");
+        values.dedup();
         assert!(
-            said.len() <= 1 && said.iter().all(|value| !value.is_empty()),
-            "{said:?}"
+            values.len() <= 1 && values.iter().all(|value| !value.is_empty()),
+            "{values:?}"
         );
     }
     let one = |names: &[&str]| names.iter().find_map(|name| parts.headers.get(*name));
-    assert_eq!(original.method_is_told, one(SAME[0]).is_some());
+    assert_eq!(original.method_is_forwarded, one(SAME[0]).is_some());
     assert!(matches!(
         original.scheme.as_deref(),
         None | Some("http" | "https")
     ));
+    let target = one(SAME[3]).map(HeaderValue::as_bytes);
+    // A whole URL is split, and its host counts if no other header names one.
+    let url = target.and_then(|target| TargetUrl::split(target).ok().flatten());
+    let host = one(SAME[2]).map(HeaderValue::as_bytes);
     assert_eq!(
         original.host.as_ref().map(String::as_bytes),
-        one(SAME[2]).map(HeaderValue::as_bytes)
+        host.or(url.map(|url| url.authority.as_bytes()))
     );
-    assert_eq!(
-        original.uri.as_ref().map(String::as_bytes),
-        one(SAME[3]).map(HeaderValue::as_bytes)
-    );
+    let uri = match url.map(|url| (url.rest, url.rest.first())) {
+        None | Some((_, Some(b'?'))) => target,
+        Some((_, None)) => Some(&b"/"[..]),
+        Some((rest, Some(_))) => Some(rest),
+    };
+    assert_eq!(original.uri.as_deref(), uri);
     canonical(original);
     login(original, &parts.headers);
 }
 
-/// Its canonical form, where it has one, is of one host, and reading it again gives the same.
-fn canonical(original: &Original) {
-    let target = original.uri.as_deref().map(str::as_bytes);
-    let method = original.method_is_told.then_some(original.method.as_str());
-    let Ok(asked) = Asked::read(method, original.host.as_deref(), target) else {
+/// Checks that a canonical form has one host, and that reading it again changes nothing.
+fn canonical(original: &OriginalRequest) {
+    let target = original.uri.as_deref();
+    let method = original.method_is_forwarded.then_some(original.method.as_str());
+    let Ok(request) = PolicyRequest::parse(method, original.host.as_deref(), target) else {
         return;
     };
-    let Some(host) = asked.host() else { return };
+    let Some(host) = request.host() else { return };
     assert_eq!(CanonicalHost::parse(host.as_str()).as_ref(), Ok(host));
     assert!(
         !host.as_str().contains([',', '@', '/', ' ', '%'])
@@ -116,31 +128,38 @@ fn canonical(original: &Original) {
         assert_eq!(
             CanonicalHost::parse(named).as_ref(),
             Ok(host),
-            "two hosts are one"
+            "two hosts are read as one"
         );
     }
 }
 
-/// The way to the login carries the wanted page whole, and nothing else of what was said.
-fn login(original: &Original, headers: &HeaderMap) {
+/// Checks that the redirect to the login contains the requested page completely, and nothing
+/// else of the request.
+fn login(original: &OriginalRequest, headers: &HeaderMap) {
+    // For panics only: either answer is fine.
     let _ = original.is_navigation(headers);
-    let Ok(response) = original.to_login("https://login.example/in?a=b") else {
+    let Ok(response) = original.login_redirect("https://login.example/in?a=b") else {
         return;
     };
     let location = response.headers()[header::LOCATION]
         .to_str()
-        .expect("a location is of ASCII");
+        .expect("a location is ASCII");
     let query = location
         .strip_prefix("https://login.example/in?")
-        .expect("it goes to the login");
+        .expect("the redirect leads to the login");
     let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     assert_eq!(pairs.first(), Some(&("a".to_owned(), "b".to_owned())));
-    let wanted = match (&original.scheme, &original.host, &original.uri) {
-        (Some(scheme), Some(host), Some(uri)) if uri.starts_with('/') => {
+    let page = match (&original.scheme, &original.host, &original.uri) {
+        (Some(scheme), Some(host), Some(uri)) if uri.starts_with(b"/") => {
+            let encode = |byte: &u8| match byte {
+                0x80.. => format!("%{byte:02X}"),
+                _ => char::from(*byte).to_string(),
+            };
+            let uri: String = uri.iter().map(encode).collect();
             Some(format!("{scheme}://{host}{uri}"))
         }
         _ => None,
     };
-    assert_eq!(pairs.get(1).map(|(_, value)| value), wanted.as_ref());
+    assert_eq!(pairs.get(1).map(|(_, value)| value), page.as_ref());
     assert!(pairs.len() <= 2);
 }

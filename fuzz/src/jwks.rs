@@ -1,13 +1,13 @@
-//! Key sets: whatever is published is read or refused, and no published byte ever serves as a secret.
+//! Key sets: every document is read or refused, and no published byte ever serves as a secret.
 
-use maxlab_auth_core::token::{Algorithm, CompactJws, KeySet, parse_object};
+use maxlab_auth_jose::{Algorithm, CompactJws, KeySet, parse_object};
 use serde_json::{Map, Value, json};
 
 use crate::hmac::{token, unb64};
 
 const HMACS: [Algorithm; 3] = [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
 
-/// The body of the target.
+/// Body of the target.
 pub fn run(data: &[u8]) {
     as_secret(data);
     let Ok(keys) = KeySet::from_jwks(data) else { return };
@@ -26,17 +26,18 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// Publishing every key twice changes nothing.
+/// Checks that publishing every key twice changes nothing.
 fn twice(keys: &KeySet, entries: &[Value]) {
     let both = [entries, entries].concat();
     let document = json!({"keys": both}).to_string();
+    // Twice 64 is the largest set that is accepted.
     if entries.len() <= 64 {
-        let again = KeySet::from_jwks(document.as_bytes()).expect("it was read once");
+        let again = KeySet::from_jwks(document.as_bytes()).expect("the same keys were accepted before");
         assert_eq!(again.len(), keys.len(), "{document}");
     }
 }
 
-/// What a forger would take for a secret: every text of a key, as it stands and decoded.
+/// Returns what a forger would use as a secret: every text of a key, as it is and decoded.
 fn secrets(entry: &Map<String, Value>) -> Vec<Vec<u8>> {
     let texts = entry.values().filter_map(Value::as_str).take(8);
     texts
@@ -45,7 +46,8 @@ fn secrets(entry: &Map<String, Value>) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// A token with the MAC of something public is never accepted (RFC 8725 §2.1), whatever algorithm it names.
+/// Checks that a token with a MAC under public bytes is never accepted (RFC 8725 §2.1), for any
+/// algorithm in its header.
 fn forged(keys: &KeySet, secret: &[u8], kid: Option<&str>) {
     for algorithm in HMACS
         .into_iter()
@@ -61,7 +63,7 @@ fn forged(keys: &KeySet, secret: &[u8], kid: Option<&str>) {
             header.to_string().as_bytes(),
             b"{\"sub\":\"a\"}",
         );
-        let jws = CompactJws::parse(&token).expect("it was made here");
+        let jws = CompactJws::parse(&token).expect("the token was made here");
         for allowed in [&Algorithm::ALL[..], &HMACS, &[algorithm]] {
             assert!(
                 jws.verify(keys, allowed).is_err(),
@@ -71,7 +73,7 @@ fn forged(keys: &KeySet, secret: &[u8], kid: Option<&str>) {
     }
 }
 
-/// A secret serves one HMAC, and only where it is long enough.
+/// Checks that a secret serves one HMAC only, and only if it is long enough.
 fn as_secret(secret: &[u8]) {
     for algorithm in Algorithm::ALL {
         let needed = match algorithm {
@@ -80,7 +82,7 @@ fn as_secret(secret: &[u8]) {
             Algorithm::HS512 => 64,
             _ => usize::MAX,
         };
-        let Ok(keys) = KeySet::symmetric(secret, algorithm) else {
+        let Ok(keys) = KeySet::from_secret(secret, algorithm) else {
             assert!(secret.len() < needed);
             continue;
         };
@@ -93,7 +95,7 @@ fn as_secret(secret: &[u8]) {
         ] {
             let header = json!({"alg": named.name()}).to_string();
             let token = token(secret, named, header.as_bytes(), b"{}");
-            let jws = CompactJws::parse(&token).expect("it was made here");
+            let jws = CompactJws::parse(&token).expect("the token was made here");
             assert_eq!(jws.verify(&keys, &Algorithm::ALL).is_ok(), named == algorithm);
         }
     }

@@ -1,6 +1,6 @@
-//! The bodies of the fuzz targets: each takes bytes that a stranger could have sent, and panics where a promise breaks.
+//! Bodies of the fuzz targets. Each takes untrusted bytes, and panics if a property does not hold.
 //!
-//! They are plain functions, so that a test runs them over the seeds without libFuzzer.
+//! They are plain functions, so that a test can run them over the seeds without libFuzzer.
 
 #[cfg(feature = "server")]
 pub mod cookie;

@@ -1,17 +1,17 @@
-//! Paths: one canonical form or none, and the same to every server. Each line is a spelling.
+//! Paths: one canonical form or none, and the same for every server. Each line of the input is a path.
 
-use maxlab_auth_core::policy::{Asked, CanonicalPath, PathPattern};
+use maxlab_auth_core::policy::{CanonicalPath, PathPattern, PolicyRequest};
 use percent_encoding::percent_decode;
 
-#[path = "../../crates/core/src/policy/tests/readings.rs"]
+#[path = "../../crates/policy/tests/policy/readings.rs"]
 mod readings;
 
-/// Which of the readings folds slashes.
+/// Index of the reading that folds slashes.
 const FOLDING: usize = 8;
 
-/// The body of the target.
+/// Body of the target.
 pub fn run(data: &[u8]) {
-    let _ = Asked::read(None, None, Some(data));
+    let _ = PolicyRequest::parse(None, None, Some(data));
     if let Ok(text) = std::str::from_utf8(data) {
         let _ = PathPattern::parse(text);
     }
@@ -37,12 +37,12 @@ pub fn run(data: &[u8]) {
 
 fn idempotent(path: &CanonicalPath<'_>) {
     let text = path.to_string();
-    let again = CanonicalPath::parse(text.as_bytes()).expect("a canonical path is one");
+    let again = CanonicalPath::parse(text.as_bytes()).expect("a canonical path is accepted");
     assert_eq!(&again, path);
     assert_eq!(again.to_string(), text);
 }
 
-/// Every server comes to the segments of the canonical form.
+/// Checks that every server derives the segments of the canonical form.
 fn alike_to_every_server(raw: &[u8], path: &CanonicalPath<'_>) {
     let raw = std::str::from_utf8(raw).expect("a canonical path is of ASCII");
     let ours: Vec<Vec<u8>> = path
@@ -52,18 +52,20 @@ fn alike_to_every_server(raw: &[u8], path: &CanonicalPath<'_>) {
         .collect();
     let folded: Vec<_> = ours.iter().filter(|part| !part.is_empty()).cloned().collect();
     for (at, theirs) in readings::readings(raw).into_iter().enumerate() {
+        // Folding may drop our first and last empty segment, and nothing else.
         let ours = if at == FOLDING { &folded } else { &ours };
-        assert_eq!(&theirs, ours, "server {at} reads {raw} otherwise");
+        assert_eq!(&theirs, ours, "server {at} reads {raw} differently");
     }
 }
 
-/// A query and a host change nothing about it.
+/// Checks that a query or a host in the target does not change the path.
 fn as_target(raw: &[u8], path: &CanonicalPath<'_>) {
     for target in [
         [raw, b"?a=/../b;"].concat(),
         [b"HTTPS://a.example:443", raw].concat(),
     ] {
-        let asked = Asked::read(Some("GET"), Some("A.example."), Some(&target)).expect("the path is one");
-        assert_eq!(asked.path(), Some(path));
+        let request = PolicyRequest::parse(Some("GET"), Some("A.example."), Some(&target))
+            .expect("the path is canonical");
+        assert_eq!(request.path(), Some(path));
     }
 }

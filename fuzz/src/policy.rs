@@ -1,10 +1,10 @@
-//! Policy files: every fault has its line, and what parses answers every request. A line `#? GET host /path` in the file asks
-//! about one.
+//! Policy files: every error has its line, and a policy without errors decides about every request. A line
+//! `#? GET host /path` in the input adds a request.
 
 use maxlab_auth_core::guard::Admin;
-use maxlab_auth_core::policy::{Asked, Policy};
+use maxlab_auth_core::policy::{AccessPolicy, PolicyRequest};
 
-/// Asked of every policy.
+/// Requests for every policy.
 const ALWAYS: [(&str, &str, &str); 4] = [
     ("GET", "a.example", "/"),
     ("POST", "b.a.example", "/admin/x"),
@@ -12,7 +12,7 @@ const ALWAYS: [(&str, &str, &str); 4] = [
     ("DELETE", "127.0.0.1", "/a/b/c/d/"),
 ];
 
-/// The body of the target.
+/// Body of the target.
 pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
@@ -20,10 +20,10 @@ pub fn run(data: &[u8]) {
     let admin = Admin {
         roles: vec!["admin".to_owned()],
     };
-    match Policy::parse(text, &admin) {
+    match AccessPolicy::parse(text, &admin) {
         Ok(policy) => {
-            let own = text.lines().filter_map(question).take(8);
-            for (method, host, target) in ALWAYS.into_iter().chain(own) {
+            let requests = text.lines().filter_map(question).take(8);
+            for (method, host, target) in ALWAYS.into_iter().chain(requests) {
                 answers(&policy, method, host, target);
             }
         }
@@ -31,7 +31,7 @@ pub fn run(data: &[u8]) {
             assert!(faults.iter().count() > 0);
             let lines = text.split('\n').count();
             for fault in faults.iter() {
-                // The reader of TOML does not say where its limit of nesting was passed.
+                // The TOML parser gives no place for its nesting limit.
                 let Some(line) = fault.line else {
                     assert!(fault.problem.ends_with("recursion limit"), "no line: {fault}");
                     continue;
@@ -49,24 +49,28 @@ fn question(line: &str) -> Option<(&str, &str, &str)> {
     Some((words.next()?, words.next()?, words.next()?))
 }
 
-/// There is one answer, the rule it names stands in the file, and no more is said of a request that is known in part.
-fn answers(policy: &Policy, method: &str, host: &str, target: &str) {
-    let Ok(asked) = Asked::read(Some(method), Some(host), Some(target.as_bytes())) else {
+/// Checks that there is one decision, that its rule is in the file, and that a request with a missing
+/// attribute gets the same decision or none.
+fn answers(policy: &AccessPolicy, method: &str, host: &str, target: &str) {
+    let Ok(request) = PolicyRequest::parse(Some(method), Some(host), Some(target.as_bytes())) else {
         return;
     };
-    let ruled = |asked: &Asked<'_>| {
+    let rule_of = |request: &PolicyRequest<'_>| {
         policy
-            .rule_for(asked)
-            .map(|ruling| ruling.rule.map(|rule| rule.number))
+            .decide(request)
+            .map(|decision| decision.rule.map(|rule| rule.number))
     };
-    let whole = ruled(&asked).expect("everything is known");
+    let whole = rule_of(&request).expect("no attribute is missing");
     assert!(whole.is_none_or(|number| policy.rules().iter().any(|rule| rule.number == number)));
     let (method, host, target) = (Some(method), Some(host), Some(target.as_bytes()));
-    // A target that is a whole URL tells the host by itself.
+    // A target that is a whole URL contains the host, so the second request may be complete too.
     for (method, host, target) in [(None, host, target), (method, None, target), (method, host, None)] {
-        let part = Asked::read(method, host, target).expect("less than what was read");
-        if let Ok(said) = ruled(&part) {
-            assert_eq!(said, whole, "{method:?} {host:?}: decided without knowing");
+        let part = PolicyRequest::parse(method, host, target).expect("a part of an accepted request");
+        if let Ok(rule) = rule_of(&part) {
+            assert_eq!(
+                rule, whole,
+                "{method:?} {host:?}: decided without a missing attribute"
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Every seed passes its target, without libFuzzer.
+//! Test of every seed with its target, without libFuzzer.
 
 use std::fs;
 use std::path::Path;

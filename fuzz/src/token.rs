@@ -1,18 +1,19 @@
-//! Tokens: text without a line break is a token as presented; with one, it is a header and a payload, signed here.
+//! Tokens: an input without a line break is a presented token. With one, it is a header and a payload that
+//! are signed here.
 
 use std::sync::LazyLock;
 
 use jiff::{SignedDuration, Timestamp};
-use maxlab_auth_core::credential::{MAX_TOKEN_BYTES, PresentedToken, bearer};
-use maxlab_auth_core::token::{
+use maxlab_auth_core::credential::{MAX_TOKEN_BYTES, PresentedToken, parse_bearer};
+use maxlab_auth_jose::{
     Algorithm, AuthenticClaims, ClaimsPolicy, CompactJws, KeySet, SignatureFault, TokenShape, TypRule,
     parse_object, shape_of,
 };
 
 use crate::hmac::{b64, mac, token, unb64};
 
-/// Public keys whose private halves were thrown away after [`GENUINE`] had been signed: whatever else these keys accept is
-/// forged.
+/// Public keys whose private halves were deleted after [`GENUINE`] had been signed. Any other token that
+/// these keys accept is forged.
 static ISSUER: LazyLock<KeySet> = LazyLock::new(|| {
     let keys = KeySet::from_jwks(include_bytes!("../seeds/jwks/issuer.json")).expect("a key set");
     assert_eq!(keys.len(), 3);
@@ -26,12 +27,14 @@ const GENUINE: [&str; 3] = [
 
 const SECRET: &[u8] = b"a secret of more than thirty-two bytes";
 static SHARED: LazyLock<KeySet> =
-    LazyLock::new(|| KeySet::symmetric(SECRET, Algorithm::HS256).expect("it is long enough"));
+    LazyLock::new(|| KeySet::from_secret(SECRET, Algorithm::HS256).expect("the secret is long enough"));
 
-/// The body of the target.
+/// Body of the target.
 pub fn run(data: &[u8]) {
-    if let Ok(Some(token)) = bearer([data]) {
-        assert_eq!([b"Bearer ", token.expose().as_bytes()].concat(), data);
+    if let Ok(Some(token)) = parse_bearer([data]) {
+        let (scheme, rest) = data.split_at(b"Bearer ".len());
+        assert!(scheme.eq_ignore_ascii_case(b"Bearer "));
+        assert_eq!(token.expose().as_bytes(), rest);
     }
     let Ok(text) = std::str::from_utf8(data) else {
         return;
@@ -49,20 +52,22 @@ fn presented(text: &str) {
     let TokenShape::Jws(jws) = shape_of(text) else {
         return;
     };
-    let respelt: Option<Vec<String>> = text
+    // Decoding and encoding again must give the same text: a token has one spelling.
+    let reencoded: Option<Vec<String>> = text
         .split('.')
         .map(|part| unb64(part).map(|bytes| b64(&bytes)))
         .collect();
     assert_eq!(
-        respelt.expect("base64url").join("."),
+        reencoded.expect("base64url").join("."),
         text,
         "a second spelling of a token"
     );
     if let Ok(claims) = jws.verify(&ISSUER, &Algorithm::ALL) {
-        let genuine = GENUINE
+        // The signing input, because an ECDSA signature has a second form that verifies too.
+        let is_genuine = GENUINE
             .iter()
             .any(|genuine| signing_input(genuine) == signing_input(text));
-        assert!(genuine, "a forged token is accepted");
+        assert!(is_genuine, "a forged token is accepted");
         judge(&claims);
     }
     let signature = text.rsplit('.').next().and_then(unb64);
@@ -83,18 +88,18 @@ fn signed_here(header: &[u8], payload: &[u8]) {
     let jws = match shape_of(&token) {
         TokenShape::Jws(jws) => jws,
         TokenShape::Opaque | TokenShape::Malformed(_) => {
-            assert!(CompactJws::parse(&token).is_err(), "a JWS by one reading only");
+            assert!(CompactJws::parse(&token).is_err(), "a JWS for one of two parsers");
             return;
         }
     };
-    for respelt in [
+    for spelling in [
         format!("{token}="),
         format!("{token}."),
         token.replacen('.', "=.", 1),
     ] {
         assert!(
-            !matches!(shape_of(&respelt), TokenShape::Jws(_)),
-            "{respelt} is a JWS too"
+            !matches!(shape_of(&spelling), TokenShape::Jws(_)),
+            "{spelling} is a JWS too"
         );
     }
     match jws.verify(&SHARED, &Algorithm::ALL) {
@@ -113,12 +118,12 @@ fn signed_here(header: &[u8], payload: &[u8]) {
     );
 }
 
-/// One bit of the signature turned over, another one for each length of payload.
+/// Checks that a signature with one flipped bit is refused. The bit depends on the length of the payload.
 fn tampered(token: &str, which: usize) {
     let (input, signature) = token.rsplit_once('.').expect("three parts");
-    let mut signature = unb64(signature).expect("it was made here");
-    let at = which % signature.len();
-    signature[at] ^= 1 << (which % 8);
+    let mut signature = unb64(signature).expect("the token was made here");
+    let index = which % signature.len();
+    signature[index] ^= 1 << (which % 8);
     let forged = format!("{input}.{}", b64(&signature));
     let jws = CompactJws::parse(&forged).expect("only its signature differs");
     let fault = jws
@@ -127,7 +132,7 @@ fn tampered(token: &str, which: usize) {
     assert_eq!(fault, SignatureFault::BadSignature);
 }
 
-/// Whatever authentic claims say, they are judged, and what has expired is never good.
+/// Checks that any authentic claims are judged without a panic, and that expired ones are never accepted.
 fn judge(claims: &AuthenticClaims) {
     let now = Timestamp::from_second(1_800_000_000).expect("a time");
     for (token_types, max_age_seconds) in [(TypRule::Any, None), (TypRule::AccessToken, Some(3600))] {

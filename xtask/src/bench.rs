@@ -1,4 +1,4 @@
-//! The benchmarks, each a subcommand of the package `maxlab-auth-bench`.
+//! Runs the benchmarks, each a subcommand of the package `maxlab-auth-bench`.
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -7,29 +7,29 @@ use crate::instructions;
 use crate::shell::{self, Workspace};
 use crate::tools;
 
-/// What to measure, and how much.
+/// Benchmark to run, with its options.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArguments {
-    /// What to measure.
+    /// Benchmark to run.
     #[arg(value_enum)]
     what: Benchmark,
-    /// Options of the benchmark itself, such as `--only cached,grpc --seconds 2 --rounds 1`; `--help` lists them.
+    /// Options of the benchmark, such as `--only cached,grpc --seconds 2 --rounds 1`. `--help` lists them.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     options: Vec<String>,
 }
 
-/// What can be measured. The package's subcommand bears the same name.
+/// Benchmark, with the same name as its subcommand.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 enum Benchmark {
     /// The in-memory index of revocations, with ten million entries.
     Replica,
-    /// Revoking through real gateways, and below their HTTP door.
+    /// Revocation through real gateways, and without HTTP.
     Revoke,
-    /// `/auth/verify` and its other doors, beside other servers.
+    /// `/auth/verify` over all transports, compared with other servers.
     Verify,
-    /// A remembered verdict, the revocation check and a requirement inside one process.
+    /// Cached verdict, revocation check and requirement inside one process.
     InProcess,
-    /// Instructions of the hot path, against those in `bench/instructions.txt`; more of them is a failure.
+    /// Instructions of the hot path, compared with `bench/instructions.txt`. An increase is a failure.
     Instructions,
 }
 
@@ -45,18 +45,21 @@ impl Benchmark {
     }
 }
 
-/// Builds the benchmark as the service is built for production, and runs it.
+/// Builds the benchmark with the profile of production, and runs it.
 ///
 /// # Errors
-/// When it can't be built or does not run to its end.
+/// The build fails, or the benchmark does not run to its end.
 pub(crate) fn run(workspace: &Workspace, arguments: &BenchArguments) -> Result<()> {
     let options: Vec<_> = arguments.options.iter().map(String::as_str).collect();
+    // Run by gungraun and not by the package's own program.
     if arguments.what == Benchmark::Instructions {
         return instructions::run(workspace, &options);
     }
+    // Only this one compares with other servers.
     if arguments.what == Benchmark::Verify {
-        tools::for_comparison(workspace);
+        tools::install_for_comparison(workspace);
     }
+    // These start the gateway as a process, which is another package than the benchmark.
     if matches!(arguments.what, Benchmark::Revoke | Benchmark::Verify) {
         shell::run(&mut workspace.cargo(&[
             "build",

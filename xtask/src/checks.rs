@@ -1,19 +1,21 @@
-//! What continuous integration asks beyond tests: formatting, lints, the dependency rules, the docs.
+//! Checks of continuous integration other than tests: formatting, lints, dependency rules, documentation.
 
+use std::fs;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
-use crate::library;
-use crate::report::{Ended, Report};
+use crate::report::{StepOutcome, StepReport};
 use crate::shell::{self, Workspace, run_within};
+use crate::{floors, library};
 
-/// How long the advisory database may take to arrive.
+/// Maximum time to fetch the advisory database.
 const ADVISORY_LIMIT: Duration = Duration::from_secs(60);
 
-/// Runs every check, whether or not an earlier one failed.
-pub(crate) fn run(workspace: &Workspace, report: &mut Report) {
+/// Runs every check, even if an earlier one failed.
+pub(crate) fn run(workspace: &Workspace, report: &mut StepReport) {
     report.step("format", || cargo(workspace, &["fmt", "--all", "--check"]));
+    report.step("floors", || floors::check(workspace));
     report.step("lints", || {
         cargo(
             workspace,
@@ -29,7 +31,8 @@ pub(crate) fn run(workspace: &Workspace, report: &mut Report) {
         )
     });
     report.step("dependency rules", || {
-        install_cargo_deny(workspace)?;
+        // Inside the step, so that a failed installation fails this check only.
+        install_tool(workspace, "deny", "it enforces deny.toml")?;
         cargo(
             workspace,
             &[
@@ -44,13 +47,19 @@ pub(crate) fn run(workspace: &Workspace, report: &mut Report) {
             ],
         )
     });
-    report.step("the guard library is light", || library::is_light(workspace));
+    report.step("unused dependencies", || unused_dependencies(workspace));
+    report.step("oldest toolchain", || oldest_toolchain(workspace));
+    report.step("the guard library is light", || {
+        library::check_dependencies(workspace)
+    });
     report.step("the guard library alone", || library::builds_alone(workspace));
     report.step("the guard library's documentation", || {
-        library::shows_what_compiles(workspace)
+        library::test_docs(workspace)
     });
-    // Those of the service would build it a second time: its own tests run them (`hardening/fuzz_targets.rs`).
+    // The service's own fuzz targets are run by its tests (`hardening/fuzz_targets.rs`): here they would
+    // build it again.
     report.step("fuzz seeds", || {
+        // The fuzz targets are not part of the workspace.
         let own = ["--manifest-path", "fuzz/Cargo.toml", "--target-dir", "target"];
         cargo(workspace, &[&["test", "--quiet", "--lib"], &own[..]].concat())
     });
@@ -58,29 +67,89 @@ pub(crate) fn run(workspace: &Workspace, report: &mut Report) {
     report.step("docs", || {
         let mut doc = workspace.cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
         shell::run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
-        Ok(Ended::Passed)
+        Ok(StepOutcome::Passed)
     });
 }
 
-fn cargo(workspace: &Workspace, arguments: &[&str]) -> Result<Ended> {
+/// Runs a cargo command as a step.
+fn cargo(workspace: &Workspace, arguments: &[&str]) -> Result<StepOutcome> {
     shell::run(&mut workspace.cargo(arguments))?;
-    Ok(Ended::Passed)
+    Ok(StepOutcome::Passed)
 }
 
-fn install_cargo_deny(workspace: &Workspace) -> Result<()> {
-    if workspace.answers("cargo", &["deny", "--version"]) {
+/// Installs the cargo command `name` if it is missing.
+fn install_tool(workspace: &Workspace, name: &str, why: &str) -> Result<()> {
+    if workspace.succeeds("cargo", &[name, "--version"]) {
         return Ok(());
     }
-    println!("installing cargo-deny (cargo): it enforces deny.toml; this takes a few minutes, once");
-    shell::run(&mut workspace.cargo(&["install", "cargo-deny", "--locked"]))
+    println!("installing cargo-{name} (cargo): {why} (once, takes a few minutes)");
+    shell::run(&mut workspace.cargo(&["install", &format!("cargo-{name}"), "--locked"]))
 }
 
-/// Known vulnerabilities, where the database can be fetched: a machine without that network still passes.
-fn advisories(workspace: &Workspace) -> Result<Ended> {
+/// Checks that every dependency is used. Skipped if cargo-machete cannot be installed: it needs the crate
+/// registry, and says nothing about how the gateway behaves.
+fn unused_dependencies(workspace: &Workspace) -> Result<StepOutcome> {
+    if let Err(error) = install_tool(workspace, "machete", "it finds unused dependencies") {
+        return Ok(StepOutcome::Skipped(format!("cargo-machete: {error:#}")));
+    }
+    // Only the crates of this repository: folders that tests fill may contain other people's manifests.
+    // Without `--with-metadata`, which asks the registry.
+    cargo(workspace, &["machete", "crates", "xtask", "fuzz"])
+}
+
+/// Checks that the workspace builds with the toolchain that `rust-version` promises. Skipped if rustup does
+/// not have it: this command installs no toolchain.
+fn oldest_toolchain(workspace: &Workspace) -> Result<StepOutcome> {
+    let manifest = fs::read_to_string(workspace.at("Cargo.toml")).context("cannot read Cargo.toml")?;
+    let oldest = rust_version(&manifest).context("Cargo.toml has no rust-version")?;
+    let toolchain = format!("+{oldest}");
+    if !workspace.succeeds("cargo", &[&toolchain, "--version"]) {
+        return Ok(StepOutcome::Skipped(format!(
+            "toolchain {oldest} is not there: rustup toolchain install {oldest} --profile minimal"
+        )));
+    }
+    let mut check = workspace.command("cargo", ".");
+    check.args([&toolchain, "check", "--workspace", "--locked"]);
+    // Its own folder: artifacts of another compiler would all be built again. The toolchain of this process
+    // must not override the one that the argument names.
+    check
+        .env("CARGO_TARGET_DIR", workspace.at("target/oldest-toolchain"))
+        .env_remove("RUSTUP_TOOLCHAIN")
+        .env_remove("RUSTC")
+        .env_remove("RUSTDOC");
+    shell::run(&mut check)?;
+    Ok(StepOutcome::Passed)
+}
+
+/// Returns the value of `rust-version` in a manifest.
+fn rust_version(manifest: &str) -> Option<&str> {
+    let mut lines = manifest.lines();
+    lines.find_map(|line| line.strip_prefix("rust-version = \"")?.strip_suffix('"'))
+}
+
+/// Checks for known vulnerabilities. Skipped if the database cannot be fetched, so that a machine without
+/// that network passes.
+fn advisories(workspace: &Workspace) -> Result<StepOutcome> {
+    // Fetched with a time limit, then checked offline: a slow network must not hang the whole run.
     let mut fetch = workspace.cargo(&["deny", "fetch", "db"]);
+    // git must not ask for a password.
     let fetched = run_within(fetch.env("GIT_TERMINAL_PROMPT", "0"), ADVISORY_LIMIT)?;
     if !fetched.is_some_and(|status| status.success()) {
-        return Ok(Ended::Skipped("advisory database not reachable".to_owned()));
+        return Ok(StepOutcome::Skipped("advisory database not reachable".to_owned()));
     }
     cargo(workspace, &["deny", "check", "--disable-fetch", "advisories"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_toolchain_is_the_one_that_the_readme_names() {
+        let workspace = Workspace::locate().unwrap();
+        let manifest = fs::read_to_string(workspace.at("Cargo.toml")).unwrap();
+        let oldest = rust_version(&manifest).unwrap();
+        let readme = fs::read_to_string(workspace.at("README.md")).unwrap();
+        assert!(readme.contains(&format!("Rust {oldest} or newer")), "{oldest}");
+    }
 }

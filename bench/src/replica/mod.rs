@@ -1,4 +1,4 @@
-//! The replica with ten million entries: what it occupies, and what a look-up takes.
+//! The replica with ten million entries: its memory, and the time of a lookup.
 
 mod joining;
 mod load;
@@ -13,49 +13,50 @@ use maxlab_auth_core::revocation::{Fingerprint, Replica};
 
 use crate::memory;
 use crate::percentiles::Percentiles;
-use crate::report::Report;
+use crate::report::BenchReport;
 use names::START;
 
 const MILLION: u64 = 1_000_000;
-/// Different names that are looked up.
-const ASKED: u64 = 2 * MILLION;
-/// Look-ups that are timed together.
+/// Number of different names that are looked up.
+const LOOKED_UP_NAMES: u64 = 2 * MILLION;
+/// Number of lookups that are timed together.
 const BATCH: usize = 1_000;
-/// Names that a request asks about: a token, its session, and whose cut-offs may cover it.
+/// Number of names that a request looks up: a token, its session, and the cut-offs that may cover it.
 const REQUEST: usize = 5;
 
-/// How much to measure. The defaults are what the targets are about.
+/// Amount of data that is measured. The targets are for the defaults.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Scale {
-    /// Revoked tokens.
+pub(crate) struct ReplicaScale {
+    /// Number of revoked tokens.
     #[arg(long, default_value_t = 10 * MILLION)]
     tokens: u64,
-    /// Seconds of look-ups while entries are added and expire.
+    /// Seconds of lookups while entries are added and expire.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
 }
 
-/// Fills a replica and measures it.
+/// Fills a replica, and measures it.
 ///
 /// # Errors
-/// Where the system does not tell how much memory is occupied, or gives no random secret, or has no Redis.
-pub(crate) fn measure(scale: &Scale) -> Result<Report> {
-    let mut report = Report::titled(format!(
+/// The system does not report its memory, gives no random bytes, or has no Redis.
+pub(crate) fn measure(scale: &ReplicaScale) -> Result<BenchReport> {
+    let mut report = BenchReport::new(format!(
         "replica: {} revoked tokens, {} processors",
         scale.tokens,
         std::thread::available_parallelism()?
     ));
     let replica = load::measure(scale.tokens, &mut report)?;
     let started = Instant::now();
-    let absent: Vec<_> = (0..ASKED)
+    let absent: Vec<_> = (0..LOOKED_UP_NAMES)
         .map(|number| replica.fingerprint(&names::token("absent", number)))
         .collect();
     report.figure(
-        "making a name and its fingerprint",
+        "building a name and its fingerprint",
         per(started.elapsed(), absent.len()),
         "ns",
     );
-    let present: Vec<_> = (0..ASKED)
+    // In a shuffled order: neighbours in memory would share cache lines.
+    let present: Vec<_> = (0..LOOKED_UP_NAMES)
         .map(|number| names::revoked(names::scattered(number) % scale.tokens))
         .map(|key| replica.fingerprint(&key))
         .collect();
@@ -67,13 +68,16 @@ pub(crate) fn measure(scale: &Scale) -> Result<Report> {
         Duration::from_secs(scale.seconds),
         &mut report,
     );
+    // Freed before Redis and a second replica take memory of their own.
     drop(replica);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(joining::measure(&mut report))?;
     Ok(report)
 }
 
-fn lookups(replica: &Replica, absent: &[Fingerprint], present: &[Fingerprint], report: &mut Report) {
+/// Measures lookups of absent and of revoked names.
+fn lookups(replica: &Replica, absent: &[Fingerprint], present: &[Fingerprint], report: &mut BenchReport) {
+    // As a request does it: the memory accesses of five names overlap.
     let together = |names: &[Fingerprint]| {
         let found = |request: &[Fingerprint]| replica.revoked_all(request, START).flatten().count();
         names.chunks(REQUEST).map(found).sum()
@@ -84,19 +88,20 @@ fn lookups(replica: &Replica, absent: &[Fingerprint], present: &[Fingerprint], r
     };
     let took = timed(absent, together);
     report.at_most(
-        "look-up of an absent name, of 5 asked together",
+        "lookup of an absent name, 5 names together",
         150.0,
         took.median,
         "ns",
     );
-    report.figure("… mean, with whatever else ran here", took.mean, "ns");
+    report.figure("… mean, including other load of the machine", took.mean, "ns");
     let took = timed(absent, alone);
-    report.at_most("look-up of an absent name, one by one", 150.0, took.median, "ns");
-    report.figure("… mean, with whatever else ran here", took.mean, "ns");
+    report.at_most("lookup of an absent name, one by one", 150.0, took.median, "ns");
+    report.figure("… mean, including other load of the machine", took.mean, "ns");
+    // The index is exact: a false positive would refuse a good token.
     report.at_most("… absent names that were found", 0.0, figure(took.found), "");
     let took = timed(present, alone);
-    report.figure("look-up of a revoked name, one by one", took.median, "ns");
-    report.figure("… mean, with whatever else ran here", took.mean, "ns");
+    report.figure("lookup of a revoked name, one by one", took.median, "ns");
+    report.figure("… mean, including other load of the machine", took.mean, "ns");
     report.at_most(
         "… revoked names that were not found",
         0.0,
@@ -110,27 +115,29 @@ fn lookups(replica: &Replica, absent: &[Fingerprint], present: &[Fingerprint], r
     );
 }
 
-/// How many names were found, and the nanoseconds of a look-up.
+/// Number of names that were found, and nanoseconds of a lookup.
 #[derive(Debug)]
-struct Took {
+struct LookupTimes {
     found: usize,
-    /// By the median of batches, which tells what it takes while nothing interrupts.
+    /// Median of batches: the time without interruptions.
     median: f64,
     mean: f64,
 }
 
-fn timed(names: &[Fingerprint], look_up: impl Fn(&[Fingerprint]) -> usize) -> Took {
-    let begun = Instant::now();
+/// Measures lookups in batches.
+fn timed(names: &[Fingerprint], look_up: impl Fn(&[Fingerprint]) -> usize) -> LookupTimes {
+    let all_started = Instant::now();
     let (mut found, mut batches) = (0, Vec::new());
     for batch in names.chunks_exact(BATCH) {
         let started = Instant::now();
+        // The result is used, so that the compiler cannot remove the lookup.
         found += black_box(look_up(batch));
         batches.push(nanoseconds(started));
     }
-    Took {
+    LookupTimes {
         found,
         median: per(Percentiles::of(batches).at(500), BATCH),
-        mean: per(begun.elapsed(), names.len()),
+        mean: per(all_started.elapsed(), names.len()),
     }
 }
 

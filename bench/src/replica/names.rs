@@ -1,18 +1,19 @@
-//! Names of tokens, and their revocations: the same in every run.
+//! Names of tokens and their revocations, the same in every run.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use maxlab_auth_core::clock;
-use maxlab_auth_core::revocation::{JournalEntry, Reason, Revocation, RevocationKey, TokenKey};
+use maxlab_auth_core::revocation::{JournalEntry, Revocation, RevocationReason};
+use maxlab_auth_core::verdict::{RevocationKey, TokenKey};
 
-/// The present when the measurement begins.
+/// Time at which a measurement begins.
 pub(super) const START: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
-/// Revoked tokens that there are from the start expire evenly over so many seconds.
+/// Seconds over which the expiries of the first entries are spread evenly.
 pub(super) const SPREAD: u64 = 200;
 
-/// A number that has nothing to do with its neighbours' (SplitMix64).
+/// Returns a pseudo-random number for each number (SplitMix64).
 pub(crate) fn scattered(number: u64) -> u64 {
     let mut z = number
         .wrapping_mul(0x9E37_79B9_7F4A_7C15)
@@ -22,7 +23,7 @@ pub(crate) fn scattered(number: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A token with a `jti` of the usual length.
+/// Returns the key of a token whose `jti` has the usual length.
 pub(super) fn token(lead: &str, number: u64) -> RevocationKey {
     RevocationKey::Token(TokenKey::from_jti(&format!(
         "{lead}-{:016x}-{number:08x}",
@@ -30,20 +31,21 @@ pub(super) fn token(lead: &str, number: u64) -> RevocationKey {
     )))
 }
 
-/// The revoked token with this number.
+/// Returns the key of the revoked token with this number.
 pub(super) fn revoked(number: u64) -> RevocationKey {
     token("revoked", number)
 }
 
-/// A revocation of the token with this number that is forgotten `life` seconds after the start.
+/// Returns a revocation of the key that expires `life` seconds after the start.
 pub(super) fn revocation(key: RevocationKey, life: u64) -> JournalEntry {
     JournalEntry::Revoked(Revocation {
         key,
         cutoff: None,
-        reason: Reason::Logout,
+        reason: RevocationReason::Logout,
+        // A fixed time, the same in every run.
         revoked_at: START,
         expires_at: clock::after(START, Duration::from_secs(life)),
         token_expires_at: None,
-        user_id: None,
+        subject: None,
     })
 }

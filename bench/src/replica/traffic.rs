@@ -1,4 +1,4 @@
-//! Look-ups one by one, while another thread adds entries and lets others expire.
+//! Single lookups, while another thread adds entries and removes expired ones.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,33 +11,34 @@ use maxlab_auth_core::revocation::{Fingerprint, Replica};
 use super::names::{self, START};
 use super::{figure, nanoseconds};
 use crate::percentiles::Percentiles;
-use crate::report::Report;
+use crate::report::BenchReport;
 
-/// Entries that are added each second.
+/// Number of entries that are added each second.
 const RATE: u64 = 50_000;
-/// How often some are added, and a step is swept.
+/// Time between two additions, each with one step of the sweep.
 const TICK: Duration = Duration::from_millis(1);
-/// The budget of a step of sweeping: everything is passed every few seconds.
+/// Entries that one step of the sweep visits. The whole replica is visited every few seconds.
 const STEP: usize = 2_000;
-/// The seconds that an added entry lives: beyond the measurement.
+/// Lifetime of an added entry in seconds, longer than the measurement.
 const LIFE: u64 = 3_600;
 
-/// What the writing thread did.
+/// Work of the writing thread.
 #[derive(Debug, Default)]
-struct Written {
+struct WriterStats {
     added: usize,
     forgotten: usize,
 }
 
-/// Times single look-ups, of absent and of revoked names in turn, for `time`.
+/// Measures single lookups, alternately of absent and of revoked names, for `time`.
 pub(super) fn measure(
     replica: &Replica,
     absent: &[Fingerprint],
     present: &[Fingerprint],
     time: Duration,
-    report: &mut Report,
+    report: &mut BenchReport,
 ) {
     let names: Vec<_> = absent.iter().zip(present).flat_map(|(a, p)| [*a, *p]).collect();
+    // First without the writer, to show what the writer changes.
     let undisturbed = Percentiles::of(timed(replica, &names, time / 5));
     let done = AtomicBool::new(false);
     let (written, single) = thread::scope(|scope| {
@@ -46,6 +47,7 @@ pub(super) fn measure(
         done.store(true, Ordering::Relaxed);
         (writer.join(), Percentiles::of(single))
     });
+    // A panic of the writer counts as no work: the figures below show that.
     let written = written.unwrap_or_default();
     let seconds = time.as_secs_f64();
     report.figure("entries added meanwhile", figure(written.added) / seconds, "/s");
@@ -54,13 +56,13 @@ pub(super) fn measure(
         figure(written.forgotten) / seconds,
         "/s",
     );
-    report.figure("single look-ups timed", figure(single.len()) / 1e6, "million");
+    report.figure("single lookups measured", figure(single.len()) / 1e6, "million");
     report.figure(
         "reading the clock, p50",
         micros(Percentiles::of(idle()).at(500)),
         "µs",
     );
-    report.figure("single look-up meanwhile, p50", micros(single.at(500)), "µs");
+    report.figure("single lookup meanwhile, p50", micros(single.at(500)), "µs");
     report.figure("… p99", micros(single.at(990)), "µs");
     report.at_most("… p99.9", 5.0, micros(single.at(999)), "µs");
     report.figure(
@@ -70,34 +72,36 @@ pub(super) fn measure(
     );
 }
 
-/// The nanoseconds of each look-up, over and over through `names` until the time is over.
+/// Returns the nanoseconds of each lookup, cycling through `names` until the time is over.
 fn timed(replica: &Replica, names: &[Fingerprint], time: Duration) -> Vec<u32> {
-    let begun = Instant::now();
+    let first_started = Instant::now();
     let mut nanos = Vec::new();
     for name in names.iter().cycle() {
         let started = Instant::now();
-        black_box(replica.revoked(*name, clock::after(START, begun.elapsed())));
+        // The clock advances, as it does for real requests: entries expire meanwhile.
+        black_box(replica.revoked(*name, clock::after(START, first_started.elapsed())));
         nanos.push(nanoseconds(started));
-        if started.duration_since(begun) >= time {
+        if started.duration_since(first_started) >= time {
             break;
         }
     }
     nanos
 }
 
-/// What timing itself takes.
+/// Returns the nanoseconds that reading the clock takes.
 fn idle() -> Vec<u32> {
     (0..100_000)
         .map(|_| nanoseconds(black_box(Instant::now())))
         .collect()
 }
 
-fn write(replica: &Replica, done: &AtomicBool) -> Written {
-    let begun = Instant::now();
-    let (mut number, mut written) = (0, Written::default());
+/// Adds entries at [`RATE`] and sweeps expired ones until `done`.
+fn write(replica: &Replica, done: &AtomicBool) -> WriterStats {
+    let started = Instant::now();
+    let (mut number, mut written) = (0, WriterStats::default());
     while !done.load(Ordering::Relaxed) {
-        let elapsed = begun.elapsed();
-        // Paced by what is due, so that a late tick loses none.
+        let elapsed = started.elapsed();
+        // Paced by the elapsed time, so that a late tick loses no entries.
         while number < u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX) * RATE / 1_000_000 {
             replica.apply(&names::revocation(
                 names::token("added", number),

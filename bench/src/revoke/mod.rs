@@ -1,9 +1,9 @@
-//! Revoking with 1, 3 and 10 instances on this machine: what one takes, and how many are acknowledged in a second.
+//! Revocation with 1, 3 and 10 instances on this machine: time of one, and number acknowledged per second.
 
-mod door;
+mod deployment;
 pub(crate) mod gate;
+mod http_endpoint;
 mod load;
-mod place;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -13,105 +13,119 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use crate::percentiles::Percentiles;
-use crate::report::Report;
-use door::Tokens;
-use load::Measured;
-use place::Stores;
+use crate::report::BenchReport;
+use deployment::StoreKind;
+use http_endpoint::SignedTokens;
+use load::RevokeFigures;
 
-/// An undisturbed revoke with three instances takes no longer than this, in 99 of 100 cases.
+/// Target: 99th percentile of an undisturbed revoke with three instances, in milliseconds.
 const TARGET_P99_MS: f64 = 10.0;
-/// So many are acknowledged in a second.
+/// Target: acknowledged revocations per second.
 const TARGET_PER_SECOND: f64 = 5_000.0;
-/// The instances that the target is about.
+/// Number of instances for which the target of the time holds.
 const TARGET_INSTANCES: usize = 3;
 
-/// How much to measure.
+/// Amount of work that is measured.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Scale {
-    /// The gateway's binary; unless given, the one beside this program.
+pub(crate) struct RevokeScale {
+    /// The gateway's binary. Default: `maxlab-auth` in the folder of this program.
     #[arg(long)]
     gateway: Option<PathBuf>,
-    /// Rounds of each measurement, of which the best counts.
+    /// Rounds of each measurement. The best counts.
     #[arg(long, default_value_t = 2)]
     rounds: usize,
-    /// How long a round with many callers lasts, in milliseconds.
+    /// Duration of a round with many callers, in milliseconds.
     #[arg(long, default_value_t = 2_000)]
     millis: u64,
-    /// How many call at once.
+    /// Number of callers at the same time.
     #[arg(long, default_value_t = 256)]
     callers: usize,
-    /// Tokens for the HTTP door; when they are used up a round ends early.
+    /// Number of tokens for HTTP. A round ends early when they are used up.
     #[arg(long, default_value_t = 25_000)]
     tokens: usize,
-    /// Measure below the HTTP door only.
+    /// Measure the gate only, without HTTP.
     #[arg(long)]
     only_gate: bool,
 }
 
-/// What is done with each deployment.
+/// Work that is done with each deployment.
 #[derive(Debug)]
-struct Plan {
+struct RevokePlan {
     gateway: PathBuf,
     rounds: usize,
     span: Duration,
     callers: usize,
 }
 
-/// One line of the matrix.
-struct Line {
+/// Row of the table: one deployment at one level.
+struct MatrixRow {
     level: &'static str,
-    stores: Stores,
+    stores: StoreKind,
     instances: usize,
-    measured: Measured,
+    measured: RevokeFigures,
 }
 
-/// Measures every deployment, at the HTTP door and below.
+/// Measures every deployment, over HTTP and without it.
 ///
 /// # Errors
-/// Where servers or gateways do not start, a revoke fails, or one that was acknowledged does not hold.
-pub(crate) fn measure(scale: &Scale) -> Result<String> {
-    let beside = std::env::current_exe()?.with_file_name("maxlab-auth");
-    let plan = Plan {
-        gateway: scale.gateway.clone().unwrap_or(beside),
+/// A server or gateway does not start, a revoke fails, or an acknowledged one has no effect.
+pub(crate) fn measure(scale: &RevokeScale) -> Result<String> {
+    let neighbour = std::env::current_exe()?.with_file_name("maxlab-auth");
+    let plan = RevokePlan {
+        gateway: scale.gateway.clone().unwrap_or(neighbour),
         rounds: scale.rounds,
         span: Duration::from_millis(scale.millis),
         callers: scale.callers,
     };
+    // As many threads as processors, like the gateways, which share the machine.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // Signing takes seconds, so it is done once for all deployments.
     let tokens = if scale.only_gate {
         None
     } else {
-        Some(runtime.block_on(Tokens::sign(scale.tokens))?)
+        Some(runtime.block_on(SignedTokens::sign(scale.tokens))?)
     };
-    let mut lines = Vec::new();
-    for stores in [Stores::Embedded, Stores::RedisSqlite, Stores::RedisPostgres] {
+    let mut rows = Vec::new();
+    // From the simplest deployment to the largest.
+    for stores in [
+        StoreKind::Embedded,
+        StoreKind::RedisSqlite,
+        StoreKind::RedisPostgres,
+    ] {
         for instances in stores.instances() {
-            let below = runtime.block_on(gate::run(stores, *instances, &plan));
-            lines.push(line("gate", stores, *instances, below)?);
+            let at_gate = runtime.block_on(gate::run(stores, *instances, &plan));
+            rows.push(finish_row("gate", stores, *instances, at_gate)?);
             if let Some(tokens) = &tokens {
-                let at_door = runtime.block_on(door::run(stores, *instances, tokens, &plan));
-                lines.push(line("HTTP", stores, *instances, at_door)?);
+                let over_http = runtime.block_on(http_endpoint::run(stores, *instances, tokens, &plan));
+                rows.push(finish_row("HTTP", stores, *instances, over_http)?);
             }
         }
     }
-    Ok(format!("{}\n{}", targets(&lines, &plan)?, matrix(&lines)?))
+    Ok(format!("{}\n{}", targets(&rows, &plan)?, matrix(&rows)?))
 }
 
-fn line(level: &'static str, stores: Stores, instances: usize, measured: Result<Measured>) -> Result<Line> {
+/// Builds a row, and prints it at once: a whole run takes many minutes.
+fn finish_row(
+    level: &'static str,
+    stores: StoreKind,
+    instances: usize,
+    measured: Result<RevokeFigures>,
+) -> Result<MatrixRow> {
     let measured = measured.with_context(|| format!("{level}, {stores}, {instances} instances"))?;
-    let done = Line {
+    let finished = MatrixRow {
         level,
         stores,
         instances,
         measured,
     };
-    eprintln!("{}", row(&done));
-    Ok(done)
+    eprintln!("{}", row(&finished));
+    Ok(finished)
 }
 
-fn targets(lines: &[Line], plan: &Plan) -> Result<String> {
+/// Compares the rows with the targets.
+fn targets(rows: &[MatrixRow], plan: &RevokePlan) -> Result<String> {
     let processors = std::thread::available_parallelism()?;
-    let mut report = Report::titled(format!(
+    let mut report = BenchReport::new(format!(
         "revoke: {processors} processors for everything, {} callers at once, best of {} rounds; tokens signed with ES256, \
          keys from a JWKS",
         plan.callers, plan.rounds,
@@ -121,14 +135,14 @@ fn targets(lines: &[Line], plan: &Plan) -> Result<String> {
         sync_millis()?,
         "ms",
     );
-    for line in lines.iter().filter(|line| line.instances == TARGET_INSTANCES) {
+    for line in rows.iter().filter(|line| line.instances == TARGET_INSTANCES) {
         let what = format!(
             "{}, {}: p99 of one, undisturbed, 3 instances",
             line.level, line.stores
         );
-        report.at_most(&what, TARGET_P99_MS, line.measured.alone[1], "ms");
+        report.at_most(&what, TARGET_P99_MS, line.measured.undisturbed[1], "ms");
     }
-    for line in lines {
+    for line in rows {
         let what = format!(
             "{}, {}: acknowledged per second, {} instances",
             line.level, line.stores, line.instances
@@ -138,20 +152,22 @@ fn targets(lines: &[Line], plan: &Plan) -> Result<String> {
     Ok(report.to_string())
 }
 
-fn matrix(lines: &[Line]) -> Result<String> {
+/// Renders all rows as a Markdown table.
+fn matrix(rows: &[MatrixRow]) -> Result<String> {
     let mut text = String::from(
         "| level | stores             | instances | undisturbed p50 | p99 (ms) | acknowledged/s | meanwhile p50 | p99 (ms) |\n\
          |-------|--------------------|-----------|-----------------|----------|----------------|---------------|----------|\n",
     );
-    for line in lines {
+    for line in rows {
         writeln!(text, "{}", row(line))?;
     }
     Ok(text)
 }
 
-fn row(line: &Line) -> String {
-    let Measured {
-        alone,
+/// Renders one row of the Markdown table.
+fn row(line: &MatrixRow) -> String {
+    let RevokeFigures {
+        undisturbed,
         per_second,
         busy,
     } = &line.measured;
@@ -160,16 +176,18 @@ fn row(line: &Line) -> String {
         line.level,
         line.stores.to_string(),
         line.instances,
-        alone[0],
-        alone[1],
+        undisturbed[0],
+        undisturbed[1],
         per_second,
         busy[0],
         busy[1]
     )
 }
 
-/// What it takes to write a page to the disk of the folders that are measured on, which no commit can be faster than.
+/// Measures the sync of one page to the disk of the temporary folders, in milliseconds. No commit can be
+/// faster.
 fn sync_millis() -> Result<f64> {
+    // In the same file system as the SQLite journals.
     let mut file = tempfile::tempfile()?;
     let mut nanos = Vec::new();
     for _ in 0..50 {
@@ -181,9 +199,9 @@ fn sync_millis() -> Result<f64> {
     Ok(Percentiles::of(nanos).at(500).as_secs_f64() * 1_000.0)
 }
 
-/// Callers spread over instances.
+/// Distribution of callers over instances.
 trait Spread<T> {
-    /// So many, each of the next instance in turn.
+    /// Creates `count` callers, each for the next instance in turn.
     fn spread<C>(&self, count: usize, make: impl FnMut(&T) -> C) -> Vec<C>;
 }
 

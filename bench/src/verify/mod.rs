@@ -1,7 +1,8 @@
-//! What a verified answer costs, beside what other servers take.
+//! Cost of a verified answer, compared with that of other servers.
 //!
-//! Servers run one at a time on a core of their own and are loaded from another; what a row says of CPU is what the kernel counts of
-//! the server's process, in the middle one of its runs. [`Part`] lists what can be measured.
+//! Servers run one at a time on their own core and are loaded from another one. CPU is what the kernel counts
+//! for the server's process. Each figure is the median of several runs. [`VerifyPart`] lists the
+//! measurements.
 
 mod compare;
 mod load;
@@ -19,133 +20,140 @@ use maxlab_auth_testkit::TokenForge;
 pub(crate) use load::drive;
 pub(crate) use servers::bare;
 
-use crate::report::Report;
-use compare::{Measured, Turns};
-use parts::{alone, arriving, cached, doors, envoy, uncached};
+use crate::report::BenchReport;
+use compare::{Comparison, RunPlan};
+use parts::{arriving, cached, envoy, sessions, standalone, transports, uncached};
 
 const ISSUER: &str = "https://issuer.example";
 
-/// What can be measured by itself.
+/// Part of the benchmark that can be run alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Part {
-    /// A remembered verdict beside nginx, bare hyper and bare axum.
+pub(crate) enum VerifyPart {
+    /// Cached verdict, compared with nginx, bare hyper and bare axum.
     Cached,
-    /// The same while revocations arrive through Redis.
+    /// Cached verdict while revocations arrive through Redis.
     Arriving,
-    /// A signature checked each time, beside HAProxy: RS256, HS256, ES256.
+    /// Signature checked for each request, compared with HAProxy: RS256, HS256, ES256.
     Uncached,
-    /// RS256 beside Envoy, both with and without remembering.
+    /// RS256 compared with Envoy, both with and without a cache.
     Envoy,
-    /// Envoy's gRPC ext_authz beside the HTTP door.
+    /// Envoy's gRPC ext_authz, compared with HTTP.
     Grpc,
-    /// A Unix socket beside TCP.
+    /// Unix socket, compared with TCP.
     Unix,
-    /// Cold start, idle memory, and memory for each remembered token.
+    /// Session cookie, compared with a cached bearer token and with nginx, and memory for each cached session.
+    Sessions,
+    /// Cold start, idle memory, and memory for each cached token.
     Memory,
 }
 
-impl Part {
-    async fn measure(self, scale: &Scale, outcome: &mut Outcome) -> Result<()> {
+impl VerifyPart {
+    async fn measure(self, scale: &VerifyScale, outcome: &mut VerifyOutcome) -> Result<()> {
         match self {
             Self::Cached => cached::measure(scale, outcome).await,
             Self::Arriving => arriving::measure(scale, outcome).await,
             Self::Uncached => uncached::measure(scale, outcome).await,
             Self::Envoy => envoy::measure(scale, outcome).await,
-            Self::Grpc => doors::grpc(scale, outcome).await,
-            Self::Unix => doors::unix(scale, outcome).await,
-            Self::Memory => alone::measure(scale, outcome).await,
+            Self::Grpc => transports::grpc(scale, outcome).await,
+            Self::Unix => transports::unix(scale, outcome).await,
+            Self::Sessions => sessions::measure(scale, outcome).await,
+            Self::Memory => standalone::measure(scale, outcome).await,
         }
     }
 }
 
-/// How much to measure. The defaults are what the targets are about.
+/// Amount of work that is measured. The targets are for the defaults.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Scale {
+pub(crate) struct VerifyScale {
     /// The gateway's binary.
     #[arg(long, default_value = "target/release/maxlab-auth")]
     gateway: PathBuf,
     /// Seconds of each run.
     #[arg(long, default_value_t = 5)]
     seconds: u64,
-    /// Runs of each server, in turns.
+    /// Runs of each server. The servers take turns.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Different tokens.
+    /// Number of different tokens.
     #[arg(long, default_value_t = 2_000)]
     tokens: usize,
-    /// Revocations in the replica.
+    /// Number of revocations in the replica.
     #[arg(long, default_value_t = 1_000_000)]
     entries: u64,
-    /// These parts only, with commas between them; every one unless given.
+    /// Only these parts, separated by commas. Default: all.
     #[arg(long, value_delimiter = ',')]
-    only: Vec<Part>,
+    only: Vec<VerifyPart>,
 }
 
-impl Scale {
-    fn turns(&self) -> Turns {
-        Turns {
+impl VerifyScale {
+    fn turns(&self) -> RunPlan {
+        RunPlan {
             rounds: self.rounds,
-            lasts: Duration::from_secs(self.seconds),
+            duration: Duration::from_secs(self.seconds),
         }
     }
 
     fn tokens_of(&self, forge: &TokenForge) -> Vec<String> {
-        tokens::of(forge, self.tokens)
+        tokens::sign_tokens(forge, self.tokens)
     }
 
-    fn parts(&self) -> &[Part] {
+    fn parts(&self) -> &[VerifyPart] {
         if self.only.is_empty() {
-            <Part as clap::ValueEnum>::value_variants()
+            <VerifyPart as clap::ValueEnum>::value_variants()
         } else {
             &self.only
         }
     }
 }
 
-/// What was found so far.
+/// Results so far.
 #[derive(Debug)]
-struct Outcome {
-    report: Report,
-    measured: Vec<Measured>,
+struct VerifyOutcome {
+    report: BenchReport,
+    comparisons: Vec<Comparison>,
 }
 
-/// Starts everything that is compared, and measures.
+/// Runs the chosen parts, and returns their report.
 ///
 /// # Errors
-/// The gateway's binary or `taskset` is missing, or there is one core only. A part that can't be measured is a row that says why.
-pub(crate) fn measure(scale: &Scale) -> Result<Report> {
+/// The gateway's binary or `taskset` is missing, or the machine has only one core. A part that cannot be
+/// measured is a row of the report with the reason.
+pub(crate) fn measure(scale: &VerifyScale) -> Result<BenchReport> {
     ensure!(
         scale.gateway.exists(),
-        "{} is not there: cargo build --release",
+        "{} does not exist, run: cargo build --release",
         scale.gateway.display()
     );
-    servers::process::leave_the_servers_core()?;
+    // First of all, because threads that exist later inherit the core.
+    servers::process::pin_to_load_core()?;
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()?
-        .block_on(all(scale))
+        .block_on(measure_parts(scale))
 }
 
-async fn all(scale: &Scale) -> Result<Report> {
-    let report = Report::titled(format!(
+async fn measure_parts(scale: &VerifyScale) -> Result<BenchReport> {
+    let report = BenchReport::new(format!(
         "verify: {} tokens of about {} bytes, {} revocations, 64 connections, {} × {} s, server and load on a core each",
         scale.tokens,
-        tokens::LENGTH,
+        tokens::TOKEN_BYTES,
         scale.entries,
         scale.rounds,
         scale.seconds
     ));
-    let mut outcome = Outcome {
+    let mut outcome = VerifyOutcome {
         report,
-        measured: Vec::new(),
+        comparisons: Vec::new(),
     };
     for part in scale.parts() {
-        // What one part lacks is no reason to measure no other.
+        // A missing program of one part must not prevent the others.
+        // Boxed: the futures of the parts are large.
         if let Err(fault) = Box::pin(part.measure(scale, &mut outcome)).await {
-            outcome.report.left_out(&format!("{part:?}: {fault:#}"));
+            outcome.report.skipped(&format!("{part:?}: {fault:#}"));
         }
-        svg::write("verify", &outcome.measured)?;
+        // After each part, so that an aborted run leaves a picture.
+        svg::write("verify", &outcome.comparisons)?;
     }
     Ok(outcome.report)
 }

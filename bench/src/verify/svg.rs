@@ -1,4 +1,4 @@
-//! The figures as a picture: `target/bench/NAME.svg`.
+//! Picture of the figures: `target/bench/NAME.svg`.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -6,14 +6,17 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::compare::Measured;
+use super::compare::Comparison;
 
+/// Height of a bar with its gap, in pixels.
 const BAR: f64 = 26.0;
+/// Width of the longest bar, in pixels.
 const WIDTH: f64 = 420.0;
+/// Left end of the bars, in pixels. The names are left of it.
 const LEFT: f64 = 270.0;
 
-/// Bars of CPU per request, one for each server, those that were measured side by side together and to one scale.
-pub(super) fn write(name: &str, measured: &[Measured]) -> Result<()> {
+/// Writes one bar of CPU per request for each server. Each comparison has its own scale.
+pub(super) fn write(name: &str, measured: &[Comparison]) -> Result<()> {
     let (mut body, mut y) = (String::new(), 40.0);
     for group in measured {
         y = draw(group, &mut body, y)?;
@@ -29,8 +32,8 @@ pub(super) fn write(name: &str, measured: &[Measured]) -> Result<()> {
     Ok(())
 }
 
-/// Draws a group below `y`; where it ends.
-fn draw(group: &Measured, body: &mut String, mut y: f64) -> Result<f64> {
+/// Draws a comparison below `y`. Returns its lower end.
+fn draw(group: &Comparison, body: &mut String, mut y: f64) -> Result<f64> {
     let title = y + BAR * 0.6;
     writeln!(
         body,
@@ -38,9 +41,11 @@ fn draw(group: &Measured, body: &mut String, mut y: f64) -> Result<f64> {
         group.title
     )?;
     y += BAR;
+    // At least 1 µs, so that an empty comparison does not divide by zero.
     let longest = group.rows.iter().map(|row| row.cpu).fold(1.0, f64::max);
     for row in &group.rows {
         let width = row.cpu / longest * WIDTH;
+        // The gateway's own bars are blue, the others gray.
         let color = if row.name.starts_with("maxlab") {
             "#2563eb"
         } else {

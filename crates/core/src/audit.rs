@@ -1,41 +1,47 @@
-//! What happened: one event for each security decision that changes state (invariant I10).
+//! Audit: one event for each security decision that changes state (invariant I10 of `docs/ARCHITECTURE.md`).
+
+use std::borrow::Cow;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::credential::{hex, sha256};
+use crate::identity::Subject;
 use crate::unavailable::Unavailable;
 
-/// What kind of thing happened.
+/// Kind of an audit event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AuditKind {
-    /// A code was exchanged and a session began.
+    /// Exchange of a code, which began a session.
     Login,
-    /// A refresh token was exchanged for new tokens.
+    /// Exchange of a refresh token for new tokens.
     Refresh,
-    /// A rotated refresh token came a second time; its session was ended (RFC 9700 §4.14).
+    /// Second use of a rotated refresh token. Its session was ended (RFC 9700 §4.14).
     RefreshReuse,
-    /// A token was revoked by its holder (RFC 7009).
+    /// Revocation of a token by its holder (RFC 7009).
     Revoke,
-    /// One session was logged out.
+    /// Logout of one session.
     Logout,
-    /// Everything of one user was logged out.
+    /// Logout of everything of one user.
     LogoutAll,
-    /// One of the user's sessions was ended by name.
+    /// End of one of the user's sessions, named by its handle.
     SessionTerminated,
-    /// A session got a new id.
+    /// Change of a session's id.
     SessionRotated,
-    /// An operator revoked something.
+    /// Revocation by an operator.
     AdminRevoke,
-    /// An act that needs a right was refused for want of it.
+    /// Refusal of an operation because the caller lacks the permission for it.
     AccessDenied,
+    /// Deletion of old events by an operator.
+    AuditPurged,
 }
 
 impl AuditKind {
-    /// Every kind there is.
-    pub const ALL: [Self; 10] = [
+    /// All kinds.
+    pub const ALL: [Self; 11] = [
         Self::Login,
         Self::Refresh,
         Self::RefreshReuse,
@@ -46,9 +52,10 @@ impl AuditKind {
         Self::SessionRotated,
         Self::AdminRevoke,
         Self::AccessDenied,
+        Self::AuditPurged,
     ];
 
-    /// The stable word for it.
+    /// Returns the stable word for the kind, as in the table and in exports.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Login => "login",
@@ -61,29 +68,30 @@ impl AuditKind {
             Self::SessionRotated => "session_rotated",
             Self::AdminRevoke => "admin_revoke",
             Self::AccessDenied => "access_denied",
+            Self::AuditPurged => "audit_purged",
         }
     }
 
-    /// The kind with that word.
+    /// Returns the kind with this word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 }
 
-/// How it ended.
+/// Outcome of an audited operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AuditResult {
-    /// It was done.
+    /// Completed.
     Success,
-    /// It was refused.
+    /// Refused.
     Denied,
-    /// It was begun and could not be finished; what was recorded will be.
+    /// Begun and not finished. The recorded part is finished later.
     Unfinished,
 }
 
 impl AuditResult {
-    /// The stable word for it.
+    /// Returns the stable word for the result.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Success => "success",
@@ -92,7 +100,7 @@ impl AuditResult {
         }
     }
 
-    /// The result with that word.
+    /// Returns the result with this word.
     pub fn parse(word: &str) -> Option<Self> {
         [Self::Success, Self::Denied, Self::Unfinished]
             .into_iter()
@@ -100,106 +108,138 @@ impl AuditResult {
     }
 }
 
-/// From where a decision was asked for.
+/// Origin of the request that led to an event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Origin {
-    /// The client's address.
+pub struct AuditOrigin {
+    /// Address of the client.
     pub ip_address: Option<String>,
-    /// The request's id, as in `X-Request-ID` and the log.
+    /// Id of the request, as in `X-Request-ID` and in the log.
     pub request_id: Option<String>,
-    /// The client's `User-Agent`.
+    /// `User-Agent` of the client.
     pub user_agent: Option<String>,
 }
 
-/// Who, what, when, from where, and how it ended. It holds no secret: sessions by handle, tokens by key.
+/// Audit event. Contains no secret: a session is named by its handle, a token by its key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEvent {
-    /// A time-ordered id (UUID version 7).
+    /// Time-ordered id (UUID version 7, RFC 9562 §5.7).
     pub id: Uuid,
-    /// When.
+    /// Time of the event.
     pub at: Timestamp,
-    /// What.
+    /// Kind of the event.
     pub kind: AuditKind,
-    /// Who did it: a user id, or `cli` for the command line.
+    /// Actor, as [`Subject::storage_name`] writes it, or `cli` for the command line.
     pub actor: Option<String>,
-    /// Whom it is about: a user id.
-    pub user_id: Option<String>,
-    /// What it was done to: a session handle, a token key, a client.
+    /// User who is affected. As JSON it is `user_id`: the id, and for another issuer than the default one
+    /// `@{issuer}|{id}`.
+    #[serde(rename = "user_id")]
+    pub subject: Option<Subject>,
+    /// Object of the operation: a session handle, a token key, a client.
     pub target: Option<String>,
-    /// The client's address.
+    /// Address of the client.
     pub ip_address: Option<String>,
-    /// The request's id.
+    /// Id of the request.
     pub request_id: Option<String>,
-    /// How it ended.
+    /// Outcome.
     pub result: AuditResult,
-    /// A word more, for a reader.
+    /// Number of occurrences: refusals of one person within a minute are merged into one event.
+    pub count: u64,
+    /// Free text for a reader.
     pub detail: Option<String>,
 }
 
 impl AuditEvent {
-    /// A success, with nothing said yet of whom and what.
-    pub fn new(kind: AuditKind, at: Timestamp, origin: &Origin) -> Self {
+    /// Builds an event with the result `success`, without actor, user, target and detail.
+    pub fn new(kind: AuditKind, at: Timestamp, origin: &AuditOrigin) -> Self {
         Self {
+            // Version 7 grows with time: sorted by time and id, events of one millisecond keep their order.
             id: Uuid::now_v7(),
             at,
             kind,
             actor: None,
-            user_id: None,
+            subject: None,
             target: None,
             ip_address: origin.ip_address.clone(),
             request_id: origin.request_id.clone(),
             result: AuditResult::Success,
+            count: 1,
             detail: None,
         }
     }
 
-    /// Sets who did it and to whom, where both are one.
+    /// Returns the key that this event shares with similar events, which are then counted as one: refusals of
+    /// the same kind, in the same minute, of the same person (or of the same address if no person is known).
+    /// Returns `None` for an event that is never merged.
+    pub fn merge_key(&self) -> Option<String> {
+        // Anyone can cause refusals without limit. Successes and unfinished operations each
+        // matter on their own.
+        if self.result != AuditResult::Denied {
+            return None;
+        }
+        // The actor is who caused the refusal. The affected user stands in for an unknown actor.
+        let actor = self.actor.as_deref().map(Cow::Borrowed);
+        let person = actor.or_else(|| self.subject.as_ref().map(Subject::storage_name));
+        // `scope` keeps a user whose id looks like an address apart from that address.
+        let (scope, id) = match (&person, &self.ip_address) {
+            (Some(person), _) => ("person", person.as_ref()),
+            (None, Some(address)) => ("address", address.as_str()),
+            (None, None) => return None,
+        };
+        let minute = self.at.as_second().div_euclid(60);
+        // Only `id` is free text, and it is the last part: no two different events have the same name.
+        let name = format!("{}\n{minute}\n{scope}\n{id}", self.kind.as_str());
+        Some(hex(&sha256(name.as_bytes())))
+    }
+
+    /// Sets actor and user to the same person, for operations of users on themselves.
     #[must_use]
-    pub fn by(mut self, user_id: impl Into<String>) -> Self {
-        let user_id = user_id.into();
-        self.actor = Some(user_id.clone());
-        self.user_id = Some(user_id);
+    pub fn with_actor(mut self, subject: &Subject) -> Self {
+        self.actor = Some(subject.to_string());
+        self.subject = Some(subject.clone());
         self
     }
 
-    /// Sets what it was done to.
+    /// Sets the object of the operation.
     #[must_use]
-    pub fn on(mut self, target: impl Into<String>) -> Self {
+    pub fn with_target(mut self, target: impl Into<String>) -> Self {
         self.target = Some(target.into());
         self
     }
 
-    /// Sets how it ended.
+    /// Sets the outcome.
     #[must_use]
     pub fn with_result(mut self, result: AuditResult) -> Self {
         self.result = result;
         self
     }
 
-    /// Adds a word for the reader.
+    /// Sets the free text.
     #[must_use]
-    pub fn saying(mut self, detail: impl Into<String>) -> Self {
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
         self
     }
 }
 
-/// Which events are asked for; every part that is set must hold.
+/// Filter for events. Every part that is set must match.
 #[derive(Clone, Debug, Default)]
 pub struct AuditFilter {
-    /// About this user, or done by them.
-    pub user_id: Option<String>,
-    /// Of this kind.
+    /// Events that affect this user or that this user caused.
+    pub subject: Option<Subject>,
+    /// Events of this kind.
     pub kind: Option<AuditKind>,
-    /// At or after this moment.
+    /// Events at or after this time.
     pub since: Option<Timestamp>,
 }
 
-/// The append-only record.
+/// Store of audit events. Events are immutable, except for the count of merged refusals.
 #[async_trait]
 pub trait AuditLog: Send + Sync {
-    /// Appends durably.
+    /// Appends events durably. If an event with the same [`merge_key`](AuditEvent::merge_key) exists, its
+    /// count grows instead.
     async fn append(&self, events: &[AuditEvent]) -> Result<(), Unavailable>;
-    /// The newest first, at most `limit`.
+    /// Returns at most `limit` events, newest first.
     async fn find(&self, filter: &AuditFilter, limit: u32) -> Result<Vec<AuditEvent>, Unavailable>;
+    /// Deletes the events before this time, and returns their number.
+    async fn delete_before(&self, before: Timestamp) -> Result<u64, Unavailable>;
 }

@@ -1,4 +1,6 @@
-//! What the caller presented, before anything is known about it.
+//! Presented credentials, before anything about them is proven: bearer tokens and session ids.
+
+mod alphabets;
 
 use std::fmt;
 
@@ -11,85 +13,90 @@ use zeroize::Zeroizing;
 use crate::random;
 use crate::unavailable::Unavailable;
 
-/// The longest access token that is looked at, in bytes.
+/// Maximum length of an access token, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// Why a string is not even the form of a bearer token.
+/// Reason why a text is not a token (RFC 6750 §2.1, RFC 6749 appendix A).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MalformedCredential {
-    /// There is nothing in it.
+pub enum MalformedBearerToken {
+    /// Empty text.
     #[error("the token is empty")]
     Empty,
-    /// It is over [`MAX_TOKEN_BYTES`].
+    /// Longer than [`MAX_TOKEN_BYTES`].
     #[error("the token is longer than 16 KiB")]
     TooLong,
-    /// It holds a character that RFC 6750 §2.1 does not allow.
-    #[error("the token holds a character that RFC 6750 does not allow")]
+    /// A character that a token cannot have in this place.
+    #[error("the token contains a character that is not allowed")]
     Characters,
 }
 
-/// A token as it was presented; nothing about it is proven.
+/// Token as presented. Nothing about it is proven.
 ///
-/// `Debug` shows its name only.
+/// `Debug` prints the type's name only, and the text is erased from memory on drop.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PresentedToken(Zeroizing<String>);
 
 impl PresentedToken {
-    /// Takes a string that has the form `b64token` of RFC 6750 §2.1, at most 16 KiB long.
+    /// Accepts a text of the form `b64token` (RFC 6750 §2.1) with at most 16 KiB.
     ///
     /// # Errors
-    /// Says what the string lacks; the string itself is not repeated.
-    pub fn parse(text: &str) -> Result<Self, MalformedCredential> {
+    /// [`MalformedBearerToken`] with the reason. Contains nothing of the text.
+    pub fn parse(text: &str) -> Result<Self, MalformedBearerToken> {
         if text.is_empty() {
-            return Err(MalformedCredential::Empty);
+            return Err(MalformedBearerToken::Empty);
         }
         if text.len() > MAX_TOKEN_BYTES {
-            return Err(MalformedCredential::TooLong);
+            return Err(MalformedBearerToken::TooLong);
         }
+        // RFC 6750 allows `=` at the end only.
         let body = text.trim_end_matches('=');
-        if body.is_empty() || !are_allowed(body.as_bytes()) {
-            return Err(MalformedCredential::Characters);
+        if body.is_empty() || !are_b64token_chars(body.as_bytes()) {
+            return Err(MalformedBearerToken::Characters);
         }
         Ok(Self(Zeroizing::new(text.to_owned())))
     }
 
-    /// The token itself, to be verified or sent to the authorization server and nothing else.
+    /// Returns the token itself. Only for verifying it and for sending it to the authorization server.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// SHA-256 of its bytes: the identity of a token that says nothing about itself.
+    /// Computes the SHA-256 of the token's bytes: the identity of an opaque token.
     pub fn digest(&self) -> [u8; 32] {
         sha256(self.0.as_bytes())
     }
 }
 
-/// Whether all are of the characters of `b64token`. No byte decides alone, so that many are looked at together.
-fn are_allowed(bytes: &[u8]) -> bool {
-    let one = |b: u8| b.is_ascii_alphanumeric() | matches!(b, b'+' | b'-'..=b'/' | b'_' | b'~');
-    bytes.iter().fold(true, |all, b| all & one(*b))
+/// Checks that all bytes are characters of `b64token`.
+fn are_b64token_chars(bytes: &[u8]) -> bool {
+    // `|` and `&` instead of `||` and `&&`: without early exits the compiler checks many bytes at a time.
+    let is_allowed = |b: u8| b.is_ascii_alphanumeric() | matches!(b, b'+' | b'-'..=b'/' | b'_' | b'~');
+    bytes.iter().fold(true, |all, b| all & is_allowed(*b))
 }
 
-/// Why `Authorization` header fields are not read.
+/// Reason why the `Authorization` fields of a request are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BearerFault {
-    /// There are several.
+    /// More than one field.
     #[error("There is more than one Authorization header")]
     Several,
-    /// The token is over [`MAX_TOKEN_BYTES`].
+    /// Token longer than [`MAX_TOKEN_BYTES`].
     #[error("The token is longer than 16 KiB")]
     TooLong,
-    /// It says `Bearer`, and is not written as RFC 6750 §2.1 has it.
+    /// Scheme `Bearer`, but not in the form of RFC 6750 §2.1.
     #[error("The Authorization header is malformed")]
     Malformed,
 }
 
-/// The token of `Authorization: Bearer …` (RFC 6750 §2.1), written just so: one field, one space. `None` where there is no
-/// such field, or one of another scheme.
+/// Reads the token of `Authorization: Bearer …` (RFC 6750 §2.1) in its one accepted form: one field, and one
+/// space (`docs/decisions/0007-one-strict-form-of-a-request.md`). The scheme may be in upper or lower case
+/// (RFC 9110 §11.1). Returns `None` without a field, or for another scheme.
 ///
 /// # Errors
-/// It is there in a form that is not read.
-pub fn bearer<'v>(fields: impl IntoIterator<Item = &'v [u8]>) -> Result<Option<PresentedToken>, BearerFault> {
+/// [`BearerFault`] when there are several fields, or when the scheme is `Bearer` in another form.
+pub fn parse_bearer<'v>(
+    fields: impl IntoIterator<Item = &'v [u8]>,
+) -> Result<Option<PresentedToken>, BearerFault> {
     let mut fields = fields.into_iter();
     let Some(field) = fields.next() else {
         return Ok(None);
@@ -97,19 +104,23 @@ pub fn bearer<'v>(fields: impl IntoIterator<Item = &'v [u8]>) -> Result<Option<P
     if fields.next().is_some() {
         return Err(BearerFault::Several);
     }
+    // Bytes outside ASCII are refused before the scheme is read, so that no lenient decoder
+    // changes its meaning.
     let visible = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~');
     let text = std::str::from_utf8(field)
         .ok()
         .filter(|text| text.as_bytes().iter().all(visible))
         .ok_or(BearerFault::Malformed)?;
-    let scheme = text.split([' ', '\t', ',']).next().unwrap_or_default();
+    // The scheme is recognised leniently and accepted strictly: `Bearer,x` is a malformed Bearer,
+    // not another scheme.
+    let (scheme, rest) = text.split_at(text.find([' ', '\t', ',']).unwrap_or(text.len()));
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Ok(None);
     }
-    let token = text.strip_prefix("Bearer ").ok_or(BearerFault::Malformed)?;
+    let token = rest.strip_prefix(' ').ok_or(BearerFault::Malformed)?;
     match PresentedToken::parse(token) {
         Ok(token) => Ok(Some(token)),
-        Err(MalformedCredential::TooLong) => Err(BearerFault::TooLong),
+        Err(MalformedBearerToken::TooLong) => Err(BearerFault::TooLong),
         Err(_) => Err(BearerFault::Malformed),
     }
 }
@@ -120,37 +131,49 @@ impl fmt::Debug for PresentedToken {
     }
 }
 
-/// The secret in a session cookie: 256 random bits.
+/// Secret in a session cookie: 256 random bits.
 ///
-/// `Debug` shows its name only. What lists, logs and URLs show is the [`SessionHandle`].
+/// `Debug` prints the type's name only. Lists, logs and URLs contain the [`SessionHandle`] instead.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SessionId(Zeroizing<[u8; 32]>);
 
 impl SessionId {
-    /// A new one, from the operating system's generator.
+    /// Generates a new id from the operating system's random bytes.
     ///
     /// # Errors
-    /// The generator gave nothing.
+    /// [`Unavailable`] when there are no random bytes.
     pub fn generate() -> Result<Self, Unavailable> {
         Ok(Self(Zeroizing::new(random::bytes()?)))
     }
 
-    /// Reads the cookie's value: 43 characters of unpadded base64url.
+    /// Reads the value of a cookie: 43 characters of unpadded base64url.
     pub fn parse(text: &str) -> Option<Self> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        Some(Self(Zeroizing::new(bytes.try_into().ok()?)))
+        // Longer than an id: the decoder asks for room for whole groups of four characters.
+        let mut buffer = Zeroizing::new([0; 36]);
+        let length = URL_SAFE_NO_PAD.decode_slice(text, buffer.as_mut_slice()).ok()?;
+        let bytes = buffer.get(..length)?.try_into().ok()?;
+        Some(Self(Zeroizing::new(bytes)))
     }
 
-    /// The cookie's value.
+    /// Returns the value of the cookie.
     pub fn expose(&self) -> Zeroizing<String> {
         Zeroizing::new(URL_SAFE_NO_PAD.encode(self.0.as_slice()))
     }
 
-    /// Under what the store keeps the session: a hash, so that a reader of the store holds no cookie.
+    /// Computes the key of the session in the store: a hash, so that a reader of the store learns no cookie.
     pub fn store_key(&self) -> SessionKey {
-        let mut input = Zeroizing::new(b"maxlab-auth/session/".to_vec());
-        input.extend_from_slice(self.0.as_slice());
-        SessionKey(hex(&sha256(&input)))
+        SessionKey(hex(&self.digest()))
+    }
+
+    /// Computes the hash that is the session's key, without an allocation.
+    pub fn digest(&self) -> SessionKeyDigest {
+        // The prefix keeps this hash different from every other use of SHA-256 on the same bytes.
+        const PREFIX: &[u8; 20] = b"maxlab-auth/session/";
+        let mut input = Zeroizing::new([0; PREFIX.len() + 32]);
+        let (prefix, id) = input.split_at_mut(PREFIX.len());
+        prefix.copy_from_slice(PREFIX);
+        id.copy_from_slice(self.0.as_slice());
+        sha256(input.as_slice())
     }
 }
 
@@ -160,43 +183,62 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// Under what a session is stored: the hash of its [`SessionId`], 64 hexadecimal digits.
+/// Bytes of a [`SessionKey`].
+pub type SessionKeyDigest = [u8; 32];
+
+/// Key of a stored session: the hash of its [`SessionId`], 64 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SessionKey(String);
 
 impl SessionKey {
-    /// The digits.
+    /// Returns the digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// A key that a store gives back.
+    /// Wraps a key that was read from a store.
     pub fn from_stored(text: impl Into<String>) -> Self {
         Self(text.into())
     }
+
+    /// Returns the bytes; `None` if a stored key is no hash.
+    pub fn digest(&self) -> Option<SessionKeyDigest> {
+        let mut digest = [0; 32];
+        let (pairs, []) = self.0.as_bytes().as_chunks::<2>() else {
+            return None;
+        };
+        if pairs.len() != digest.len() {
+            return None;
+        }
+        for (byte, [high, low]) in digest.iter_mut().zip(pairs) {
+            *byte = hex_digit(*high)? << 4 | hex_digit(*low)?;
+        }
+        Some(digest)
+    }
 }
 
-/// The public name of a session, the same for its whole life: 32 hexadecimal digits. It opens nothing.
+/// Public name of a session, constant for its whole life: 32 hexadecimal digits. Not a credential.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct SessionHandle(String);
 
 impl SessionHandle {
-    /// A new one.
+    /// Generates a new handle.
     ///
     /// # Errors
-    /// The operating system gave no random bytes.
+    /// [`Unavailable`] when there are no random bytes.
     pub fn generate() -> Result<Self, Unavailable> {
         Ok(Self(hex(&random::bytes::<16>()?)))
     }
 
-    /// Reads a handle from outside; `None` if it has not the form of one.
+    /// Reads a handle from outside. Returns `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
-        let form = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        form.then(|| Self(text.to_owned()))
+        // Upper case is refused: two spellings of one handle would be two keys.
+        let is_handle = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        is_handle.then(|| Self(text.to_owned()))
     }
 
-    /// The digits.
+    /// Returns the digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -206,7 +248,7 @@ impl TryFrom<String> for SessionHandle {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::parse(&text).ok_or("a session handle is 32 hexadecimal digits")
+        Self::parse(&text).ok_or("a session handle is 32 lower-case hexadecimal digits")
     }
 }
 
@@ -216,23 +258,23 @@ impl fmt::Display for SessionHandle {
     }
 }
 
-/// What a request carries to say who it is.
+/// Credential of a request.
 #[derive(Clone, Debug)]
-pub enum Credential {
-    /// `Authorization: Bearer …`
+pub enum PresentedCredential {
+    /// Bearer token of `Authorization: Bearer …`.
     Token(PresentedToken),
-    /// The session cookie.
+    /// Session id of the cookie.
     Session(SessionId),
 }
 
-/// SHA-256.
+/// Computes SHA-256.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
     out.copy_from_slice(digest(&SHA256, bytes).as_ref());
     out
 }
 
-/// Lower-case hexadecimal.
+/// Encodes bytes as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = String::with_capacity(bytes.len() * 2);
@@ -243,19 +285,34 @@ pub fn hex(bytes: &[u8]) -> String {
     text
 }
 
+/// Returns the value of a lower-case hexadecimal digit.
+fn hex_digit(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_token_has_the_form_of_rfc_6750() {
-        assert_eq!(PresentedToken::parse(""), Err(MalformedCredential::Empty));
-        assert_eq!(PresentedToken::parse("=="), Err(MalformedCredential::Characters));
-        assert_eq!(PresentedToken::parse("a b"), Err(MalformedCredential::Characters));
-        assert_eq!(PresentedToken::parse("a=b"), Err(MalformedCredential::Characters));
+        assert_eq!(PresentedToken::parse(""), Err(MalformedBearerToken::Empty));
+        assert_eq!(PresentedToken::parse("=="), Err(MalformedBearerToken::Characters));
+        assert_eq!(
+            PresentedToken::parse("a b"),
+            Err(MalformedBearerToken::Characters)
+        );
+        assert_eq!(
+            PresentedToken::parse("a=b"),
+            Err(MalformedBearerToken::Characters)
+        );
         assert_eq!(
             PresentedToken::parse(&"a".repeat(MAX_TOKEN_BYTES + 1)),
-            Err(MalformedCredential::TooLong)
+            Err(MalformedBearerToken::TooLong)
         );
         assert!(PresentedToken::parse(&"a".repeat(MAX_TOKEN_BYTES)).is_ok());
         assert!(PresentedToken::parse("a-._~+/Z0==").is_ok());
@@ -270,15 +327,19 @@ mod tests {
     #[test]
     fn a_bearer_token_is_written_just_so() {
         let read = |fields: &[&str]| {
-            let read = bearer(fields.iter().map(|field| field.as_bytes()));
+            let read = parse_bearer(fields.iter().map(|field| field.as_bytes()));
             read.map(|token| token.map(|token| token.expose().to_owned()))
         };
         assert_eq!(read(&[]), Ok(None));
         assert_eq!(read(&["Basic dTpw"]), Ok(None));
         assert_eq!(read(&["Bearer a.b.c"]), Ok(Some("a.b.c".into())));
+        for f17 in ["bearer a", "BEARER a", "bEARER a"] {
+            assert_eq!(read(&[f17]), Ok(Some("a".into())), "{f17}");
+        }
         assert_eq!(read(&["Bearer a", "Bearer a"]), Err(BearerFault::Several));
         for malformed in [
-            "bearer a",
+            "bearer",
+            "bearer  a",
             "Bearer",
             "Bearer  a",
             "Bearer a b",
@@ -306,12 +367,12 @@ mod tests {
     fn debug_shows_no_secret() {
         let token = PresentedToken::parse("canary-token").unwrap();
         let id = SessionId::generate().unwrap();
-        let shown = format!(
+        let debug = format!(
             "{:?} {:?}",
-            Credential::Token(token),
-            Credential::Session(id.clone())
+            PresentedCredential::Token(token),
+            PresentedCredential::Session(id.clone())
         );
-        assert!(!shown.contains("canary") && !shown.contains(id.expose().as_str()));
+        assert!(!debug.contains("canary") && !debug.contains(id.expose().as_str()));
     }
 
     #[test]
@@ -320,5 +381,35 @@ mod tests {
         assert_eq!(SessionHandle::parse(handle.as_str()), Some(handle));
         assert!(SessionHandle::parse("../../etc").is_none());
         assert!(SessionHandle::parse(&"A".repeat(32)).is_none());
+    }
+
+    #[test]
+    fn a_session_id_has_one_form_and_its_key_is_its_digest() {
+        let id = SessionId::generate().unwrap();
+        let text = id.expose();
+        assert!(SessionId::parse(&text).is_some_and(|parsed| parsed == id));
+        assert_eq!(id.store_key().digest(), Some(id.digest()));
+        let longer = format!("{}A", text.as_str());
+        for other in [
+            "",
+            "A",
+            &text[..42],
+            &longer,
+            &format!("{}=", text.as_str()),
+            &"+".repeat(43),
+            &"A".repeat(99),
+        ] {
+            assert!(SessionId::parse(other).is_none(), "{other}");
+        }
+        for other in [
+            "",
+            "0",
+            &"0".repeat(63),
+            &"0".repeat(65),
+            &"A".repeat(64),
+            &"g".repeat(64),
+        ] {
+            assert_eq!(SessionKey::from_stored(other).digest(), None, "{other}");
+        }
     }
 }

@@ -1,48 +1,36 @@
-//! Who it is, in one normalised shape, whatever layer told us.
+//! Identity of a credential, in one normalised shape for all verification layers.
+
+mod claim_path;
+mod email;
+mod source;
+mod subject;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// The layer that verified the credential; the words are the guide's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum VerificationSource {
-    /// The authorization server's userinfo endpoint.
-    OauthUserinfo,
-    /// The authorization server's `/api/v1/auth/me`.
-    TraditionalAuth,
-    /// Token introspection (RFC 7662).
-    Introspection,
-    /// A signature checked here (RFC 7519).
-    LocalJwt,
-}
+pub use self::claim_path::{ClaimPathFault, check_claim_path};
+use self::claim_path::{claim_at, strings_at};
+pub use self::email::UnverifiedEmailPolicy;
+pub use self::source::VerificationSource;
+pub use self::subject::{Issuer, Subject, UpstreamSession};
 
-impl VerificationSource {
-    /// The word for it, as in `VERIFY_LAYERS` and `verification_source`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::OauthUserinfo => "oauth_userinfo",
-            Self::TraditionalAuth => "traditional_auth",
-            Self::Introspection => "introspection",
-            Self::LocalJwt => "local_jwt",
-        }
-    }
-}
-
-/// Who a credential stands for.
+/// Identity of the user of a credential.
 ///
-/// Lists are lists of strings: where a claim is one string it is one element, and anything that is not a string is
-/// left out, so that a role is never found inside another word.
+/// Lists contain strings only. A claim that is one string becomes one element, so that a role is never found
+/// as a part of another word. Elements that are not strings are dropped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// The subject, never empty.
+    /// Id of the person at the issuer (`sub`), never empty.
     pub user_id: String,
+    /// Issuer of the person. As JSON it is left out for the default issuer.
+    #[serde(default, skip_serializing_if = "Issuer::is_default")]
+    pub issuer: Issuer,
     /// E-mail address.
     pub email: Option<String>,
-    /// A name to show.
+    /// Display name.
     pub name: Option<String>,
-    /// Address of a picture.
+    /// URL of a picture.
     pub avatar: Option<String>,
     /// Roles.
     pub roles: Vec<String>,
@@ -50,69 +38,95 @@ pub struct Identity {
     pub permissions: Vec<String>,
     /// Groups.
     pub groups: Vec<String>,
-    /// Workspaces, which the guide loses.
+    /// Workspaces, from claims or from the database.
     pub workspaces: Vec<String>,
-    /// The scope of the token (RFC 6749 §3.3), as a list.
+    /// Scope of the token (RFC 6749 §3.3), as a list.
     pub scope: Vec<String>,
-    /// The OAuth client that the token was issued to.
+    /// OAuth client that the token was issued to.
     pub client_id: Option<String>,
-    /// The session: the gateway's public handle, or the token's own `sid`.
+    /// Public handle of the gateway's session, if the credential is its cookie.
     pub session_id: Option<String>,
-    /// Which layer said so.
+    /// Session at the authorization server (`sid`, OpenID Connect Front-Channel Logout §3).
+    // Absent in sessions that an earlier version stored.
+    #[serde(default)]
+    pub sid: Option<String>,
+    /// Layer that verified the credential.
     pub verification_source: VerificationSource,
-    /// When it said so.
+    /// Time of that verification.
     pub verified_at: Timestamp,
 }
 
-/// Why claims name nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoSubject {
-    /// There is no subject, or it is empty: the credential is refused.
-    #[error("the claims name no subject")]
-    Missing,
-    /// There is one that is not a string: the answer is malformed.
-    #[error("the subject in the claims is not a string")]
-    Mistyped,
+impl Identity {
+    /// Returns the person: issuer and id.
+    pub fn subject(&self) -> Subject {
+        Subject::new(self.issuer.clone(), self.user_id.as_str())
+    }
+
+    /// Returns `true` if this is the identity of the person.
+    pub fn belongs_to(&self, subject: &Subject) -> bool {
+        *self.user_id == *subject.id && self.issuer == subject.issuer
+    }
 }
 
-/// Where each part of an identity is read from: dotted paths, the first that is there. An empty list means the
-/// layer's own place.
-#[derive(Clone, Debug, Default)]
+/// Reason why claims have no usable subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SubjectFault {
+    /// Absent or empty subject: the credential is refused.
+    #[error("the claims contain no subject")]
+    Missing,
+    /// Subject that is not a string, nor an integer where one is accepted: the answer is malformed.
+    #[error("the subject in the claims is not a string")]
+    NotAString,
+}
+
+/// Settings for reading an identity from claims: dotted paths for each part, in the form that
+/// [`check_claim_path`] accepts. The first existing one counts. An empty list means the layer's default (`docs/GUIDE.md`, Where each layer reads the identity).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ClaimPaths {
-    /// `CLAIM_USER_ID`
+    /// Paths of `CLAIM_USER_ID`.
     pub user_id: Vec<String>,
-    /// `CLAIM_EMAIL`
+    /// Paths of `CLAIM_EMAIL`.
     pub email: Vec<String>,
-    /// `CLAIM_NAME`
+    /// Paths of `CLAIM_NAME`.
     pub name: Vec<String>,
-    /// `CLAIM_AVATAR`
+    /// Paths of `CLAIM_AVATAR`.
     pub avatar: Vec<String>,
-    /// `CLAIM_ROLES`
+    /// Paths of `CLAIM_ROLES`.
     pub roles: Vec<String>,
-    /// `CLAIM_PERMISSIONS`
+    /// Paths of `CLAIM_PERMISSIONS`.
     pub permissions: Vec<String>,
-    /// `CLAIM_GROUPS`
+    /// Paths of `CLAIM_GROUPS`.
     pub groups: Vec<String>,
-    /// `CLAIM_WORKSPACES`
+    /// Paths of `CLAIM_WORKSPACES`.
     pub workspaces: Vec<String>,
-    /// `CLAIM_SCOPE`
+    /// Paths of `CLAIM_SCOPE`.
     pub scope: Vec<String>,
-    /// What claims say of workspaces does not count: the database alone knows (`WORKSPACE_SOURCE=database`).
+    /// Ignores workspaces in claims: only the database counts (`WORKSPACE_SOURCE=database`).
     pub ignore_workspaces: bool,
+    /// Treatment of an unverified e-mail address (`UNVERIFIED_EMAIL`).
+    pub unverified_email: UnverifiedEmailPolicy,
 }
 
 impl ClaimPaths {
-    /// Reads an identity from what a layer said.
+    /// Reads an identity from the claims of a layer. The person is one of the default issuer: only the caller
+    /// knows whose claims these are.
     ///
     /// # Errors
-    /// No usable subject is in the claims.
-    pub fn identity(
+    /// [`SubjectFault`] when the claims have no usable subject.
+    pub fn read_identity(
         &self,
         claims: &Map<String, Value>,
         source: VerificationSource,
         verified_at: Timestamp,
-    ) -> Result<Identity, NoSubject> {
-        let traditional = source == VerificationSource::TraditionalAuth;
+    ) -> Result<Identity, SubjectFault> {
+        // Servers that number their users send integers. In a signed token and in an introspection answer,
+        // `sub` is a string (RFC 7519 §4.1.2, RFC 7662 §2.2).
+        let has_string = matches!(
+            source,
+            VerificationSource::Introspection | VerificationSource::LocalJwt
+        );
+        let accepts_integers = !has_string || !self.user_id.is_empty();
         let (subject, name, avatar): (&[&str], &[&str], &[&str]) = match source {
             VerificationSource::TraditionalAuth => {
                 (&["user_id", "id"], &["name", "username"], &["avatar_url"])
@@ -124,86 +138,114 @@ impl ClaimPaths {
                 (&["sub"], &["name", "preferred_username"], &["picture"])
             }
         };
+        let address = first_claim_with_path(claims, &self.email, &["email"]);
+        let unverified = address.filter(|(path, _)| email::is_unverified(claims, path));
+        // `unverified` stays set when the address is sent: it is never a user id, whatever the policy.
+        let omitted = unverified.is_some() && self.unverified_email == UnverifiedEmailPolicy::Omit;
         Ok(Identity {
-            user_id: subject_in(claims, &self.user_id, subject, traditional)?,
-            email: text(claims, &self.email, &["email"]),
-            name: text(claims, &self.name, name),
-            avatar: text(claims, &self.avatar, avatar),
-            roles: list(claims, &self.roles, "roles"),
-            permissions: list(claims, &self.permissions, "permissions"),
-            groups: list(claims, &self.groups, "groups"),
+            user_id: read_subject(claims, &self.user_id, subject, unverified, accepts_integers)?,
+            issuer: Issuer::DEFAULT,
+            email: text_claim(claims, &self.email, &["email"]).filter(|_| !omitted),
+            name: text_claim(claims, &self.name, name),
+            avatar: text_claim(claims, &self.avatar, avatar),
+            roles: list_claim(claims, &self.roles, &["roles"]),
+            permissions: list_claim(claims, &self.permissions, &["permissions"]),
+            groups: list_claim(claims, &self.groups, &["groups"]),
             workspaces: if self.ignore_workspaces {
                 Vec::new()
             } else {
-                list(claims, &self.workspaces, "workspaces")
+                list_claim(claims, &self.workspaces, &["workspaces"])
             },
-            scope: scope(claims, &self.scope),
-            client_id: text(claims, &[], &["client_id", "azp"]),
-            session_id: text(claims, &[], &["sid"]),
+            scope: scope_claim(claims, &self.scope),
+            // RFC 9068 names it `client_id`, OpenID Connect `azp`.
+            client_id: text_claim(claims, &[], &["client_id", "azp"]),
+            session_id: None,
+            sid: text_claim(claims, &[], &["sid"]),
             verification_source: source,
             verified_at,
         })
     }
 }
 
-/// The value at a path: the claim of exactly that name, or one step down for each dot.
-fn at<'c>(claims: &'c Map<String, Value>, path: &str) -> Option<&'c Value> {
-    let found = claims.get(path).or_else(|| {
-        let (head, rest) = path.split_once('.')?;
-        at(claims.get(head)?.as_object()?, rest)
-    });
-    found.filter(|value| !value.is_null())
+fn first_claim<'c>(
+    claims: &'c Map<String, Value>,
+    configured: &[String],
+    defaults: &[&str],
+) -> Option<&'c Value> {
+    first_claim_with_path(claims, configured, defaults).map(|(_, value)| value)
 }
 
-fn first<'c>(claims: &'c Map<String, Value>, set: &[String], usual: &[&str]) -> Option<&'c Value> {
-    if set.is_empty() {
-        usual.iter().find_map(|path| at(claims, path))
+/// Returns the first existing value and its path: of the configured paths, or of the defaults if
+/// none is configured.
+fn first_claim_with_path<'c, 'p>(
+    claims: &'c Map<String, Value>,
+    configured: &'p [String],
+    defaults: &[&'p str],
+) -> Option<(&'p str, &'c Value)> {
+    let found = |path: &'p str| claim_at(claims, path).map(|value| (path, value));
+    if configured.is_empty() {
+        defaults.iter().find_map(|path| found(path))
     } else {
-        set.iter().find_map(|path| at(claims, path))
+        configured.iter().find_map(|path| found(path))
     }
 }
 
-fn subject_in(
+fn read_subject(
     claims: &Map<String, Value>,
-    set: &[String],
-    usual: &[&str],
-    integers: bool,
-) -> Result<String, NoSubject> {
-    match first(claims, set, usual) {
-        None => Err(NoSubject::Missing),
-        Some(Value::String(text)) if text.trim().is_empty() => Err(NoSubject::Missing),
-        Some(Value::String(text)) => Ok(text.clone()),
-        // The guide's own servers number their users.
-        Some(Value::Number(number)) if integers && (number.is_i64() || number.is_u64()) => {
-            Ok(number.to_string())
-        }
-        Some(_) => Err(NoSubject::Mistyped),
+    configured: &[String],
+    defaults: &[&str],
+    unverified: Option<(&str, &Value)>,
+    accepts_integers: bool,
+) -> Result<String, SubjectFault> {
+    let found = match unverified {
+        // A configured path may lead to the address. Anyone can enter another person's address, so an
+        // unverified one is skipped as a user id, and the next path counts. The default paths are ids
+        // that the authorization server itself assigns.
+        Some(address) if !configured.is_empty() => configured.iter().find_map(|path| {
+            let value = claim_at(claims, path)?;
+            (!email::is_unverified_address(path, value, address)).then_some(value)
+        }),
+        _ => first_claim(claims, configured, defaults),
+    };
+    match found {
+        None => Err(SubjectFault::Missing),
+        Some(Value::String(text)) if text.trim().is_empty() => Err(SubjectFault::Missing),
+        Some(value) => subject_text(value)
+            .filter(|_| accepts_integers || value.is_string())
+            .ok_or(SubjectFault::NotAString),
     }
 }
 
-fn text(claims: &Map<String, Value>, set: &[String], usual: &[&str]) -> Option<String> {
-    first(claims, set, usual)?
+/// Returns a user id as text: a string, or an integer in decimal form (GitHub, servers of docs/GUIDE.md).
+pub(crate) fn subject_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        // Integers only: 1.0 and 1e0 are one number with two texts.
+        Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn text_claim(claims: &Map<String, Value>, configured: &[String], defaults: &[&str]) -> Option<String> {
+    first_claim(claims, configured, defaults)?
         .as_str()
         .filter(|text| !text.is_empty())
         .map(str::to_owned)
 }
 
-fn list(claims: &Map<String, Value>, set: &[String], usual: &str) -> Vec<String> {
-    strings(first(claims, set, &[usual]))
+fn list_claim(claims: &Map<String, Value>, configured: &[String], defaults: &[&str]) -> Vec<String> {
+    let found = if configured.is_empty() {
+        defaults.iter().find_map(|path| strings_at(claims, path))
+    } else {
+        configured.iter().find_map(|path| strings_at(claims, path))
+    };
+    found.unwrap_or_default()
 }
 
-fn strings(value: Option<&Value>) -> Vec<String> {
-    let keep = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    match value {
-        Some(Value::String(text)) => keep(text).into_iter().collect(),
-        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).filter_map(keep).collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn scope(claims: &Map<String, Value>, set: &[String]) -> Vec<String> {
-    let words = strings(first(claims, set, &["scope", "scp"]));
-    words
+fn scope_claim(claims: &Map<String, Value>, configured: &[String]) -> Vec<String> {
+    // Some servers send `scp`. Either may be one string with spaces (RFC 8693 §4.2) or a list.
+    let values = list_claim(claims, configured, &["scope", "scp"]);
+    values
         .iter()
         .flat_map(|text| text.split(' '))
         .filter(|w| !w.is_empty())
@@ -217,11 +259,11 @@ mod tests {
 
     use super::*;
 
-    fn read(paths: &ClaimPaths, claims: Value, source: VerificationSource) -> Result<Identity, NoSubject> {
+    fn read(paths: &ClaimPaths, claims: Value, source: VerificationSource) -> Result<Identity, SubjectFault> {
         let Value::Object(claims) = claims else {
             panic!("claims are an object")
         };
-        paths.identity(&claims, source, Timestamp::UNIX_EPOCH)
+        paths.read_identity(&claims, source, Timestamp::UNIX_EPOCH)
     }
 
     #[test]
@@ -261,15 +303,30 @@ mod tests {
         ] {
             assert_eq!(
                 read(&paths, claims, VerificationSource::OauthUserinfo),
-                Err(NoSubject::Missing)
+                Err(SubjectFault::Missing)
             );
         }
-        for claims in [json!({"sub": 7}), json!({"sub": ["a"]}), json!({"sub": true})] {
+        for claims in [json!({"sub": 7.0}), json!({"sub": ["a"]}), json!({"sub": true})] {
             assert_eq!(
                 read(&paths, claims, VerificationSource::OauthUserinfo),
-                Err(NoSubject::Mistyped)
+                Err(SubjectFault::NotAString)
             );
         }
+    }
+
+    #[test]
+    fn f16_an_integer_is_a_user_id_in_decimal_form() {
+        let by_id = ClaimPaths {
+            user_id: vec!["id".into()],
+            ..ClaimPaths::default()
+        };
+        for source in [VerificationSource::OauthUserinfo, VerificationSource::LocalJwt] {
+            assert_eq!(read(&by_id, json!({"id": 58}), source).unwrap().user_id, "58");
+        }
+        let by_sub = |source| read(&ClaimPaths::default(), json!({"sub": 5}), source).map(|me| me.user_id);
+        assert_eq!(by_sub(VerificationSource::OauthUserinfo), Ok("5".into()));
+        assert!(by_sub(VerificationSource::Introspection).is_err());
+        assert!(by_sub(VerificationSource::LocalJwt).is_err());
     }
 
     #[test]

@@ -1,28 +1,34 @@
-//! The rules of the gateway, without any I/O: what a credential is, what makes it good, whether it is revoked,
-//! who it stands for and what they may do.
+//! The rules of the gateway, without any I/O: credentials, verification, revocation, identity, permissions.
 //!
-//! Data flows one way, and each step is the only maker of what the next one demands:
+//! Data flows one way. Each step is the only constructor of the type that the next step takes:
 //!
 //! ```text
-//! Credential ─► PresentedToken ──VerifyChain──┐
-//!                                             ├─► Verified ──Revocations──► Live ──► Identity ──Guard──► Permit<G>
-//! SessionId ───────────────────Sessions::open─┘
+//! PresentedToken ─VerifyChain─────────┐
+//!                                     ├► Verified ─RevocationGate► ActiveCredential ─Permit► Permit<R>
+//! SessionId ──────SessionManager::load┘
 //! ```
 
+pub mod access;
 pub mod audit;
 pub mod clock;
 pub mod credential;
 pub mod engine;
+pub mod error_code;
+pub mod events;
 pub mod guard;
 pub mod identity;
 pub mod identity_token;
+pub mod issued_tokens;
 pub mod outbox;
 pub mod policy;
 pub mod random;
 pub mod revocation;
 pub mod seal;
 pub mod session;
-pub mod token;
+mod sync;
+pub mod token_endpoint;
 pub mod unavailable;
+pub mod used_codes;
+pub mod verdict;
 pub mod verify;
 pub mod workspace;

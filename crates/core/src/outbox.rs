@@ -1,4 +1,5 @@
-//! What the authorization server has still to be told: kept durably, sent until it is heard.
+//! Outbox: revocations that the authorization server must be notified of, stored durably and sent
+//! until it confirms.
 
 use std::time::Duration;
 
@@ -9,59 +10,67 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::clock;
-use crate::seal::{Sealed, SealingKeys};
+use crate::identity::Issuer;
+use crate::seal::{SealedValue, SealingKeys};
 use crate::unavailable::Unavailable;
 
-/// One token that the authorization server must be asked to revoke (RFC 7009).
+/// Message of the outbox: one token that the authorization server must revoke (RFC 7009).
 #[derive(Clone, Debug)]
 pub struct UpstreamRevocation {
-    /// Its own id, by which it is finished.
+    /// Id of the message, for [`Outbox::mark_delivered`] and [`Outbox::retry_at`].
     pub id: Uuid,
-    /// The token and its `token_type_hint`, sealed: the database never holds a raw token.
-    pub sealed: Sealed,
-    /// When it was recorded.
+    /// Sealed [`RevocationRequest`]: the database never contains a raw token.
+    pub sealed: SealedValue,
+    /// Time when the message was recorded.
     pub created_at: Timestamp,
-    /// How often it has been tried.
+    /// Number of failed attempts.
     pub attempts: u32,
+    /// Source of the message: a client's address, or one session. Sources take turns, so that a thousand
+    /// messages of one source do not delay the single message of another.
+    pub fairness_key: String,
 }
 
-/// The durable queue. Delivery is at least once; RFC 7009 makes a repeat harmless.
+/// Durable queue with delivery at least once. A repeat is harmless (RFC 7009 §2.2: an unknown
+/// token is a success).
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// Records it; it is due at once.
+    /// Records messages. They are due immediately.
     async fn enqueue(&self, items: &[UpstreamRevocation]) -> Result<(), Unavailable>;
-    /// Takes up to `limit` that are due, and keeps them from every other taker until `lease` has passed.
+    /// Takes up to `limit` due messages, one fairness key after another, and hides them from other
+    /// takers for `lease`.
     async fn take_due(
         &self,
         now: Timestamp,
         lease: Duration,
         limit: u32,
     ) -> Result<Vec<UpstreamRevocation>, Unavailable>;
-    /// It was heard: forget it.
-    async fn delivered(&self, id: Uuid) -> Result<(), Unavailable>;
-    /// It was not heard: try again at `next_attempt_at`; counts an attempt.
+    /// Deletes a message that the authorization server has confirmed.
+    async fn mark_delivered(&self, id: Uuid) -> Result<(), Unavailable>;
+    /// Counts a failed attempt, and makes the message due at `next_attempt_at`.
     async fn retry_at(&self, id: Uuid, next_attempt_at: Timestamp) -> Result<(), Unavailable>;
-    /// How many wait, and since when the oldest does.
+    /// Returns the number of waiting messages, and the time when the oldest was recorded.
     async fn backlog(&self) -> Result<(u64, Option<Timestamp>), Unavailable>;
 }
 
-/// When to try again after `attempts` failures: 1 s, doubled each time, at most 5 minutes.
-pub fn next_attempt(now: Timestamp, attempts: u32) -> Timestamp {
+/// Returns the time of the next attempt after `attempts` failures: 1 s later, doubled each time,
+/// at most 5 minutes.
+pub fn next_attempt_at(now: Timestamp, attempts: u32) -> Timestamp {
+    // 2^9 s is already over the limit, so a larger exponent is never needed and the shift cannot overflow.
     let seconds = 1_u64.checked_shl(attempts.min(9)).unwrap_or(300).min(300);
     clock::after(now, Duration::from_secs(seconds))
 }
 
-/// With what a client names itself to the authorization server.
+/// Credentials of an OAuth client at the authorization server (RFC 6749 §2.3.1).
 #[derive(Clone, Serialize, Deserialize)]
 pub struct ClientCredentials {
-    /// `client_id`
+    /// `client_id`.
     pub id: String,
-    /// `client_secret`, for a client that has one.
+    /// `client_secret`, for a confidential client.
     pub secret: Option<String>,
 }
 
 impl ClientCredentials {
-    /// A client without a secret of its own here; the configured one is used if it is the gateway's client.
+    /// Builds credentials without a secret. For the gateway's own client the configured secret is used later.
     pub fn public(id: String) -> Self {
         Self { id, secret: None }
     }
@@ -69,25 +78,30 @@ impl ClientCredentials {
 
 impl std::fmt::Debug for ClientCredentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The secret must not reach a log line.
         f.debug_struct("ClientCredentials")
             .field("id", &self.id)
             .finish_non_exhaustive()
     }
 }
 
-/// What is asked of the authorization server. `Debug` does not show the token.
+/// Content of a revocation request (RFC 7009 §2.1). `Debug` does not show the token.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct RevocationRequest {
-    /// The token.
+    /// Token to revoke.
     pub token: String,
-    /// `token_type_hint`
+    /// `token_type_hint`.
     pub hint: String,
-    /// In whose name it is asked.
+    /// Client in whose name the token is revoked; `None` for the gateway's own client.
     pub client: Option<ClientCredentials>,
+    /// Issuer of the token. Only its authorization server may be sent the token.
+    #[serde(default, skip_serializing_if = "Issuer::is_default")]
+    pub issuer: Issuer,
 }
 
 impl std::fmt::Debug for RevocationRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The token must not reach a log line, nor a secret of its client.
         f.debug_struct("RevocationRequest")
             .field("hint", &self.hint)
             .finish_non_exhaustive()
@@ -95,19 +109,20 @@ impl std::fmt::Debug for RevocationRequest {
 }
 
 impl RevocationRequest {
-    /// The form in which it waits.
+    /// Seals the request, for [`UpstreamRevocation::sealed`].
     ///
     /// # Errors
-    /// It could not be written.
-    pub fn seal(&self, keys: &SealingKeys, now: Timestamp) -> Result<Sealed, Unavailable> {
+    /// [`Unavailable`] when the request cannot be written as JSON.
+    pub fn seal(&self, keys: &SealingKeys, now: Timestamp) -> Result<SealedValue, Unavailable> {
+        // The JSON contains the token in clear text, so the buffer is erased when it is dropped.
         let plain = serde_json::to_vec(self)
             .map(Zeroizing::new)
-            .map_err(|_| Unavailable::database("the revocation could not be written as JSON"))?;
+            .map_err(|_| Unavailable::process("the revocation could not be written as JSON"))?;
         Ok(keys.seal(&plain, now))
     }
 
-    /// Reads what waited, if it waited no longer than `max_age` and one of the keys opens it.
-    pub fn open(sealed: &Sealed, keys: &SealingKeys, max_age: Duration, now: Timestamp) -> Option<Self> {
+    /// Opens a sealed request. Returns `None` if it is older than `max_age`, or no key opens it.
+    pub fn open(sealed: &SealedValue, keys: &SealingKeys, max_age: Duration, now: Timestamp) -> Option<Self> {
         serde_json::from_slice(&keys.open(sealed, max_age, now).ok()?).ok()
     }
 }

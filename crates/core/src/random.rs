@@ -1,17 +1,17 @@
-//! Secrets come from one place: the operating system's generator, through aws-lc.
+//! Source of every secret: the operating system's generator, through aws-lc.
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 
 use crate::unavailable::Unavailable;
 
-/// `N` bytes that nobody can guess.
+/// Returns `N` unpredictable bytes.
 ///
 /// # Errors
-/// The operating system gave none. No secret is made then.
+/// [`Unavailable`] when the operating system has no random bytes. There is no weaker fallback.
 pub fn bytes<const N: usize>() -> Result<[u8; N], Unavailable> {
     let mut out = [0; N];
     SystemRandom::new()
         .fill(&mut out)
-        .map_err(|_| Unavailable::store("the operating system gave no random bytes"))?;
+        .map_err(|_| Unavailable::process("the operating system gave no random bytes"))?;
     Ok(out)
 }

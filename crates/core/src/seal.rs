@@ -1,4 +1,4 @@
-//! Encryption at rest: Fernet (github.com/fernet/spec) with key rotation and with freshness that cannot be left out.
+//! Encryption at rest: Fernet (github.com/fernet/spec) with key rotation and a mandatory check of the age.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,67 +9,67 @@ use fernet::Fernet;
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-/// How far in the future a sealing time may lie, in seconds: clocks of several instances differ a little.
+/// Maximum lead of a sealing time over the reader's clock, in seconds: clocks of instances differ a little.
 const MAX_FUTURE_SECONDS: u64 = 60;
 
-/// The keys that seal what is stored: the first one seals, every one opens. Rotate by putting a new key in front.
+/// Keys of `SESSION_ENCRYPTION_KEY`: the first one seals, every one opens. To rotate, put a new key in front.
 #[derive(Clone)]
 pub struct SealingKeys {
-    first: Fernet,
-    others: Vec<Fernet>,
+    sealing_key: Fernet,
+    older_keys: Vec<Fernet>,
 }
 
-/// Why a list of keys cannot be used; says how to mend it, and repeats nothing of the keys.
+/// Reason why a list of keys cannot be used. The text says how to fix it, and contains nothing of the keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SealingKeyFault {
-    /// No key at all.
+    /// Empty list.
     #[error("there is no key; make one with `maxlab-auth keygen`")]
     Missing,
-    /// One entry of the list is not a key.
+    /// Entry that is not a key.
     #[error(
         "key {position} of the comma-separated list is not a Fernet key: it must be 32 bytes in url-safe base64; make one with `maxlab-auth keygen`"
     )]
     NotAKey {
-        /// Which entry, from 1.
+        /// Number of the entry, from 1.
         position: usize,
     },
 }
 
-/// Why a sealed value does not open.
+/// Reason why a sealed value does not open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SealFault {
-    /// It was changed, it is no sealed value, or the key that sealed it is not on the list.
+    /// Altered, not a sealed value, or sealed by a key that is not on the list.
     #[error("not sealed by any of the keys")]
-    NotOurs,
-    /// It was sealed longer ago than the reader accepts.
+    NotAuthentic,
+    /// Sealed longer ago than the caller accepts.
     #[error("sealed too long ago")]
     Stale,
-    /// It claims to have been sealed more than a minute from now.
+    /// Sealed more than a minute in the future, by its own time stamp.
     #[error("sealed in the future")]
-    Future,
+    SealedInFuture,
 }
 
-/// A sealed value: a Fernet token, fit for storing as text.
+/// Sealed value: a Fernet token, which can be stored as text.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Sealed(String);
+pub struct SealedValue(String);
 
-impl Sealed {
-    /// Takes text back from a store. Whether it is sealed at all shows when it is opened.
+impl SealedValue {
+    /// Wraps a text from a store. Only opening it shows whether it is a sealed value.
     #[must_use]
     pub const fn from_stored(text: String) -> Self {
         Self(text)
     }
 
-    /// The text to store.
+    /// Returns the text to store.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-impl fmt::Debug for Sealed {
+impl fmt::Debug for SealedValue {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Sealed(..)")
+        formatter.write_str("SealedValue(..)")
     }
 }
 
@@ -77,78 +77,107 @@ impl SealingKeys {
     /// Reads comma-separated Fernet keys, each 32 bytes in url-safe base64. Spaces around a key are ignored.
     ///
     /// # Errors
-    /// [`SealingKeyFault`] when there is none or one of them is not a key.
+    /// [`SealingKeyFault`] when the list is empty or an entry is not a key.
     pub fn parse(list: &str) -> Result<Self, SealingKeyFault> {
         if list.trim().is_empty() {
             return Err(SealingKeyFault::Missing);
         }
         let mut keys = Vec::new();
+        // An empty entry is a fault too: a comma too many may be what is left of a lost key.
         for (index, text) in list.split(',').enumerate() {
             keys.push(Fernet::new(text.trim()).ok_or(SealingKeyFault::NotAKey { position: index + 1 })?);
         }
         let mut keys = keys.into_iter();
-        let first = keys.next().ok_or(SealingKeyFault::Missing)?;
+        let sealing_key = keys.next().ok_or(SealingKeyFault::Missing)?;
         Ok(Self {
-            first,
-            others: keys.collect(),
+            sealing_key,
+            older_keys: keys.collect(),
         })
     }
 
-    /// Makes a new random key in the form that [`SealingKeys::parse`] reads. It is a secret.
+    /// Generates a random key in the form that [`SealingKeys::parse`] reads. The result is a secret.
     #[must_use]
     pub fn generate() -> String {
         Fernet::generate_key()
     }
 
-    /// Seals with the first key; `now` is what freshness will be measured from.
+    /// Seals with the first key. The age is measured from `now`, in whole seconds.
     #[must_use]
-    pub fn seal(&self, plaintext: &[u8], now: Timestamp) -> Sealed {
-        Sealed(self.first.encrypt_at_time(plaintext, epoch_seconds(now)))
+    pub fn seal(&self, plaintext: &[u8], now: Timestamp) -> SealedValue {
+        SealedValue(self.sealing_key.encrypt_at_time(plaintext, epoch_seconds(now)))
     }
 
-    /// Opens with whichever key sealed, if that was at most `max_age` ago.
+    /// Opens a value with the key that sealed it, if its age is at most `max_age`.
     ///
     /// # Errors
-    /// [`SealFault`] when no key opens it or the sealing time is too old or in the future.
+    /// [`SealFault`] when no key opens the value, or its time stamp is too old or in the future.
     pub fn open(
         &self,
-        sealed: &Sealed,
+        sealed: &SealedValue,
         max_age: Duration,
         now: Timestamp,
     ) -> Result<Zeroizing<Vec<u8>>, SealFault> {
-        // The crate adds its arguments up unchecked and before it checks the MAC, so it gets a time at which nothing can
-        // overflow or be refused. Freshness is judged here, of what is then known to be authentic.
-        let end_of_time = u64::MAX - MAX_FUTURE_SECONDS;
-        let plaintext = std::iter::once(&self.first)
-            .chain(&self.others)
-            .find_map(|key| key.decrypt_at_time(&sealed.0, None, end_of_time).ok())
-            .map(Zeroizing::new)
-            .ok_or(SealFault::NotOurs)?;
-        let sealed_at = sealing_time(&sealed.0).ok_or(SealFault::NotOurs)?;
+        let (plaintext, sealed_at) = self.decrypt(sealed)?;
         let now = epoch_seconds(now);
         if sealed_at > now.saturating_add(MAX_FUTURE_SECONDS) {
-            return Err(SealFault::Future);
+            return Err(SealFault::SealedInFuture);
         }
         if sealed_at.saturating_add(max_age.as_secs()) < now {
             return Err(SealFault::Stale);
         }
         Ok(plaintext)
     }
+
+    /// Opens a value like [`open`](Self::open), but accepts a time stamp in the future: the clock may have
+    /// been set back since. Only for contents that contain their own time.
+    ///
+    /// # Errors
+    /// [`SealFault`] when no key opens the value, or its time stamp is too old.
+    pub fn open_ignoring_future(
+        &self,
+        sealed: &SealedValue,
+        max_age: Duration,
+        now: Timestamp,
+    ) -> Result<Zeroizing<Vec<u8>>, SealFault> {
+        match self.open(sealed, max_age, now) {
+            Err(SealFault::SealedInFuture) => Ok(self.decrypt(sealed)?.0),
+            other => other,
+        }
+    }
+
+    /// Returns the contents and their time stamp in seconds since the epoch, both
+    /// authenticated by one of the keys.
+    fn decrypt(&self, sealed: &SealedValue) -> Result<(Zeroizing<Vec<u8>>, u64), SealFault> {
+        // The fernet crate adds its arguments without an overflow check, and before it checks the MAC. This
+        // time neither overflows nor refuses anything. The callers check the age, once the time stamp is
+        // known to be authentic.
+        let end_of_time = u64::MAX - MAX_FUTURE_SECONDS;
+        let plaintext = std::iter::once(&self.sealing_key)
+            .chain(&self.older_keys)
+            .find_map(|key| key.decrypt_at_time(&sealed.0, None, end_of_time).ok())
+            .map(Zeroizing::new)
+            .ok_or(SealFault::NotAuthentic)?;
+        let sealed_at = sealing_time(&sealed.0).ok_or(SealFault::NotAuthentic)?;
+        Ok((plaintext, sealed_at))
+    }
 }
 
 impl fmt::Debug for SealingKeys {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "SealingKeys({} keys)", self.others.len() + 1)
+        // The number alone: a key is a secret.
+        write!(formatter, "SealingKeys({} keys)", self.older_keys.len() + 1)
     }
 }
 
-/// Reads the time out of a Fernet token: after one byte of version, eight bytes of seconds.
+/// Reads the time stamp of a Fernet token in seconds: eight bytes, big-endian, after one byte of version.
 fn sealing_time(token: &str) -> Option<u64> {
+    // Twelve base64 characters are exactly nine bytes, so a prefix of that length decodes by itself.
     let head = URL_SAFE.decode(token.get(..12)?).ok()?;
     head.get(1..9)?.try_into().ok().map(u64::from_be_bytes)
 }
 
 fn epoch_seconds(time: Timestamp) -> u64 {
+    // Fernet's time stamp is unsigned. Times before 1970 occur in tests only.
     u64::try_from(time.as_second()).unwrap_or(0)
 }
 
@@ -181,7 +210,7 @@ mod tests {
         assert!(keys(&[&new]).open(&after, HOUR, at(1000)).is_ok());
         assert_eq!(
             keys(&[&old]).open(&after, HOUR, at(1000)),
-            Err(SealFault::NotOurs)
+            Err(SealFault::NotAuthentic)
         );
     }
 
@@ -198,24 +227,32 @@ mod tests {
         assert!(keys.open(&sealed, HOUR, at(13_600)).is_ok());
         assert_eq!(keys.open(&sealed, HOUR, at(13_601)), Err(SealFault::Stale));
         assert!(keys.open(&sealed, HOUR, at(9_940)).is_ok());
-        assert_eq!(keys.open(&sealed, HOUR, at(9_939)), Err(SealFault::Future));
+        assert_eq!(
+            keys.open(&sealed, HOUR, at(9_939)),
+            Err(SealFault::SealedInFuture)
+        );
+        assert!(keys.open_ignoring_future(&sealed, HOUR, at(9_939)).is_ok());
+        assert_eq!(
+            keys.open_ignoring_future(&sealed, HOUR, at(13_601)),
+            Err(SealFault::Stale)
+        );
         assert!(keys.open(&sealed, Duration::MAX, Timestamp::MAX).is_ok());
     }
 
     #[test]
     fn other_lists_are_refused_with_advice() {
-        let good = SealingKeys::generate();
+        let valid = SealingKeys::generate();
         for list in ["", "  ", "\n"] {
             assert_eq!(SealingKeys::parse(list).unwrap_err(), SealingKeyFault::Missing);
         }
         let faults = [
             ("your-fernet-encryption-key-here".to_owned(), 1),
-            (good[..40].to_owned(), 1),
-            (format!("{good}A"), 1),
+            (valid[..40].to_owned(), 1),
+            (format!("{valid}A"), 1),
             ("0123456789abcdef0123456789abcdef".to_owned(), 1),
-            (format!("{good},"), 2),
-            (format!("{good},,{good}"), 2),
-            (format!("{good};{good}"), 1),
+            (format!("{valid},"), 2),
+            (format!("{valid},,{valid}"), 2),
+            (format!("{valid};{valid}"), 1),
         ];
         for (list, position) in faults {
             let fault = SealingKeys::parse(&list).unwrap_err();
@@ -226,7 +263,7 @@ mod tests {
                 "{advice}"
             );
         }
-        assert!(SealingKeys::parse(&format!(" {good} , {good}\n")).is_ok());
+        assert!(SealingKeys::parse(&format!(" {valid} , {valid}\n")).is_ok());
     }
 
     #[test]
@@ -234,10 +271,10 @@ mod tests {
         let key = SealingKeys::generate();
         let keys = keys(&[&key]);
         let sealed = keys.seal(b"x", at(1000));
-        let shown = format!("{keys:?} {sealed:?}");
+        let debug = format!("{keys:?} {sealed:?}");
         assert!(
-            !shown.contains(&key) && !shown.contains(sealed.as_str()),
-            "{shown}"
+            !debug.contains(&key) && !debug.contains(sealed.as_str()),
+            "{debug}"
         );
     }
 
@@ -245,10 +282,10 @@ mod tests {
     fn a_time_that_would_overflow_is_refused_without_a_panic() {
         let keys = keys(&[&SealingKeys::generate()]);
         for time in [u64::MAX, u64::MAX - 30, u64::MAX - 60, i64::MAX as u64] {
-            let sealed = Sealed(keys.first.encrypt_at_time(b"x", time));
+            let sealed = SealedValue(keys.sealing_key.encrypt_at_time(b"x", time));
             assert_eq!(
                 keys.open(&sealed, HOUR, at(1000)),
-                Err(SealFault::Future),
+                Err(SealFault::SealedInFuture),
                 "{time}"
             );
         }
@@ -258,7 +295,7 @@ mod tests {
         #[test]
         fn what_was_sealed_opens(plaintext in prop::collection::vec(any::<u8>(), 0..200), second in 0_i64..4_000_000_000) {
             let keys = keys(&[&SealingKeys::generate()]);
-            let sealed = Sealed::from_stored(keys.seal(&plaintext, at(second)).as_str().to_owned());
+            let sealed = SealedValue::from_stored(keys.seal(&plaintext, at(second)).as_str().to_owned());
             let opened = keys.open(&sealed, Duration::ZERO, at(second)).unwrap();
             prop_assert_eq!(opened.as_slice(), plaintext.as_slice());
         }
@@ -271,14 +308,14 @@ mod tests {
             let index = index % bytes.len();
             prop_assume!(bytes[index] != replacement);
             bytes[index] = replacement;
-            let changed = Sealed::from_stored(URL_SAFE.encode(bytes));
-            prop_assert_eq!(keys.open(&changed, Duration::MAX, at(1000)), Err(SealFault::NotOurs));
+            let changed = SealedValue::from_stored(URL_SAFE.encode(bytes));
+            prop_assert_eq!(keys.open(&changed, Duration::MAX, at(1000)), Err(SealFault::NotAuthentic));
         }
 
         #[test]
         fn any_text_is_answered(text in ".{0,120}") {
             let keys = keys(&[&SealingKeys::generate()]);
-            prop_assert!(keys.open(&Sealed::from_stored(text), HOUR, at(1000)).is_err());
+            prop_assert!(keys.open(&SealedValue::from_stored(text), HOUR, at(1000)).is_err());
         }
     }
 }

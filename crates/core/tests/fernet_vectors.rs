@@ -1,18 +1,19 @@
-//! The Fernet specification's vectors: every verdict of its three files.
+//! Vectors of the Fernet specification: every case of its three files.
 //!
-//! They lie outside the repository, in `../shared/vectors` beside the workspace or wherever `MAXLAB_VECTORS` points.
+//! The vectors are not in the repository. The tests look in `MAXLAB_VECTORS`, or in `../shared/vectors` next
+//! to the checkout.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stderr,
-    reason = "a test may fail loudly and tell why it skips"
+    reason = "a test may panic, and prints why it is skipped"
 )]
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use maxlab_auth_core::seal::{SealFault, Sealed, SealingKeys};
+use maxlab_auth_core::seal::{SealFault, SealedValue, SealingKeys};
 use serde_json::Value;
 
 #[test]
@@ -27,10 +28,11 @@ fn generate() {
             keys.open(&expected, Duration::ZERO, now).unwrap().as_slice(),
             source(vector)
         );
-        // The IV is random here, so all but what depends on it must come out the same: version, time and length.
-        let made = keys.seal(source(vector), now);
-        assert_eq!(made.as_str()[..12], expected.as_str()[..12]);
-        assert_eq!(made.as_str().len(), expected.as_str().len());
+        // The IV is random here. Everything that does not depend on it must be equal: version,
+        // time and length.
+        let token = keys.seal(source(vector), now);
+        assert_eq!(token.as_str()[..12], expected.as_str()[..12]);
+        assert_eq!(token.as_str().len(), expected.as_str().len());
     }
     assert_eq!(vectors.len(), 1);
 }
@@ -60,9 +62,9 @@ fn invalid() {
             .open(&sealed(vector), age(vector), now(vector))
             .unwrap_err();
         let expected = match description {
-            "far-future TS (unacceptable clock skew)" => SealFault::Future,
+            "far-future TS (unacceptable clock skew)" => SealFault::SealedInFuture,
             "expired TTL" => SealFault::Stale,
-            _ => SealFault::NotOurs,
+            _ => SealFault::NotAuthentic,
         };
         assert_eq!(fault, expected, "{description}");
     }
@@ -73,8 +75,8 @@ fn keys(vector: &Value) -> SealingKeys {
     SealingKeys::parse(vector["secret"].as_str().unwrap()).unwrap()
 }
 
-fn sealed(vector: &Value) -> Sealed {
-    Sealed::from_stored(vector["token"].as_str().unwrap().to_owned())
+fn sealed(vector: &Value) -> SealedValue {
+    SealedValue::from_stored(vector["token"].as_str().unwrap().to_owned())
 }
 
 fn source(vector: &Value) -> &[u8] {
@@ -90,11 +92,12 @@ fn now(vector: &Value) -> Timestamp {
 }
 
 fn vectors(file: &str) -> Option<Vec<Value>> {
-    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors");
+    let default_folder = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors");
     let path = std::env::var_os("MAXLAB_VECTORS")
-        .map_or_else(beside, PathBuf::from)
+        .map_or_else(default_folder, PathBuf::from)
         .join("fernet")
         .join(file);
+    // The vectors are not in the repository (CONTRIBUTING.md), so a missing file skips the test.
     let Ok(text) = std::fs::read(&path) else {
         eprintln!("skipped: no vectors");
         return None;

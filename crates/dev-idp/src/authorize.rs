@@ -14,29 +14,29 @@ use serde_json::json;
 use crate::config;
 use crate::error::DevIdpError;
 use crate::grants::CodeGrant;
-use crate::idp::Idp;
+use crate::idp::DevServer;
 use crate::pages;
-use crate::params::{self, Params};
+use crate::params::{self, RequestParams};
 use crate::people::Person;
-use crate::pkce::Challenge;
+use crate::pkce::PkceChallenge;
 use crate::random;
-use crate::scope::Scope;
+use crate::scope::ScopeSet;
 
 /// An authorization request that may be answered at its redirect URI.
 struct AuthorizationRequest {
     client_id: String,
     redirect_uri: String,
     state: Option<String>,
-    scope: Scope,
+    scope: ScopeSet,
     nonce: Option<String>,
-    challenge: Challenge,
+    challenge: PkceChallenge,
 }
 
-/// Why a request cannot go on, by whom is told (RFC 6749 §4.1.2.1).
-enum Fault {
-    /// Client or redirect URI are not to be trusted: only the person in front of the browser is told.
+/// Reason for refusing a request, and where it is reported (RFC 6749 §4.1.2.1).
+enum RequestFault {
+    /// Shown on a page in the browser, because the client or the redirect URI cannot be trusted.
     Shown(&'static str),
-    /// The client is told, at its redirect URI.
+    /// Sent to the client at its redirect URI.
     Returned {
         redirect_uri: String,
         state: Option<String>,
@@ -47,11 +47,11 @@ enum Fault {
 
 /// GET: the login page, or for a program that asks for JSON the address of that page (the gateway guide's form).
 pub(crate) async fn show(
-    State(idp): State<Arc<Idp>>,
+    State(idp): State<Arc<DevServer>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let params = Params::from_urlencoded(query.unwrap_or_default().as_bytes());
+    let params = RequestParams::from_urlencoded(query.unwrap_or_default().as_bytes());
     match AuthorizationRequest::parse(&params, &idp) {
         Err(fault) => fault.into_response(&idp, wants_json(&headers)),
         Ok(_) if wants_json(&headers) => {
@@ -62,9 +62,9 @@ pub(crate) async fn show(
     }
 }
 
-/// POST: the login form. The request's parameters are in the query, or beside the login in the form.
+/// POST: the login form. The request's parameters are in the query or in the form itself.
 pub(crate) async fn log_in(
-    State(idp): State<Arc<Idp>>,
+    State(idp): State<Arc<DevServer>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Bytes,
@@ -84,8 +84,8 @@ pub(crate) async fn log_in(
             "The login is a form (application/x-www-form-urlencoded).",
         ));
     }
-    let mut params = Params::from_urlencoded(query.unwrap_or_default().as_bytes());
-    params.merge(Params::from_urlencoded(&body));
+    let mut params = RequestParams::from_urlencoded(query.unwrap_or_default().as_bytes());
+    params.merge(RequestParams::from_urlencoded(&body));
     let (login, password) = (params.take("login"), params.take("password"));
     let request = match AuthorizationRequest::parse(&params, &idp) {
         Ok(request) => request,
@@ -109,15 +109,15 @@ pub(crate) async fn log_in(
 }
 
 fn login_page(
-    idp: &Idp,
+    idp: &DevServer,
     request: &AuthorizationRequest,
-    params: &Params,
+    params: &RequestParams,
     status: StatusCode,
     refused_login: Option<&str>,
 ) -> Response {
     pages::login(
         status,
-        &pages::Login {
+        &pages::LoginPage {
             people: &idp.config.people,
             client_id: &request.client_id,
             redirect_uri: &request.redirect_uri,
@@ -129,7 +129,11 @@ fn login_page(
     )
 }
 
-fn issue_code(idp: &Idp, request: AuthorizationRequest, person: &Person) -> Result<Response, DevIdpError> {
+fn issue_code(
+    idp: &DevServer,
+    request: AuthorizationRequest,
+    person: &Person,
+) -> Result<Response, DevIdpError> {
     let now = idp.now();
     let code = URL_SAFE_NO_PAD.encode(random::bytes()?);
     let grant = CodeGrant {
@@ -153,31 +157,33 @@ fn issue_code(idp: &Idp, request: AuthorizationRequest, person: &Person) -> Resu
 }
 
 impl AuthorizationRequest {
-    fn parse(params: &Params, idp: &Idp) -> Result<Self, Fault> {
+    fn parse(params: &RequestParams, idp: &DevServer) -> Result<Self, RequestFault> {
         let client_id = params
             .value("client_id")
-            .ok_or(Fault::Shown("client_id is missing, or sent twice."))?;
+            .ok_or(RequestFault::Shown("client_id is missing, or sent twice."))?;
         let client = idp
             .config
             .clients
             .iter()
             .find(|client| client.id == client_id)
-            .ok_or(Fault::Shown("No client is registered under this client_id."))?;
+            .ok_or(RequestFault::Shown(
+                "No client is registered under this client_id.",
+            ))?;
         let redirect_uri = params
             .value("redirect_uri")
-            .ok_or(Fault::Shown("redirect_uri is missing, or sent twice."))?;
+            .ok_or(RequestFault::Shown("redirect_uri is missing, or sent twice."))?;
         if !client
             .redirect_uris
             .iter()
             .chain(&idp.config.redirect_uris)
             .any(|known| known == redirect_uri)
         {
-            return Err(Fault::Shown(
+            return Err(RequestFault::Shown(
                 "This redirect_uri is not registered for the client. It is compared exactly.",
             ));
         }
         let state = params.value("state");
-        let returned = |(error, description)| Fault::Returned {
+        let returned = |(error, description)| RequestFault::Returned {
             redirect_uri: redirect_uri.to_owned(),
             state: state.map(str::to_owned),
             error,
@@ -197,7 +203,7 @@ impl AuthorizationRequest {
 }
 
 /// Checks what does not depend on the client, and returns the PKCE challenge; or the error code and its description.
-fn acceptable(params: &Params) -> Result<Challenge, (&'static str, &'static str)> {
+fn acceptable(params: &RequestParams) -> Result<PkceChallenge, (&'static str, &'static str)> {
     if params.any_repeated() {
         return Err(("invalid_request", "a parameter is sent more than once"));
     }
@@ -229,12 +235,12 @@ fn acceptable(params: &Params) -> Result<Challenge, (&'static str, &'static str)
     if params.value("code_challenge_method") != Some("S256") {
         return Err(("invalid_request", "code_challenge_method must be S256"));
     }
-    Challenge::parse(challenge).ok_or(("invalid_request", "code_challenge is not a base64url SHA-256"))
+    PkceChallenge::parse(challenge).ok_or(("invalid_request", "code_challenge is not a base64url SHA-256"))
 }
 
 /// The asked scopes that exist; with no `scope` the usual ones.
-fn granted_scope(params: &Params, idp: &Idp) -> Result<Scope, (&'static str, &'static str)> {
-    let asked = Scope::parse(params.value("scope").unwrap_or("openid profile email"));
+fn granted_scope(params: &RequestParams, idp: &DevServer) -> Result<ScopeSet, (&'static str, &'static str)> {
+    let asked = ScopeSet::parse(params.value("scope").unwrap_or("openid profile email"));
     let scope = asked.retain(|name| idp.config.scopes.iter().any(|known| known == name));
     match scope.is_empty() {
         true => Err(("invalid_scope", "none of the requested scopes exists here")),
@@ -242,8 +248,8 @@ fn granted_scope(params: &Params, idp: &Idp) -> Result<Scope, (&'static str, &'s
     }
 }
 
-impl Fault {
-    fn into_response(self, idp: &Idp, json: bool) -> Response {
+impl RequestFault {
+    fn into_response(self, idp: &DevServer, json: bool) -> Response {
         match self {
             Self::Shown(text) if json => {
                 crate::oauth_error::OAuthError::invalid_request(text).into_response()
@@ -267,7 +273,7 @@ impl Fault {
 }
 
 /// 302 to the redirect URI, its own query kept, with the answer and `iss` (RFC 9207) added.
-fn redirect(idp: &Idp, redirect_uri: &str, answer: &[(&str, Option<&str>)]) -> Response {
+fn redirect(idp: &DevServer, redirect_uri: &str, answer: &[(&str, Option<&str>)]) -> Response {
     let mut query = form_urlencoded::Serializer::new(String::new());
     for (name, value) in answer {
         if let Some(value) = value {
@@ -292,7 +298,7 @@ fn redirect(idp: &Idp, redirect_uri: &str, answer: &[(&str, Option<&str>)]) -> R
     }
 }
 
-/// Whether the caller is a program: it accepts JSON and does not accept a page.
+/// Returns `true` for a program: a caller that accepts JSON and no HTML.
 fn wants_json(headers: &HeaderMap) -> bool {
     let accept = headers
         .get(header::ACCEPT)

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::oauth_error::OAuthError;
-use crate::params::Params;
+use crate::params::RequestParams;
 
 /// The public client that exists by default.
 pub const PUBLIC_CLIENT_ID: &str = "maxlab-dev";
@@ -18,7 +18,7 @@ pub const CONFIDENTIAL_CLIENT_SECRET: &str = "maxlab-dev-confidential-secret-for
 
 /// An application known to the server.
 #[derive(Debug, Clone)]
-pub struct Client {
+pub struct OAuthClient {
     /// `client_id`.
     pub id: String,
     /// The secret of a confidential client; a public client has none.
@@ -27,7 +27,7 @@ pub struct Client {
     pub redirect_uris: Vec<String>,
 }
 
-impl Client {
+impl OAuthClient {
     /// A client without a secret.
     #[must_use]
     pub fn public(id: &str, redirect_uris: Vec<String>) -> Self {
@@ -66,7 +66,7 @@ impl Client {
 }
 
 /// One public and one confidential client, with the redirect URIs of programs on this machine.
-pub(crate) fn default_clients() -> Vec<Client> {
+pub(crate) fn default_clients() -> Vec<OAuthClient> {
     let redirect_uris: Vec<String> = [
         "http://localhost:8080/callback",
         "http://localhost:3000/callback",
@@ -75,8 +75,8 @@ pub(crate) fn default_clients() -> Vec<Client> {
     .map(str::to_owned)
     .to_vec();
     vec![
-        Client::public(PUBLIC_CLIENT_ID, redirect_uris.clone()),
-        Client::confidential(CONFIDENTIAL_CLIENT_ID, CONFIDENTIAL_CLIENT_SECRET, redirect_uris),
+        OAuthClient::public(PUBLIC_CLIENT_ID, redirect_uris.clone()),
+        OAuthClient::confidential(CONFIDENTIAL_CLIENT_ID, CONFIDENTIAL_CLIENT_SECRET, redirect_uris),
     ]
 }
 
@@ -86,10 +86,10 @@ pub(crate) fn default_clients() -> Vec<Client> {
 /// `invalid_client` when there is no client, an unknown one, or a wrong secret; `invalid_request` when two methods are
 /// mixed (RFC 6749 §2.3).
 pub(crate) fn authenticate<'c>(
-    clients: &'c [Client],
+    clients: &'c [OAuthClient],
     headers: &HeaderMap,
-    params: &Params,
-) -> Result<&'c Client, OAuthError> {
+    params: &RequestParams,
+) -> Result<&'c OAuthClient, OAuthError> {
     match identify(clients, headers, params)? {
         Some(client) => Ok(client),
         None => Err(OAuthError::invalid_client(
@@ -98,12 +98,12 @@ pub(crate) fn authenticate<'c>(
     }
 }
 
-/// As [`authenticate`], but `None` when the request says nothing about a client.
+/// Authenticates the client like [`authenticate`]; returns `None` if the request names no client.
 pub(crate) fn identify<'c>(
-    clients: &'c [Client],
+    clients: &'c [OAuthClient],
     headers: &HeaderMap,
-    params: &Params,
-) -> Result<Option<&'c Client>, OAuthError> {
+    params: &RequestParams,
+) -> Result<Option<&'c OAuthClient>, OAuthError> {
     let (id, secret) = match headers.get(header::AUTHORIZATION) {
         Some(value) => {
             let (id, secret) =

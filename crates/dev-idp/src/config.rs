@@ -1,10 +1,10 @@
-//! What the server is told at its start.
+//! Settings of the development server.
 
 use std::path::PathBuf;
 
 use url::Url;
 
-use crate::clients::{self, Client};
+use crate::clients::{self, OAuthClient};
 use crate::clock::Clock;
 use crate::error::DevIdpError;
 use crate::people::{self, Person};
@@ -30,7 +30,7 @@ pub struct DevIdpConfig {
     /// Life of an authorization code, in seconds. Default 60.
     pub code_seconds: u64,
     /// The applications. Default: `maxlab-dev` (public) and `maxlab-dev-confidential`.
-    pub clients: Vec<Client>,
+    pub clients: Vec<OAuthClient>,
     /// Redirect URIs that every client may use besides its own; compared exactly. Default: none.
     pub redirect_uris: Vec<String>,
     /// The people. Default: `admin`, `member`, `user`.

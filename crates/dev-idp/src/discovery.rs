@@ -6,10 +6,10 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
 
-use crate::idp::Idp;
+use crate::idp::DevServer;
 
 /// GET /.well-known/openid-configuration and /.well-known/oauth-authorization-server.
-pub(crate) async fn metadata(State(idp): State<Arc<Idp>>) -> Json<Value> {
+pub(crate) async fn metadata(State(idp): State<Arc<DevServer>>) -> Json<Value> {
     let address = |path: &str| idp.config.address(path);
     let authenticated = ["client_secret_basic", "client_secret_post"];
     let identified = ["none", "client_secret_basic", "client_secret_post"];
@@ -43,7 +43,7 @@ pub(crate) async fn metadata(State(idp): State<Arc<Idp>>) -> Json<Value> {
 }
 
 /// GET /.well-known/jwks.json.
-pub(crate) async fn jwks(State(idp): State<Arc<Idp>>) -> Json<Value> {
+pub(crate) async fn jwks(State(idp): State<Arc<DevServer>>) -> Json<Value> {
     Json(idp.signing_key.jwks())
 }
 

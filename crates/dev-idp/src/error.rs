@@ -30,7 +30,7 @@ pub enum DevIdpError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         source: io::Error,
     },
     /// A file of the data folder holds something that this server did not write.
@@ -38,7 +38,7 @@ pub enum DevIdpError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Reason why the file cannot be used.
         reason: String,
     },
     /// The operating system gave no random bytes, or no key could be made of them.

@@ -24,7 +24,7 @@ pub(crate) struct SigningKey {
 
 /// The JOSE header of every token that this server signs.
 #[derive(Serialize, Deserialize)]
-struct Header {
+struct JoseHeader {
     typ: String,
     alg: String,
     kid: String,
@@ -52,7 +52,7 @@ impl SigningKey {
 
     /// Signs `claims` as a compact JWS whose header says `typ`.
     pub(crate) fn sign(&self, typ: &str, claims: &impl Serialize) -> Result<String, DevIdpError> {
-        let header = Header {
+        let header = JoseHeader {
             typ: typ.to_owned(),
             alg: "ES256".to_owned(),
             kid: self.id.clone(),
@@ -69,7 +69,7 @@ impl SigningKey {
     pub(crate) fn verified_payload(&self, typ: &str, token: &str) -> Option<Vec<u8>> {
         let (input, signature) = token.rsplit_once('.')?;
         let (header, payload) = input.split_once('.')?;
-        let header: Header = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
+        let header: JoseHeader = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
         if header.typ != typ || header.alg != "ES256" || header.kid != self.id {
             return None;
         }

@@ -27,7 +27,7 @@ mod token;
 mod tokens;
 mod userinfo;
 
-pub use clients::{CONFIDENTIAL_CLIENT_ID, CONFIDENTIAL_CLIENT_SECRET, Client, PUBLIC_CLIENT_ID};
+pub use clients::{CONFIDENTIAL_CLIENT_ID, CONFIDENTIAL_CLIENT_SECRET, OAuthClient, PUBLIC_CLIENT_ID};
 pub use clock::Clock;
 pub use config::DevIdpConfig;
 pub use error::DevIdpError;

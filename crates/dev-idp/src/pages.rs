@@ -19,25 +19,25 @@ margin:.75rem 0}.person p{margin:.25rem 0}code{background:#eceff3;padding:.1rem 
 overflow-wrap:anywhere}label{display:block;margin:.5rem 0}input{font:inherit;padding:.3rem .5rem;width:16rem}\
 button{font:inherit;padding:.35rem 1rem;border:0;border-radius:.3rem;background:#1f5fbf;color:#fff;cursor:pointer}";
 
-/// What the login page shows. Every text is untrusted until it is escaped here.
-pub(crate) struct Login<'a> {
+/// Contents of the login page. Every text is untrusted until it is escaped here.
+pub(crate) struct LoginPage<'a> {
     pub(crate) people: &'a [Person],
     pub(crate) client_id: &'a str,
     pub(crate) redirect_uri: &'a str,
     pub(crate) scope: &'a str,
     /// Where the form goes.
     pub(crate) action: &'a str,
-    /// What stands in the login field already.
+    /// Initial value of the login field.
     pub(crate) login: &'a str,
-    /// Whether this login was just refused.
+    /// `true` if this login was just refused.
     pub(crate) refused: bool,
 }
 
 /// The login page: one button for each person, and a form.
-pub(crate) fn login(status: StatusCode, page: &Login<'_>) -> Response {
+pub(crate) fn login(status: StatusCode, page: &LoginPage<'_>) -> Response {
     let action = escaped(page.action);
     let mut body = format!(
-        "<p><code>{}</code> asks to log you in with scope <code>{}</code>, and gets you back at <code>{}</code>.</p>",
+        "<p><code>{}</code> wants to sign you in (scope <code>{}</code>). You return to <code>{}</code>.</p>",
         escaped(page.client_id),
         escaped(page.scope),
         escaped(page.redirect_uri),
@@ -95,7 +95,7 @@ pub(crate) fn welcome(config: &DevIdpConfig) -> Response {
     )
 }
 
-/// A page that says why nothing happens. The text is ours, never the caller's.
+/// An error page. The text is a constant of this crate and never comes from the request.
 pub(crate) fn fault(status: StatusCode, text: &'static str) -> Response {
     page_of(
         status,
@@ -129,7 +129,7 @@ fn page_of(status: StatusCode, title: &str, body: &str) -> Response {
     let html = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title><style>{STYLE}</style></head>\
-         <body><h1>{title}</h1><p class=\"warning\">For development only: everybody can read these passwords.</p>\
+         <body><h1>{title}</h1><p class=\"warning\">For development only: anyone can read these passwords.</p>\
          {body}</body></html>"
     );
     let style = STANDARD.encode(digest::digest(&digest::SHA256, STYLE.as_bytes()));

@@ -14,12 +14,12 @@ const REPEATABLE: &str = "resource";
 
 /// Request parameters; a value that was sent twice is known to be so and is never used.
 #[derive(Default)]
-pub(crate) struct Params {
+pub(crate) struct RequestParams {
     values: BTreeMap<String, String>,
     repeated: BTreeSet<String>,
 }
 
-impl Params {
+impl RequestParams {
     /// The parameters of a query or a form body. Bytes that are not UTF-8 become replacement characters.
     pub(crate) fn from_urlencoded(text: &[u8]) -> Self {
         let mut params = Self::default();
@@ -112,24 +112,24 @@ pub(crate) fn content_type(headers: &HeaderMap) -> Option<String> {
     )
 }
 
-impl<'de> Deserialize<'de> for Params {
+impl<'de> Deserialize<'de> for RequestParams {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ParamsVisitor)
+        deserializer.deserialize_map(RequestParamsVisitor)
     }
 }
 
 /// Reads a JSON object key by key, since a map type would silently keep the last of two equal keys.
-struct ParamsVisitor;
+struct RequestParamsVisitor;
 
-impl<'de> Visitor<'de> for ParamsVisitor {
-    type Value = Params;
+impl<'de> Visitor<'de> for RequestParamsVisitor {
+    type Value = RequestParams;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object of strings")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Params, A::Error> {
-        let mut params = Params::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RequestParams, A::Error> {
+        let mut params = RequestParams::default();
         while let Some((name, value)) = map.next_entry::<String, Option<String>>()? {
             params.insert(name, value.unwrap_or_default());
         }

@@ -1,17 +1,17 @@
-//! The people who can log in: made up, with roles for names, and passwords that everybody may read.
+//! The sample people who can log in. Their passwords are public.
 
 use serde::{Deserialize, Serialize};
 
-/// Somebody who can log in here. The password is printed on the login page, so it is no secret.
+/// A person who can log in. The password is printed on the login page, so it is no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
-    /// What is typed at the login page.
+    /// Login name, as typed on the login page.
     pub login: String,
     /// The password, shown on the login page.
     pub password: String,
     /// The stable subject identifier, claim `sub`.
     pub sub: String,
-    /// Everything that tokens and userinfo say about the person.
+    /// Claims about the person in tokens and userinfo.
     pub claims: PersonClaims,
 }
 

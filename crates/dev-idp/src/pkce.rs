@@ -6,16 +6,16 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// The SHA-256 of a verifier that only the client knows (RFC 7636 §4.2).
 #[derive(Debug, Clone)]
-pub(crate) struct Challenge([u8; 32]);
+pub(crate) struct PkceChallenge([u8; 32]);
 
-impl Challenge {
+impl PkceChallenge {
     /// Reads a `code_challenge`; `None` when it is not the base64url form of 32 bytes.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         Some(Self(bytes.try_into().ok()?))
     }
 
-    /// Whether `verifier` is well-formed (RFC 7636 §4.1) and is the one this challenge was made of.
+    /// Returns `true` if `verifier` is well-formed (RFC 7636 §4.1) and is the one this challenge was made of.
     pub(crate) fn is_met_by(&self, verifier: &str) -> bool {
         let well_formed = (43..=128).contains(&verifier.len())
             && verifier
@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn the_example_of_rfc_7636_appendix_b_is_met_and_nothing_else_is() {
-        let challenge = Challenge::parse("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM").unwrap();
+        let challenge = PkceChallenge::parse("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM").unwrap();
         assert!(challenge.is_met_by("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"));
         assert!(!challenge.is_met_by("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXl"));
         assert!(!challenge.is_met_by(""));
@@ -47,7 +47,7 @@ mod tests {
             "a b".repeat(20),
         ] {
             let hash = digest::digest(&digest::SHA256, verifier.as_bytes());
-            let challenge = Challenge::parse(&URL_SAFE_NO_PAD.encode(hash)).unwrap();
+            let challenge = PkceChallenge::parse(&URL_SAFE_NO_PAD.encode(hash)).unwrap();
             assert!(!challenge.is_met_by(&verifier), "{verifier}");
         }
     }
@@ -60,7 +60,7 @@ mod tests {
             "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM=",
             "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw+cM",
         ] {
-            assert!(Challenge::parse(text).is_none(), "{text}");
+            assert!(PkceChallenge::parse(text).is_none(), "{text}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Taking tokens back, and telling whether they were: revocation (RFC 7009) and introspection (RFC 7662).
+//! Token revocation (RFC 7009) and introspection (RFC 7662).
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::clients::{self, Client};
-use crate::idp::Idp;
+use crate::clients::{self, OAuthClient};
+use crate::idp::DevServer;
 use crate::oauth_error::OAuthError;
-use crate::params::Params;
+use crate::params::RequestParams;
 
-/// What a genuine token ends when it is revoked.
-enum Revocable {
+/// Target of a revocation: the login or the single token that a genuine token stands for.
+enum RevocationTarget {
     /// A refresh token ends its login with every token of it (RFC 7009 §2.1).
     Login { sid: Uuid },
     /// An access token ends alone.
@@ -25,44 +25,46 @@ enum Revocable {
 
 /// POST /oauth/revoke. A token that is not ours is answered 200, for it is as invalid as was asked (RFC 7009 §2.2).
 ///
-/// A request that names no client is accepted for tokens of public clients, since that is how the gateway's guide asks:
-/// whoever holds the token can only end what they hold.
+/// A request that names no client is accepted for tokens of public clients. The holder of a token can end only that token
+/// and its login.
 pub(crate) async fn revoke(
-    State(idp): State<Arc<Idp>>,
+    State(idp): State<Arc<DevServer>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, OAuthError> {
-    let params = Params::from_body(&headers, &body)?;
+    let params = RequestParams::from_body(&headers, &body)?;
     let client = clients::identify(&idp.config.clients, &headers, &params)?;
     let Some((owner, revocable)) = find(&idp, params.required("token")?) else {
         return Ok(StatusCode::OK.into_response());
     };
     may_revoke(&idp, client, &owner)?;
     match revocable {
-        Revocable::Login { sid } => idp.grants.revoke_family(sid).await?,
+        RevocationTarget::Login { sid } => idp.grants.revoke_family(sid).await?,
         // An expired token is refused for good already; recording it would keep it for nothing.
-        Revocable::AccessToken { expires_at, .. } if expires_at <= idp.now() => {}
-        Revocable::AccessToken { jti, expires_at } => idp.grants.revoke_access_token(jti, expires_at).await?,
+        RevocationTarget::AccessToken { expires_at, .. } if expires_at <= idp.now() => {}
+        RevocationTarget::AccessToken { jti, expires_at } => {
+            idp.grants.revoke_access_token(jti, expires_at).await?;
+        }
     }
     Ok(StatusCode::OK.into_response())
 }
 
 /// The client that a genuine token was issued to, and what revoking it means. The hint is not needed to tell them apart.
-fn find(idp: &Idp, token: &str) -> Option<(String, Revocable)> {
+fn find(idp: &DevServer, token: &str) -> Option<(String, RevocationTarget)> {
     if let Some(claims) = idp.own_access_token(token) {
         return Some((
             claims.client_id,
-            Revocable::AccessToken {
+            RevocationTarget::AccessToken {
                 jti: claims.jti,
                 expires_at: claims.exp,
             },
         ));
     }
     let family = idp.grants.family(idp.refresh_key.read(token)?.sid)?;
-    Some((family.client_id, Revocable::Login { sid: family.sid }))
+    Some((family.client_id, RevocationTarget::Login { sid: family.sid }))
 }
 
-fn may_revoke(idp: &Idp, client: Option<&Client>, owner: &str) -> Result<(), OAuthError> {
+fn may_revoke(idp: &DevServer, client: Option<&OAuthClient>, owner: &str) -> Result<(), OAuthError> {
     match client {
         Some(client) if client.id == owner => Ok(()),
         Some(_) => Err(OAuthError::unauthorized_client(
@@ -82,14 +84,14 @@ fn may_revoke(idp: &Idp, client: Option<&Client>, owner: &str) -> Result<(), OAu
 
 /// POST /oauth/introspect, for confidential clients.
 ///
-/// A refresh token is answered only where `token_type_hint` says `refresh_token`: a resource server that asks about a
+/// A refresh token is answered only where `token_type_hint` says `refresh_token_from_body`: a resource server that asks about a
 /// bearer token must never hear `active` of something that is not an access token.
 pub(crate) async fn introspect(
-    State(idp): State<Arc<Idp>>,
+    State(idp): State<Arc<DevServer>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, OAuthError> {
-    let params = Params::from_body(&headers, &body)?;
+    let params = RequestParams::from_body(&headers, &body)?;
     let client = clients::authenticate(&idp.config.clients, &headers, &params)?;
     if !client.is_confidential() {
         return Err(OAuthError::invalid_client(
@@ -109,7 +111,7 @@ pub(crate) async fn introspect(
         .into_response())
 }
 
-fn access_token_state(idp: &Idp, token: &str) -> Option<Value> {
+fn access_token_state(idp: &DevServer, token: &str) -> Option<Value> {
     let claims = idp.live_access_token(token).ok()?;
     let mut state = serde_json::to_value(&claims).ok()?;
     let members = state.as_object_mut()?;
@@ -119,7 +121,7 @@ fn access_token_state(idp: &Idp, token: &str) -> Option<Value> {
     Some(state)
 }
 
-fn refresh_token_state(idp: &Idp, token: &str) -> Option<Value> {
+fn refresh_token_state(idp: &DevServer, token: &str) -> Option<Value> {
     let token = idp.refresh_key.read(token)?;
     let family = idp.grants.family(token.sid)?;
     let live = !family.revoked && family.generation == token.generation && family.expires_at > idp.now();

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 /// A set of scope names, in the order first asked for; written space-separated.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
-pub(crate) struct Scope(Vec<String>);
+pub(crate) struct ScopeSet(Vec<String>);
 
-impl Scope {
+impl ScopeSet {
     /// Splits at spaces and drops repetitions.
     pub(crate) fn parse(text: &str) -> Self {
         let mut names: Vec<String> = Vec::new();
@@ -29,7 +29,7 @@ impl Scope {
         self.0.is_empty()
     }
 
-    /// Whether every name of `self` is also in `wider`.
+    /// Returns `true` if `wider` contains every name of `self`.
     pub(crate) fn is_within(&self, wider: &Self) -> bool {
         self.0.iter().all(|name| wider.contains(name))
     }
@@ -41,19 +41,19 @@ impl Scope {
     }
 }
 
-impl From<String> for Scope {
+impl From<String> for ScopeSet {
     fn from(text: String) -> Self {
         Self::parse(&text)
     }
 }
 
-impl From<Scope> for String {
-    fn from(scope: Scope) -> Self {
+impl From<ScopeSet> for String {
+    fn from(scope: ScopeSet) -> Self {
         scope.to_string()
     }
 }
 
-impl fmt::Display for Scope {
+impl fmt::Display for ScopeSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.join(" "))
     }

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 
 use crate::config::DevIdpConfig;
 use crate::error::DevIdpError;
-use crate::idp::Idp;
+use crate::idp::DevServer;
 use crate::{authorize, discovery, pages, revoke, token, userinfo};
 
 /// No honest request is longer.
@@ -27,7 +27,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// # Errors
 /// [`DevIdpError::Production`] for `ENVIRONMENT=production`, or whatever is wrong with settings or data folder.
 pub fn router(config: DevIdpConfig) -> Result<Router, DevIdpError> {
-    let idp = Arc::new(Idp::open(config)?);
+    let idp = Arc::new(DevServer::open(config)?);
     Ok(Router::new()
         .route("/", get(welcome))
         .route("/health", get(discovery::health))
@@ -90,7 +90,7 @@ pub async fn serve(
     }
 }
 
-async fn welcome(State(idp): State<Arc<Idp>>) -> Response {
+async fn welcome(State(idp): State<Arc<DevServer>>) -> Response {
     pages::welcome(&idp.config)
 }
 

@@ -9,13 +9,13 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::clients::{self, Client};
+use crate::clients::{self, OAuthClient};
 use crate::config;
-use crate::grants::{Family, Refused};
-use crate::idp::Idp;
+use crate::grants::{GrantRefusal, RefreshFamily};
+use crate::idp::DevServer;
 use crate::oauth_error::OAuthError;
-use crate::params::Params;
-use crate::scope::Scope;
+use crate::params::RequestParams;
+use crate::scope::ScopeSet;
 
 /// A successful answer (RFC 6749 §5.1, OpenID Connect Core §3.1.3.3).
 #[derive(Serialize)]
@@ -28,16 +28,16 @@ struct TokenSet {
     refresh_token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     id_token: Option<String>,
-    scope: Scope,
+    scope: ScopeSet,
 }
 
 /// POST /oauth/token.
 pub(crate) async fn exchange(
-    State(idp): State<Arc<Idp>>,
+    State(idp): State<Arc<DevServer>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, OAuthError> {
-    let params = Params::from_body(&headers, &body)?;
+    let params = RequestParams::from_body(&headers, &body)?;
     let client = clients::authenticate(&idp.config.clients, &headers, &params)?;
     let tokens = match params.required("grant_type")? {
         "authorization_code" => by_code(&idp, client, &params).await?,
@@ -52,7 +52,11 @@ pub(crate) async fn exchange(
     Ok((no_store, Json(tokens)).into_response())
 }
 
-async fn by_code(idp: &Idp, client: &Client, params: &Params) -> Result<TokenSet, OAuthError> {
+async fn by_code(
+    idp: &DevServer,
+    client: &OAuthClient,
+    params: &RequestParams,
+) -> Result<TokenSet, OAuthError> {
     let code = params.required("code")?;
     let redirect_uri = params.required("redirect_uri")?.to_owned();
     let verifier = params.required("code_verifier")?.to_owned();
@@ -64,7 +68,7 @@ async fn by_code(idp: &Idp, client: &Client, params: &Params) -> Result<TokenSet
         })
         .await?;
     let (grant, family) = redeemed.map_err(|refused| {
-        if refused == Refused::Reused {
+        if refused == GrantRefusal::Reused {
             tracing::warn!("an authorization code was used twice; its login is revoked");
         }
         OAuthError::invalid_grant(
@@ -75,7 +79,11 @@ async fn by_code(idp: &Idp, client: &Client, params: &Params) -> Result<TokenSet
     token_set(idp, &family, scope, grant.nonce.as_deref())
 }
 
-async fn by_refresh_token(idp: &Idp, client: &Client, params: &Params) -> Result<TokenSet, OAuthError> {
+async fn by_refresh_token(
+    idp: &DevServer,
+    client: &OAuthClient,
+    params: &RequestParams,
+) -> Result<TokenSet, OAuthError> {
     let refused = || OAuthError::invalid_grant("the refresh token is not good, or not for this client");
     let token = idp
         .refresh_key
@@ -85,7 +93,7 @@ async fn by_refresh_token(idp: &Idp, client: &Client, params: &Params) -> Result
     // RFC 6749 §6: a refresh may narrow the scope of its access token, never widen it.
     let scope = params
         .value("scope")
-        .map_or_else(|| granted.clone(), Scope::parse);
+        .map_or_else(|| granted.clone(), ScopeSet::parse);
     if !scope.is_within(&granted) {
         return Err(OAuthError::invalid_scope(
             "the scope is wider than what was granted",
@@ -93,7 +101,7 @@ async fn by_refresh_token(idp: &Idp, client: &Client, params: &Params) -> Result
     }
     let rotated = idp.grants.rotate(token, &client.id, idp.now()).await?;
     let family = rotated.map_err(|cause| {
-        if cause == Refused::Reused {
+        if cause == GrantRefusal::Reused {
             tracing::warn!(sid = %token.sid, "a refresh token was used twice; its login is revoked");
         }
         refused()
@@ -101,14 +109,18 @@ async fn by_refresh_token(idp: &Idp, client: &Client, params: &Params) -> Result
     token_set(idp, &family, scope, None)
 }
 
-fn by_client_credentials(idp: &Idp, client: &Client, params: &Params) -> Result<TokenSet, OAuthError> {
+fn by_client_credentials(
+    idp: &DevServer,
+    client: &OAuthClient,
+    params: &RequestParams,
+) -> Result<TokenSet, OAuthError> {
     if !client.is_confidential() {
         return Err(OAuthError::unauthorized_client(
             "only a confidential client has credentials of its own",
         ));
     }
     let about_people = |name: &str| matches!(name, "openid" | "profile" | "email" | "offline_access");
-    let scope = Scope::parse(params.value("scope").unwrap_or_default())
+    let scope = ScopeSet::parse(params.value("scope").unwrap_or_default())
         .retain(|name| !about_people(name) && idp.config.scopes.iter().any(|known| known == name));
     Ok(TokenSet {
         access_token: idp.client_access_token(&client.id, scope.clone())?,
@@ -121,7 +133,12 @@ fn by_client_credentials(idp: &Idp, client: &Client, params: &Params) -> Result<
 }
 
 /// The tokens of a login whose family is on disk already.
-fn token_set(idp: &Idp, family: &Family, scope: Scope, nonce: Option<&str>) -> Result<TokenSet, OAuthError> {
+fn token_set(
+    idp: &DevServer,
+    family: &RefreshFamily,
+    scope: ScopeSet,
+    nonce: Option<&str>,
+) -> Result<TokenSet, OAuthError> {
     let person = idp
         .person(&family.sub)
         .ok_or_else(|| OAuthError::invalid_grant("the person no longer exists"))?;

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error::DevIdpError;
-use crate::grants::Family;
-use crate::idp::Idp;
+use crate::grants::RefreshFamily;
+use crate::idp::DevServer;
 use crate::people::{Person, PersonClaims};
-use crate::scope::Scope;
+use crate::scope::ScopeSet;
 use crate::{config, random};
 
 const ACCESS_TOKEN_TYPE: &str = "at+jwt";
@@ -29,7 +29,7 @@ pub(crate) struct AccessClaims {
     /// The login that the token comes from; a client's own token has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sid: Option<Uuid>,
-    pub(crate) scope: Scope,
+    pub(crate) scope: ScopeSet,
     #[serde(flatten)]
     pub(crate) person: PersonClaims,
 }
@@ -61,7 +61,7 @@ pub(crate) enum NotLive {
 }
 
 impl NotLive {
-    /// What the holder is told.
+    /// Reason given to the client.
     pub(crate) fn reason(self) -> &'static str {
         match self {
             Self::Foreign => "not an access token of this server",
@@ -71,13 +71,13 @@ impl NotLive {
     }
 }
 
-impl Idp {
+impl DevServer {
     /// A signed access token for a person's login.
     pub(crate) fn access_token(
         &self,
-        family: &Family,
+        family: &RefreshFamily,
         person: &Person,
-        scope: Scope,
+        scope: ScopeSet,
     ) -> Result<String, DevIdpError> {
         self.sign_access_token(
             &family.client_id,
@@ -89,7 +89,11 @@ impl Idp {
     }
 
     /// A signed access token for a client itself (RFC 6749 §4.4): the client is the subject (RFC 9068 §2.2).
-    pub(crate) fn client_access_token(&self, client_id: &str, scope: Scope) -> Result<String, DevIdpError> {
+    pub(crate) fn client_access_token(
+        &self,
+        client_id: &str,
+        scope: ScopeSet,
+    ) -> Result<String, DevIdpError> {
         let claims = PersonClaims {
             name: Some(client_id.to_owned()),
             ..PersonClaims::default()
@@ -102,7 +106,7 @@ impl Idp {
         client_id: &str,
         sub: &str,
         sid: Option<Uuid>,
-        scope: Scope,
+        scope: ScopeSet,
         person: PersonClaims,
     ) -> Result<String, DevIdpError> {
         let now = self.now();
@@ -125,7 +129,7 @@ impl Idp {
     /// An ID token. `nonce` is the one of the authorization request; a refresh has none (OpenID Connect Core §12.2).
     pub(crate) fn id_token(
         &self,
-        family: &Family,
+        family: &RefreshFamily,
         person: &Person,
         nonce: Option<&str>,
         access_token: &str,

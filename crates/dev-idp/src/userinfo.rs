@@ -8,13 +8,13 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::idp::Idp;
+use crate::idp::DevServer;
 use crate::oauth_error::OAuthError;
 use crate::tokens::AccessClaims;
 
 /// GET and POST /oauth/userinfo (OpenID Connect Core §5.3).
 pub(crate) async fn userinfo(
-    State(idp): State<Arc<Idp>>,
+    State(idp): State<Arc<DevServer>>,
     headers: HeaderMap,
 ) -> Result<Response, OAuthError> {
     let AccessClaims { sub, person, .. } = bearer(&idp, &headers)?;
@@ -33,7 +33,10 @@ pub(crate) async fn userinfo(
 }
 
 /// GET /api/v1/auth/me.
-pub(crate) async fn me(State(idp): State<Arc<Idp>>, headers: HeaderMap) -> Result<Response, OAuthError> {
+pub(crate) async fn me(
+    State(idp): State<Arc<DevServer>>,
+    headers: HeaderMap,
+) -> Result<Response, OAuthError> {
     let AccessClaims { sub, person, .. } = bearer(&idp, &headers)?;
     Ok(no_store(json!({
         "user_id": sub,
@@ -49,7 +52,7 @@ pub(crate) async fn me(State(idp): State<Arc<Idp>>, headers: HeaderMap) -> Resul
 }
 
 /// The claims of the bearer token, if it is good now (RFC 6750 §2.1).
-fn bearer(idp: &Idp, headers: &HeaderMap) -> Result<AccessClaims, OAuthError> {
+fn bearer(idp: &DevServer, headers: &HeaderMap) -> Result<AccessClaims, OAuthError> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let token = match (values.next(), values.next()) {
         (Some(value), None) => value.to_str().ok().and_then(bearer_token),

@@ -1,4 +1,4 @@
-//! Health by gRPC (`grpc.health.v1.Health`): serving while the gateway is ready.
+//! Health over gRPC (`grpc.health.v1.Health`): `SERVING` while the gateway is ready.
 
 use tonic::server::NamedService;
 use tonic_health::ServingStatus;
@@ -7,7 +7,7 @@ use tonic_health::server::{HealthReporter, health_reporter};
 
 use crate::ExtAuthz;
 
-/// Says whether the service can do its work. It begins with no.
+/// Reports whether the service is ready. It starts as not ready.
 #[derive(Clone, Debug)]
 pub struct Readiness(HealthReporter);
 
@@ -15,12 +15,13 @@ impl Readiness {
     pub(crate) async fn new() -> (Self, HealthServer<impl Health>) {
         let (reporter, server) = health_reporter();
         let readiness = Self(reporter);
-        readiness.set(false).await;
+        // tonic's reporter starts with the empty name as SERVING.
+        readiness.set_ready(false).await;
         (readiness, server)
     }
 
-    /// From now on it can, or cannot.
-    pub async fn set(&self, ready: bool) {
+    /// Sets the status of the server and of the service.
+    pub async fn set_ready(&self, ready: bool) {
         let status = if ready {
             ServingStatus::Serving
         } else {

@@ -1,24 +1,35 @@
-//! Envoy's external authorization over gRPC (`envoy.service.auth.v3`), as one more door to whoever decides.
+//! Envoy's external authorization over gRPC (`envoy.service.auth.v3`), as an entry point to a
+//! [`CheckDecider`].
 //!
-//! Nothing is decided here. A question becomes the request that a front proxy sends to `/auth/verify`, and its answer
-//! what Envoy makes of the client's request. 200 lets it pass; any other answer, none, and any fault refuse it.
+//! This crate decides nothing. It translates a check into the request that a front proxy sends to
+//! `/auth/verify`, and the answer into Envoy's response. A 200 lets the client's request pass. Every other
+//! answer, a missing answer and any fault refuse it.
 
-mod answer;
+mod check_request;
+mod check_response;
+mod fast_path;
 mod frame;
 mod health;
-mod plain;
 pub mod proto;
-mod question;
 mod service;
+mod unary;
 
-pub use answer::Identity;
+use axum::Router;
+use axum::middleware::from_fn;
+use tonic::service::Routes;
+
+pub use check_response::IdentityHeaders;
+pub use fast_path::FastPathRequest;
 pub use health::Readiness;
-pub use plain::Plain;
-pub use service::{Decide, ExtAuthz, Limits};
+pub use service::{CheckDecider, CheckLimits, ExtAuthz};
 
-/// The routes of the service and of its health, to be served over HTTP/2.
-pub async fn routes(service: ExtAuthz) -> (axum::Router, Readiness) {
+/// Returns the routes of the service and of its health check, for an HTTP/2 server.
+pub async fn routes(service: ExtAuthz) -> (Router, Readiness) {
     let (readiness, health) = Readiness::new().await;
-    let routes = tonic::service::Routes::new(service).add_service(health);
-    (routes.prepare().into_axum_router(), readiness)
+    // Built on an empty router: only one of the two may bring tonic's fallback for unknown methods, or
+    // `merge` panics.
+    let health = Routes::from(Router::new()).add_service(health).into_axum_router();
+    let health = health.route_layer(from_fn(unary::refuse_malformed));
+    let routes = Routes::new(service).into_axum_router().merge(health);
+    (Routes::from(routes).prepare().into_axum_router(), readiness)
 }

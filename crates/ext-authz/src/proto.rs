@@ -1,26 +1,30 @@
-//! The messages of Envoy's external authorization, version 3, as far as they are used here. What else a message holds is
-//! skipped when it is read (`envoy/service/auth/v3/external_auth.proto`, `attribute_context.proto`).
+//! Messages of Envoy's external authorization, version 3, with the fields that are used here. Unknown fields
+//! are skipped when a message is read (`envoy/service/auth/v3/external_auth.proto`,
+//! `attribute_context.proto`).
+
+// Written by hand (docs/decisions/0013): field numbers never change, and no protobuf compiler is needed to
+// build.
 
 use std::collections::HashMap;
 
-/// What Envoy asks.
+/// Check of one client request.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct CheckRequest {
-    /// Of what.
+    /// Attributes of the client's request.
     #[prost(message, optional, tag = "1")]
     pub attributes: Option<AttributeContext>,
 }
 
-/// A request, and from where it came.
+/// A client's request and its source.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct AttributeContext {
-    /// Who sent it to Envoy.
+    /// The peer that sent the request to Envoy.
     #[prost(message, optional, tag = "1")]
     pub source: Option<Peer>,
     /// The request.
     #[prost(message, optional, tag = "4")]
     pub request: Option<Request>,
-    /// What the route's configuration adds (`check_settings.context_extensions`).
+    /// Names and values from the route's configuration (`check_settings.context_extensions`).
     #[prost(map = "string, string", tag = "10")]
     pub context_extensions: HashMap<String, String>,
 }
@@ -28,12 +32,12 @@ pub struct AttributeContext {
 /// One end of a connection.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Peer {
-    /// Its address.
+    /// The peer's address.
     #[prost(message, optional, tag = "1")]
     pub address: Option<Address>,
 }
 
-/// An address; of its kinds only the one of IP.
+/// An address. Only IP addresses are read; a Unix socket has none.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Address {
     /// IP address and port.
@@ -55,12 +59,12 @@ pub struct SocketAddress {
 /// A request of any protocol.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Request {
-    /// One of HTTP.
+    /// The HTTP request.
     #[prost(message, optional, tag = "2")]
     pub http: Option<HttpRequest>,
 }
 
-/// A request of HTTP.
+/// An HTTP request.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct HttpRequest {
     /// `X-Request-ID`.
@@ -69,10 +73,10 @@ pub struct HttpRequest {
     /// The method.
     #[prost(string, tag = "2")]
     pub method: String,
-    /// The header fields, those of one name joined. Empty with `encode_raw_headers`.
+    /// The header fields, with the values of one name joined. Empty if Envoy has `encode_raw_headers` set.
     #[prost(map = "string, string", tag = "3")]
     pub headers: HashMap<String, String>,
-    /// The header fields with `encode_raw_headers`: each by itself.
+    /// The header fields if Envoy has `encode_raw_headers` set: one element per field.
     #[prost(message, optional, tag = "13")]
     pub header_map: Option<HeaderMap>,
     /// Path and query, not decoded.
@@ -97,24 +101,25 @@ pub struct HeaderMap {
 /// A header field. Either `value` or `raw_value` is set.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct HeaderValue {
-    /// Its name.
+    /// Name of the field.
     #[prost(string, tag = "1")]
     pub key: String,
-    /// Its value, where that is text.
+    /// Value of the field, if it is text.
     #[prost(string, tag = "2")]
     pub value: String,
-    /// Its value, whatever it is.
+    /// Value of the field, as any bytes.
+    // `Bytes`: a slice of the received message, without a copy.
     #[prost(bytes = "bytes", tag = "3")]
     pub raw_value: bytes::Bytes,
 }
 
-/// What Envoy is told.
+/// Result of a check.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct CheckResponse {
-    /// `OK` lets the request pass, any other refuses it.
+    /// `OK` lets the request pass. Any other status refuses it.
     #[prost(message, optional, tag = "1")]
     pub status: Option<RpcStatus>,
-    /// How.
+    /// Changes to the request, or the answer to the client.
     #[prost(oneof = "HttpResponse", tags = "2, 3")]
     pub http_response: Option<HttpResponse>,
 }
@@ -127,46 +132,46 @@ pub struct RpcStatus {
     pub code: i32,
 }
 
-/// How a request passes or is refused.
+/// Result of a check in terms of HTTP.
 #[derive(Clone, PartialEq, prost::Oneof)]
 pub enum HttpResponse {
-    /// It is refused.
+    /// The request is refused with this answer.
     #[prost(message, tag = "2")]
     Denied(DeniedHttpResponse),
-    /// It passes.
+    /// The request passes with these changes.
     #[prost(message, tag = "3")]
     Ok(OkHttpResponse),
 }
 
-/// The answer that the client gets in the place of the application's.
+/// Answer that the client gets instead of the application's.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct DeniedHttpResponse {
-    /// Its status.
+    /// Status of the answer.
     #[prost(message, optional, tag = "1")]
     pub status: Option<HttpStatus>,
-    /// Its header fields.
+    /// Header fields of the answer.
     #[prost(message, repeated, tag = "2")]
     pub headers: Vec<HeaderValueOption>,
-    /// Its body.
+    /// Body of the answer.
     #[prost(string, tag = "3")]
     pub body: String,
 }
 
-/// What becomes of a request that passes.
+/// Changes to a request that passes, and to its answer.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct OkHttpResponse {
     /// Header fields that the application gets.
     #[prost(message, repeated, tag = "2")]
     pub headers: Vec<HeaderValueOption>,
-    /// Header fields of the client's that the application does not get.
+    /// Names of the client's header fields that are removed before the application gets the request.
     #[prost(string, repeated, tag = "5")]
     pub headers_to_remove: Vec<String>,
-    /// Header fields that the client gets with the application's answer.
+    /// Header fields that are added to the application's answer.
     #[prost(message, repeated, tag = "6")]
     pub response_headers_to_add: Vec<HeaderValueOption>,
 }
 
-/// `envoy.type.v3.HttpStatus`: its codes are those of HTTP.
+/// `envoy.type.v3.HttpStatus`. Its codes are those of HTTP.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct HttpStatus {
     /// The status.
@@ -174,16 +179,17 @@ pub struct HttpStatus {
     pub code: i32,
 }
 
-/// A header field, and what becomes of one of the same name that is there.
+/// A header field, and how it is combined with existing fields of the same name.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct HeaderValueOption {
     /// The field.
     #[prost(message, optional, tag = "1")]
     pub header: Option<HeaderValue>,
-    /// Whether both stay (`google.protobuf.BoolValue`).
+    /// `true` keeps existing fields and adds this one (`google.protobuf.BoolValue`).
+    // A wrapper message on the wire. prost implements it for `bool` itself.
     #[prost(message, optional, tag = "2")]
     pub append: Option<bool>,
-    /// Whether it is sent although its value is empty.
+    /// `true` sends the field even if its value is empty.
     #[prost(bool, tag = "4")]
     pub keep_empty_value: bool,
 }

@@ -1,27 +1,27 @@
-//! What a request presents, read as strictly as the gateway reads it.
+//! Credentials of a request, read as strictly as the gateway reads them.
 
 use axum::extract::OriginalUri;
 use http::{Extensions, HeaderMap, HeaderValue, Method, Uri, header, request};
-use maxlab_auth_core::credential::{BearerFault, PresentedToken, bearer};
-use maxlab_auth_core::engine::AuthFault;
-use maxlab_auth_core::verify::Rejection;
+use maxlab_auth_core::access::CredentialFault;
+use maxlab_auth_core::credential::{BearerFault, PresentedToken, parse_bearer};
+use maxlab_auth_core::engine::CredentialRefusal;
+use maxlab_auth_core::session::{PLAIN_COOKIE_NAME, SECURE_COOKIE_NAME};
+use maxlab_auth_core::verify::TokenRejection;
 
-use crate::failure::Failure;
+/// Names of the gateway's session cookie, on https and on http.
+const SESSION_COOKIES: [&[u8]; 2] = [SECURE_COOKIE_NAME.as_bytes(), PLAIN_COOKIE_NAME.as_bytes()];
 
-/// The gateway's session cookie, on https and on http.
-const SESSION_COOKIES: [&[u8]; 2] = [b"__Host-maxlab_session", b"maxlab_session"];
-
-/// The head of a request.
+/// Borrowed head of a request.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Head<'r> {
+pub(crate) struct RequestHead<'r> {
     pub(crate) method: &'r Method,
     pub(crate) uri: &'r Uri,
     pub(crate) headers: &'r HeaderMap,
     pub(crate) extensions: &'r Extensions,
 }
 
-impl<'r> Head<'r> {
-    pub(crate) fn of(parts: &'r request::Parts) -> Self {
+impl<'r> RequestHead<'r> {
+    pub(crate) fn from_parts(parts: &'r request::Parts) -> Self {
         Self {
             method: &parts.method,
             uri: &parts.uri,
@@ -30,44 +30,54 @@ impl<'r> Head<'r> {
         }
     }
 
-    /// The token of `Authorization: Bearer …`.
-    pub(crate) fn token(&self) -> Result<Option<PresentedToken>, Failure> {
+    /// Returns the token of `Authorization: Bearer …`; `None` without the header (RFC 6750 §2.1, read in one
+    /// strict form).
+    pub(crate) fn bearer_token(&self) -> Result<Option<PresentedToken>, CredentialFault> {
+        // All fields and not the first one: a second `Authorization` is an error (docs/decisions/0007).
         let fields = self.headers.get_all(header::AUTHORIZATION).iter();
-        bearer(fields.map(HeaderValue::as_bytes)).map_err(|fault| match fault {
-            BearerFault::Malformed => AuthFault::Rejected(Rejection::Malformed).into(),
-            BearerFault::Several | BearerFault::TooLong => Failure::InvalidRequest(fault.to_string()),
+        parse_bearer(fields.map(HeaderValue::as_bytes)).map_err(|fault| match fault {
+            // 401 and not 400, as at the gateway: the client has a credential, and it is no good.
+            BearerFault::Malformed => CredentialRefusal::Rejected(TokenRejection::Malformed).into(),
+            BearerFault::Several | BearerFault::TooLong => CredentialFault::Ambiguous(fault.to_string()),
         })
     }
 
-    /// The gateway's session cookies, and nothing of the application's own. Of several the gateway makes what it will.
+    /// Returns the gateway's session cookies without the application's own. If there are several, the gateway
+    /// decides.
     pub(crate) fn session_cookies(&self) -> Option<HeaderValue> {
-        let mut kept: Vec<&[u8]> = Vec::new();
+        let mut session_pairs: Vec<&[u8]> = Vec::new();
+        // HTTP/2 allows several `Cookie` fields (RFC 9113 §8.2.3). They are joined into the one that HTTP/1.1
+        // allows.
         for field in self.headers.get_all(header::COOKIE) {
             for pair in field.as_bytes().split(|byte| *byte == b';') {
                 let pair = pair.trim_ascii();
                 let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
                 if SESSION_COOKIES.contains(&name) {
-                    kept.push(pair);
+                    session_pairs.push(pair);
                 }
             }
         }
-        let mut value = HeaderValue::from_bytes(&kept.join(&b"; "[..])).ok()?;
+        let mut value = HeaderValue::from_bytes(&session_pairs.join(&b"; "[..])).ok()?;
+        // Keeps the cookie out of `Debug` output and out of HTTP/2's compression table.
         value.set_sensitive(true);
-        (!kept.is_empty()).then_some(value)
+        (!session_pairs.is_empty()).then_some(value)
     }
 
-    /// The path that the client asked for, also within a nested router; never its query, which may hold secrets.
-    pub(crate) fn path(&self) -> &'r str {
+    /// Returns the path that the client requested, also inside a nested router; never the query, which may
+    /// hold secrets.
+    pub(crate) fn original_path(&self) -> &'r str {
         match self.extensions.get::<OriginalUri>() {
+            // A nested router strips its prefix from `uri`; axum keeps the whole one here.
             Some(OriginalUri(uri)) => uri.path(),
             None => self.uri.path(),
         }
     }
 
-    /// The host that the client asked.
+    /// Returns the host that the client requested.
     pub(crate) fn host(&self) -> Option<HeaderValue> {
-        let named = self.headers.get(header::HOST).cloned();
-        named.or_else(|| HeaderValue::from_str(self.uri.authority()?.as_str()).ok())
+        let host = self.headers.get(header::HOST).cloned();
+        // HTTP/2 has no `Host`: the host is in the URI's authority (RFC 9113 §8.3.1).
+        host.or_else(|| HeaderValue::from_str(self.uri.authority()?.as_str()).ok())
     }
 }
 
@@ -83,7 +93,7 @@ mod tests {
             .body(())
             .unwrap();
         let (parts, ()) = request.into_parts();
-        let kept = Head::of(&parts).session_cookies().unwrap();
-        assert_eq!(kept.as_bytes(), b"maxlab_session=a; __Host-maxlab_session=c");
+        let cookies = RequestHead::from_parts(&parts).session_cookies().unwrap();
+        assert_eq!(cookies.as_bytes(), b"maxlab_session=a; __Host-maxlab_session=c");
     }
 }

@@ -1,190 +1,240 @@
-//! The guard itself: what an application makes once and keeps in its state.
+//! The guard: an application makes one at startup and keeps it in its router's state.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Response;
-use maxlab_auth_core::guard::{Admin, Guard};
+use maxlab_auth_core::guard::{Admin, Requirement};
 use maxlab_auth_core::unavailable::Unavailable;
 
 use crate::caller::{Caller, Permit};
-use crate::credentials::Head;
-use crate::failure::{Failure, Rejection, Show};
-use crate::gateway::{AskGateway, Gateway};
+use crate::credentials::RequestHead;
+use crate::failure::{FailureRenderer, GuardFailure, GuardRejection};
+use crate::gateway::{GatewayClient, GatewayClientSettings};
 use crate::layer::AuthLayer;
-use crate::local::{Local, VerifyLocally};
-use crate::requirement::{Anybody, Question, Requirement};
+use crate::local::{LocalVerifier, LocalVerifierSettings};
+use crate::requirement::{Authenticated, GatewayQuery, RouteRequirement};
+#[cfg(feature = "test-util")]
+use crate::test_util::FixedTokens;
 
-/// Why there is no guard.
+/// Error of making a guard.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetupFault {
-    /// An address is none.
+    /// An address cannot be used.
     #[error("the address of the gateway or of the key set is not an http or https URL")]
     Url,
-    /// Settings contradict each other; says how.
+    /// Settings are invalid or contradict each other; the text names the rule.
     #[error("{0}")]
     Settings(&'static str),
-    /// There is no Tokio runtime to follow the revocations in.
-    #[error("a guard that verifies locally is made within a Tokio runtime")]
+    /// The document of `maxlab-auth guard-config` cannot be used; the text names the place.
+    #[error("the gateway's settings cannot be read: {0}; print them again with `maxlab-auth guard-config`")]
+    GatewayConfig(String),
+    /// No Tokio runtime is running, which the task that follows the revocations needs.
+    #[error("no Tokio runtime is running; call AuthGuard::local inside one (for example in #[tokio::main])")]
     NoRuntime,
-    /// The machine lacks something: random numbers, or certificates for TLS.
+    /// A resource cannot be used: random numbers, root certificates for TLS, or the address of Redis.
     #[error(transparent)]
-    Machine(#[from] Unavailable),
+    MissingResource(#[from] Unavailable),
 }
 
-/// Decides who gets in. Cheap to clone; the state of a router holds one.
+/// Authenticates and authorizes requests. Cheap to clone; the state of a router holds one.
 #[derive(Clone)]
 pub struct AuthGuard {
-    way: Arc<Way>,
-    rules: Arc<Rules>,
+    mode: Arc<GuardMode>,
+    options: Arc<GuardOptions>,
 }
 
-enum Way {
-    Local(Box<Local>),
-    Gateway(Gateway),
+enum GuardMode {
+    // Boxed, because the local engine is many times larger than an HTTP client.
+    Local(Box<LocalVerifier>),
+    Gateway(GatewayClient),
+    #[cfg(feature = "test-util")]
+    Fixed(FixedTokens),
 }
 
 #[derive(Clone)]
-struct Rules {
+struct GuardOptions {
     admin: Admin,
-    show: Option<Show>,
+    renderer: Option<FailureRenderer>,
 }
 
-/// What a guard found out about a request, for those who ask about the same request after it.
+/// Caller of the current request, cached in its extensions for later extractors and layers.
 #[derive(Clone)]
-struct Seen {
-    by: Arc<Way>,
+struct RequestCaller {
+    // Identifies the guard: an application may have two, and one must not trust what the other accepted.
+    mode: Arc<GuardMode>,
     caller: Caller,
 }
 
 impl fmt::Debug for AuthGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let way = match *self.way {
-            Way::Local(_) => "verifying locally",
-            Way::Gateway(_) => "asking a gateway",
+        let mode = match *self.mode {
+            GuardMode::Local(_) => "local",
+            GuardMode::Gateway(_) => "via gateway",
+            #[cfg(feature = "test-util")]
+            GuardMode::Fixed(_) => "fixed tokens, for tests only",
         };
-        write!(f, "AuthGuard({way})")
+        write!(f, "AuthGuard({mode})")
     }
 }
 
 impl AuthGuard {
-    /// A guard that verifies tokens in this process. It is told of revocations from now on, holds a lease, and answers from
-    /// memory; until it has one it asks Redis on each request.
+    /// Returns a guard that verifies tokens in this process. It follows the revocations from now on, holds a
+    /// lease, and answers from memory. Until it has a lease it asks Redis on each request.
     ///
     /// # Errors
-    /// The settings make no guard; Redis and the key set need not answer yet.
-    pub fn local(settings: VerifyLocally) -> Result<Self, SetupFault> {
-        Ok(Self::of(Way::Local(Box::new(Local::start(settings)?))))
+    /// [`SetupFault`] if the settings are invalid or no Tokio runtime is running. Redis and the key set need
+    /// not answer yet.
+    pub fn local(settings: LocalVerifierSettings) -> Result<Self, SetupFault> {
+        let roles = settings.admin_roles.clone();
+        let verifier = LocalVerifier::start(settings)?;
+        Ok(Self::with_mode(GuardMode::Local(Box::new(verifier))).admin_roles(roles))
     }
 
-    /// A guard that asks a gateway on each request.
+    /// Returns a guard that asks a gateway on each request.
     ///
     /// # Errors
-    /// The settings make no guard; the gateway need not answer yet.
-    pub fn asking(settings: &AskGateway) -> Result<Self, SetupFault> {
-        Ok(Self::of(Way::Gateway(Gateway::new(settings)?)))
+    /// [`SetupFault`] if the settings are invalid. The gateway need not answer yet.
+    pub fn via_gateway(settings: &GatewayClientSettings) -> Result<Self, SetupFault> {
+        Ok(Self::with_mode(GuardMode::Gateway(GatewayClient::new(settings)?)))
     }
 
-    fn of(way: Way) -> Self {
-        let roles = ["admin", "administrator"].map(str::to_owned).to_vec();
+    /// Returns a guard for an application's tests. It accepts fixed tokens, checks no signature and no
+    /// revocation, and needs no network.
+    ///
+    /// An [`Identity`](crate::Identity) alone is accepted under the token
+    /// [`TOKEN`](crate::test_util::TOKEN). [`FixedTokens`] gives several people tokens, and makes others
+    /// fail. A warning in the log says that such a guard was made.
+    #[cfg(feature = "test-util")]
+    pub fn fixed(tokens: impl Into<FixedTokens>) -> Self {
+        tracing::warn!("guard with fixed tokens made, anyone who knows one is let in: for tests only");
+        Self::with_mode(GuardMode::Fixed(tokens.into()))
+    }
+
+    fn with_mode(mode: GuardMode) -> Self {
         Self {
-            way: Arc::new(way),
-            rules: Arc::new(Rules {
-                admin: Admin { roles },
-                show: None,
+            mode: Arc::new(mode),
+            options: Arc::new(GuardOptions {
+                admin: Admin {
+                    roles: default_admin_roles(),
+                },
+                renderer: None,
             }),
         }
     }
 
-    /// Other roles make an administrator than `admin` and `administrator` (`ADMIN_ROLES`).
+    /// Replaces the administrators' roles `admin` and `administrator` (the gateway's `ADMIN_ROLES`).
     #[must_use]
     pub fn admin_roles<R: Into<String>>(mut self, roles: impl IntoIterator<Item = R>) -> Self {
-        Arc::make_mut(&mut self.rules).admin.roles = roles.into_iter().map(Into::into).collect();
+        // Copies the configuration if the guard was cloned before: earlier clones keep their roles.
+        Arc::make_mut(&mut self.options).admin.roles = roles.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The application answers failures in its own way. [`Failure::response`] is what it replaces.
+    /// Lets the application render failures itself, in place of [`GuardFailure::to_response`].
     #[must_use]
-    pub fn answering(mut self, show: impl Fn(&Failure) -> Response<String> + Send + Sync + 'static) -> Self {
-        Arc::make_mut(&mut self.rules).show = Some(Arc::new(show));
+    pub fn with_failure_response(
+        mut self,
+        render: impl Fn(&GuardFailure) -> Response<String> + Send + Sync + 'static,
+    ) -> Self {
+        Arc::make_mut(&mut self.options).renderer = Some(Arc::new(render));
         self
     }
 
-    /// A layer that lets in whoever has a good credential.
-    pub fn layer(&self) -> AuthLayer<Anybody> {
+    /// Returns a layer that accepts every valid credential.
+    pub fn layer(&self) -> AuthLayer<Authenticated> {
         AuthLayer::new(self.clone())
     }
 
-    /// A layer that lets in whoever meets a requirement.
-    pub fn require<R: Requirement>(&self) -> AuthLayer<R> {
+    /// Returns a layer that accepts callers who meet the requirement `R`.
+    pub fn require<R: RouteRequirement>(&self) -> AuthLayer<R> {
         AuthLayer::new(self.clone())
     }
 
-    /// How long this process may still answer from memory; `None` where a gateway is asked. Zero means that each request
-    /// asks Redis: for a moment after the start, and while Redis cannot be reached.
+    /// Time for which this process may still answer from memory; `None` if the guard asks a gateway. Zero
+    /// means that each request asks Redis: for a moment after the start, and while Redis cannot be reached.
     pub fn lease_left(&self) -> Option<Duration> {
-        match &*self.way {
-            Way::Local(local) => Some(local.revocations().status().lease_left),
-            Way::Gateway(_) => None,
+        match &*self.mode {
+            GuardMode::Local(local) => Some(local.revocations().status().lease_left),
+            GuardMode::Gateway(_) => None,
+            #[cfg(feature = "test-util")]
+            GuardMode::Fixed(_) => None,
         }
     }
 
-    /// Gives the lease back, so that no revocation waits for a process that is gone: the last thing before the end. What is
-    /// asked afterwards is answered by Redis.
+    /// Gives the lease back, so that no revocation waits for a process that has ended. Call it last, after
+    /// the server has drained: requests that arrive later are checked in Redis, one by one.
+    #[tracing::instrument(skip_all)]
     pub async fn release(&self) {
-        if let Way::Local(local) = &*self.way {
+        if let GuardMode::Local(local) = &*self.mode {
             local.release().await;
         }
     }
 
     pub(crate) fn admin(&self) -> &Admin {
-        &self.rules.admin
+        &self.options.admin
     }
 
-    pub(crate) fn rejection(&self, cause: Failure) -> Rejection {
-        Rejection::new(cause, self.rules.show.clone())
+    pub(crate) fn rejection(&self, cause: GuardFailure) -> GuardRejection {
+        GuardRejection::new(cause, self.options.renderer.clone())
     }
 
-    /// Who asks. It is found out once for a request, whoever wants to know it.
-    pub(crate) async fn caller(&self, head: Head<'_>) -> Result<Caller, Failure> {
-        let seen = head.extensions.get::<Seen>();
-        match seen.filter(|seen| Arc::ptr_eq(&seen.by, &self.way)) {
-            Some(seen) => Ok(seen.caller.clone()),
+    /// Returns the caller of a request. Several extractors on one request share one authentication.
+    pub(crate) async fn authenticate(&self, head: RequestHead<'_>) -> Result<Caller, GuardFailure> {
+        let cached = head.extensions.get::<RequestCaller>();
+        match cached.filter(|cached| Arc::ptr_eq(&cached.mode, &self.mode)) {
+            Some(cached) => Ok(cached.caller.clone()),
             None => self.admit(head, None).await,
         }
     }
 
-    /// The permit of whoever asks.
-    pub(crate) async fn permit<G: Guard>(
+    /// Returns the caller's permit for a requirement.
+    pub(crate) async fn authorize<G: Requirement>(
         &self,
-        head: Head<'_>,
-        guard: &G,
-        question: Option<Question<'_>>,
-    ) -> Result<Permit<G>, Failure> {
-        let caller = match (&*self.way, question) {
-            (Way::Gateway(_), Some(question)) => self.admit(head, Some(question)).await?,
-            _ => self.caller(head).await?,
+        head: RequestHead<'_>,
+        requirement: &G,
+        query: Option<GatewayQuery<'_>>,
+    ) -> Result<Permit<G>, GuardFailure> {
+        let caller = match (&*self.mode, query) {
+            // A cached caller is of no use here: only a new answer of the gateway can grant what its headers
+            // do not list.
+            (GuardMode::Gateway(_), Some(query)) => self.admit(head, Some(query)).await?,
+            _ => self.authenticate(head).await?,
         };
-        Ok(Permit::check(caller, guard)?)
+        Ok(Permit::check(caller, requirement)?)
     }
 
-    async fn admit(&self, head: Head<'_>, question: Option<Question<'_>>) -> Result<Caller, Failure> {
-        match &*self.way {
-            Way::Gateway(gateway) => gateway.admit(head, question).await,
-            Way::Local(local) => {
-                let token = head.token()?.ok_or(Failure::MissingCredential)?;
-                Ok(local.admit(&token).await?)
+    async fn admit(
+        &self,
+        head: RequestHead<'_>,
+        query: Option<GatewayQuery<'_>>,
+    ) -> Result<Caller, GuardFailure> {
+        match &*self.mode {
+            GuardMode::Gateway(gateway) => gateway.admit(head, query).await,
+            GuardMode::Local(local) => {
+                // Tokens only: this process has no key that opens a session cookie.
+                local.admit(head.bearer_token()).await
+            }
+            #[cfg(feature = "test-util")]
+            GuardMode::Fixed(tokens) => {
+                let token = head.bearer_token()?.ok_or(GuardFailure::MissingCredential)?;
+                tokens.admit(token.expose())
             }
         }
     }
 
-    /// Remembers who asks, for as long as the request lasts.
-    pub(crate) fn note(&self, extensions: &mut http::Extensions, caller: &Caller) {
-        extensions.insert(Seen {
-            by: Arc::clone(&self.way),
+    /// Caches the caller in the request's extensions, for the duration of the request.
+    pub(crate) fn remember_caller(&self, extensions: &mut http::Extensions, caller: &Caller) {
+        extensions.insert(RequestCaller {
+            mode: Arc::clone(&self.mode),
             caller: caller.clone(),
         });
     }
+}
+
+/// Returns the default of the gateway's `ADMIN_ROLES`, so that both agree unless the application differs.
+pub(crate) fn default_admin_roles() -> Vec<String> {
+    ["admin", "administrator"].map(str::to_owned).to_vec()
 }

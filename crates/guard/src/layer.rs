@@ -1,4 +1,4 @@
-//! The tower layer: nothing reaches the service behind it without a permit.
+//! The tower layer: no request reaches the service behind it without a permit.
 
 use std::fmt;
 use std::future::Future;
@@ -11,19 +11,21 @@ use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::credentials::Head;
-use crate::failure::Rejection;
+use crate::credentials::RequestHead;
+use crate::failure::GuardRejection;
 use crate::gateway::IDENTITY_HEADERS;
 use crate::guard::AuthGuard;
-use crate::requirement::Requirement;
+use crate::requirement::RouteRequirement;
 
-/// Lets in whoever meets the requirement `R`, whatever the service behind it is; [`AuthGuard::layer`] and
-/// [`AuthGuard::require`] make one.
+/// Accepts callers who meet the requirement `R`, in front of any service. Made by [`AuthGuard::layer`] and
+/// [`AuthGuard::require`].
 ///
-/// The request goes on with the [`Caller`](crate::Caller) in its extensions, and without any identity header (`Remote-User`
-/// and its like) that the client sent: what is behind the layer cannot take them for the gateway's.
+/// The request is passed on with the [`Caller`](crate::Caller) in its extensions. Identity headers
+/// (`Remote-User`, …) that the client sent are removed, so that the service cannot take them for the
+/// gateway's.
 pub struct AuthLayer<R> {
     guard: AuthGuard,
+    // A function type: the layer is Send and Sync whether or not `R` is.
     requirement: PhantomData<fn() -> R>,
 }
 
@@ -36,6 +38,7 @@ impl<R> AuthLayer<R> {
     }
 }
 
+// By hand, because a derive would demand `R: Clone`, and `R` is only a name here.
 impl<R> Clone for AuthLayer<R> {
     fn clone(&self) -> Self {
         Self::new(self.guard.clone())
@@ -49,10 +52,10 @@ impl<R> fmt::Debug for AuthLayer<R> {
 }
 
 impl<S, R> Layer<S> for AuthLayer<R> {
-    type Service = Guarded<S, R>;
+    type Service = GuardedService<S, R>;
 
-    fn layer(&self, inner: S) -> Guarded<S, R> {
-        Guarded {
+    fn layer(&self, inner: S) -> GuardedService<S, R> {
+        GuardedService {
             inner,
             layer: self.clone(),
         }
@@ -61,12 +64,12 @@ impl<S, R> Layer<S> for AuthLayer<R> {
 
 /// A service behind an [`AuthLayer`].
 #[derive(Debug)]
-pub struct Guarded<S, R> {
+pub struct GuardedService<S, R> {
     inner: S,
     layer: AuthLayer<R>,
 }
 
-impl<S: Clone, R> Clone for Guarded<S, R> {
+impl<S: Clone, R> Clone for GuardedService<S, R> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
@@ -75,12 +78,13 @@ impl<S: Clone, R> Clone for Guarded<S, R> {
     }
 }
 
-impl<S, R, B, A> Service<Request<B>> for Guarded<S, R>
+impl<S, R, B, A> Service<Request<B>> for GuardedService<S, R>
 where
     S: Service<Request<B>, Response = Response<A>> + Clone + Send + 'static,
     S::Future: Send,
-    R: Requirement + 'static,
+    R: RouteRequirement + 'static,
     B: Send + 'static,
+    // The guard renders its answers as text, and the service's body type must be able to carry them.
     A: From<String>,
 {
     type Response = Response<A>;
@@ -92,28 +96,38 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The one that is ready is used; the clone need not be.
+        // `poll_ready` prepared this very service. A clone may not be ready, so the clone stays behind for
+        // the next call.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let guard = self.layer.guard.clone();
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
-            match admit::<R>(&guard, &mut parts).await {
+            match authorize_request::<R>(&guard, &mut parts).await {
                 Ok(()) => inner.call(Request::from_parts(parts, body)).await,
-                Err(rejection) => Ok(rejection.response().map(A::from)),
+                Err(rejection) => Ok(rejection.to_response().map(A::from)),
             }
         })
     }
 }
 
-async fn admit<R: Requirement>(guard: &AuthGuard, parts: &mut Parts) -> Result<(), Rejection> {
-    let wanted = R::new(guard.admin());
-    let permit = guard.permit(Head::of(parts), &wanted, wanted.question()).await;
+async fn authorize_request<R: RouteRequirement>(
+    guard: &AuthGuard,
+    parts: &mut Parts,
+) -> Result<(), GuardRejection> {
+    let requirement = R::new(guard.admin());
+    let query = requirement.gateway_query();
+    let permit = guard
+        .authorize(RequestHead::from_parts(parts), &requirement, query)
+        .await;
     let permit = permit.map_err(|cause| guard.rejection(cause))?;
+    // A service that also runs behind a gateway may read these headers: the client's own must not get there.
     for name in IDENTITY_HEADERS {
         parts.headers.remove(name);
     }
-    guard.note(&mut parts.extensions, permit.who());
-    parts.extensions.insert(permit.who().clone());
+    // Twice: the private entry spares a later extractor the second check, the public one is for the
+    // application.
+    guard.remember_caller(&mut parts.extensions, permit.principal());
+    parts.extensions.insert(permit.principal().clone());
     Ok(())
 }

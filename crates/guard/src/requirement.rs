@@ -1,149 +1,155 @@
-//! What a route asks for, as types: so that a permit says in its type what it permits.
+//! Requirements of routes, as types: the type of a permit says what it permits.
 
 use std::any::type_name;
 use std::fmt;
 use std::marker::PhantomData;
 
-use maxlab_auth_core::guard::{Admin, Guard, InWorkspace, Quality};
+use maxlab_auth_core::guard::{Admin, IdentityAttribute, InWorkspace, Requirement};
 use maxlab_auth_core::identity::Identity;
 
-/// A requirement that a route can name by its type alone. Applications may have their own.
-pub trait Requirement: Guard + Send + Sync + Sized {
-    /// The requirement, where these are the administrators.
+/// Requirement that a route names by its type alone. Applications may implement their own.
+pub trait RouteRequirement: Requirement + Send + Sync + Sized {
+    /// Makes the requirement. `admin` has the guard's administrator roles.
     fn new(admin: &Admin) -> Self;
 
-    /// What a gateway has to be asked: what the headers of its answer do not say. They name roles and groups.
-    fn question(&self) -> Option<Question<'_>> {
+    /// Returns the query that a gateway must grant, if the headers of its answer do not show whether the
+    /// requirement is met. They list roles and groups, so by default there is none.
+    fn gateway_query(&self) -> Option<GatewayQuery<'_>> {
         None
     }
 }
 
-/// One requirement of `/auth/verify`.
+/// One requirement in the query of `/auth/verify` (`docs/FORWARD_AUTH.md`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Question<'q> {
-    /// What is looked at.
-    pub quality: Quality,
-    /// What must be there.
+pub struct GatewayQuery<'q> {
+    /// The part of the identity that is examined.
+    pub attribute: IdentityAttribute,
+    /// The value that it must contain.
     pub name: &'q str,
 }
 
-impl Question<'_> {
-    /// Whether a gateway can be asked this: a comma means "or" there, and nothing is no name.
-    pub(crate) fn can_be_asked(&self) -> bool {
+impl GatewayQuery<'_> {
+    /// Returns `true` if the name can be sent in a query: a comma means "or" there, and an empty name is
+    /// invalid.
+    pub(crate) fn is_expressible(&self) -> bool {
         !self.name.contains(',') && !self.name.trim().is_empty()
     }
 }
 
-/// The name of a group, role, permission or scope, as a type; [`names!`](crate::names) makes them.
-pub trait Named {
-    /// The name, compared as a whole.
+/// Name of a group, role, permission or scope, as a type. [`claim_names!`](crate::claim_names) makes such
+/// types.
+pub trait ClaimName {
+    /// The name, compared exactly.
     const NAME: &'static str;
 }
 
 /// Makes types that stand for names.
 ///
 /// ```
-/// maxlab_auth_guard::names! {
+/// maxlab_auth_guard::claim_names! {
 ///     Engineering = "engineering";
 ///     pub WriteDocuments = "documents:write";
 /// }
-/// # use maxlab_auth_guard::Named;
+/// # use maxlab_auth_guard::ClaimName;
 /// assert_eq!(WriteDocuments::NAME, "documents:write");
 /// ```
 #[macro_export]
-macro_rules! names {
+macro_rules! claim_names {
     ($($visibility:vis $type:ident = $name:literal;)+) => { $(
         #[doc = concat!("`", $name, "`")]
         #[derive(Clone, Copy, Debug)]
         $visibility struct $type;
 
-        impl $crate::Named for $type {
+        impl $crate::ClaimName for $type {
             const NAME: &'static str = $name;
         }
     )+ };
 }
 
-/// Whoever was let in.
+/// Requirement that every authenticated caller meets.
 #[derive(Clone, Copy, Debug)]
-pub struct Anybody;
+pub struct Authenticated;
 
-impl Guard for Anybody {
-    fn admits(&self, _: &Identity) -> bool {
+impl Requirement for Authenticated {
+    fn is_met_by(&self, _: &Identity) -> bool {
         true
     }
 
-    fn wanting(&self) -> String {
+    fn denial_message(&self) -> String {
         "Authentication required".into()
     }
 }
 
-impl Requirement for Anybody {
+impl RouteRequirement for Authenticated {
     fn new(_: &Admin) -> Self {
         Self
     }
 }
 
-impl Requirement for Admin {
+impl RouteRequirement for Admin {
     fn new(admin: &Admin) -> Self {
         admin.clone()
     }
 }
 
-/// A guard for one name in one list of the identity.
-macro_rules! holds {
-    ($(#[$doc:meta])+ $type:ident, $list:ident, $quality:expr, $asked:expr, $wanting:literal) => {
+/// Makes a requirement of one name in one list of the identity. `$needs_query` is `true` if the headers of a
+/// gateway's answer do not contain that list.
+macro_rules! attribute_requirement {
+    ($(#[$doc:meta])+ $type:ident, $list:ident, $attribute:expr, $needs_query:expr, $denial:literal) => {
         $(#[$doc])+
         pub struct $type<N>(PhantomData<fn() -> N>);
 
+        // By hand: a derive would demand `N: Debug` of the application's name types.
         impl<N> fmt::Debug for $type<N> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, "{}<{}>", stringify!($type), type_name::<N>())
             }
         }
 
-        impl<N: Named> Guard for $type<N> {
-            fn admits(&self, identity: &Identity) -> bool {
+        impl<N: ClaimName> Requirement for $type<N> {
+            fn is_met_by(&self, identity: &Identity) -> bool {
                 identity.$list.iter().any(|mine| mine == N::NAME)
             }
 
-            fn wanting(&self) -> String {
-                format!($wanting, N::NAME)
+            fn denial_message(&self) -> String {
+                format!($denial, N::NAME)
             }
         }
 
-        impl<N: Named> Requirement for $type<N> {
+        impl<N: ClaimName> RouteRequirement for $type<N> {
             fn new(_: &Admin) -> Self {
                 Self(PhantomData)
             }
 
-            fn question(&self) -> Option<Question<'_>> {
-                $asked.then_some(Question { quality: $quality, name: N::NAME })
+            fn gateway_query(&self) -> Option<GatewayQuery<'_>> {
+                $needs_query.then_some(GatewayQuery { attribute: $attribute, name: N::NAME })
             }
         }
     };
 }
 
-holds!(
+// The denial messages are the gateway's own, word for word: a client gets one text from both.
+attribute_requirement!(
     /// Has the role `N`.
-    Role, roles, Quality::Role, false, "Role '{}' required"
+    Role, roles, IdentityAttribute::Role, false, "Role '{}' required"
 );
-holds!(
+attribute_requirement!(
     /// Belongs to the group `N`.
-    Group, groups, Quality::Group, false, "Group '{}' permission required"
+    Group, groups, IdentityAttribute::Group, false, "Group '{}' permission required"
 );
-holds!(
+attribute_requirement!(
     /// Has the permission `N`.
-    Permission, permissions, Quality::Permission, true, "Permission '{}' required"
+    Permission, permissions, IdentityAttribute::Permission, true, "Permission '{}' required"
 );
-holds!(
-    /// The token's scope has `N`.
-    Scope, scope, Quality::Scope, true, "Scope '{}' required"
+attribute_requirement!(
+    /// Has a token whose scope contains `N`.
+    Scope, scope, IdentityAttribute::Scope, true, "Scope '{}' required"
 );
 
-/// What a gateway is asked of a workspace.
-pub(crate) fn of_workspace(guard: &InWorkspace) -> Question<'_> {
-    Question {
-        quality: Quality::Workspace,
-        name: &guard.workspace_id,
+/// Returns the query for a workspace: only the gateway knows memberships that are in its database.
+pub(crate) fn workspace_query(requirement: &InWorkspace) -> GatewayQuery<'_> {
+    GatewayQuery {
+        attribute: IdentityAttribute::Workspace,
+        name: &requirement.workspace_id,
     }
 }

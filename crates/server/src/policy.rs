@@ -1,136 +1,138 @@
-//! The policy file: read at the start, looked at again and again, and replaced whole or not at all.
+//! The policy file (`POLICY_FILE`): read at the start, polled for changes, and replaced as a whole or not at
+//! all.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use maxlab_auth_core::guard::Admin;
-use maxlab_auth_core::policy::{Policy, PolicyFaults};
+use maxlab_auth_core::policy::{AccessPolicy, PolicyFaults};
 
-use crate::observed;
-use crate::watched::{Seen, Watched};
+use crate::change_detector::{ChangeDetector, FileChange};
+use crate::files::read_regular_text;
+use crate::record;
 
-/// The longest policy file, in bytes.
-const LONGEST: u64 = 1024 * 1024;
+/// Maximum length of a policy file, in bytes.
+const MAX_POLICY_BYTES: u64 = 1024 * 1024;
 
-/// Why a policy file cannot be used.
+/// Error of a policy file that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyFileFault {
-    /// It cannot be read; says why.
+    /// The file cannot be read.
     #[error("the policy file {path} {why}", path = .path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Reason. It continues a sentence that begins with the file's name.
         why: String,
     },
-    /// It is no policy; lists every fault.
-    #[error("the policy file {path} is faulty:\n{faults}", path = .path.display())]
+    /// The file is not a valid policy. Every fault is listed.
+    #[error("the policy file {path} has errors:\n{faults}", path = .path.display())]
     Faulty {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// All faults in the file.
         faults: PolicyFaults,
     },
 }
 
-/// A policy, as its file says it.
+/// Access policy that follows its file.
 #[derive(Debug)]
 pub struct PolicyFile {
     path: PathBuf,
     admin: Admin,
-    current: ArcSwap<Policy>,
-    change: Mutex<Watched<String>>,
+    current: ArcSwap<AccessPolicy>,
+    change_detector: Mutex<ChangeDetector<String>>,
 }
 
 impl PolicyFile {
     /// Reads the file for the first time.
     ///
     /// # Errors
-    /// It cannot be read, or it is faulty; then every fault is listed.
+    /// The file cannot be read, or has faults.
     pub fn open(path: &Path, admin: Admin) -> Result<Self, PolicyFileFault> {
-        let text = read(path).map_err(|why| PolicyFileFault::Unreadable {
+        let text = read_policy_text(path).map_err(|why| PolicyFileFault::Unreadable {
             path: path.to_owned(),
             why,
         })?;
-        let policy = Policy::parse(&text, &admin).map_err(|faults| PolicyFileFault::Faulty {
+        let policy = AccessPolicy::parse(&text, &admin).map_err(|faults| PolicyFileFault::Faulty {
             path: path.to_owned(),
             faults,
         })?;
-        observed::policy_is_stale(false);
+        record::policy_is_stale(false);
         Ok(Self {
             path: path.to_owned(),
             admin,
             current: ArcSwap::from_pointee(policy),
-            change: Mutex::new(Watched::new(text)),
+            change_detector: Mutex::new(ChangeDetector::new(text)),
         })
     }
 
-    /// The policy in force. Who holds it goes by it to the end, whatever becomes of the file meanwhile.
-    pub fn current(&self) -> Arc<Policy> {
+    /// Returns the policy in force. A request keeps the policy that it began with, even if the file changes.
+    pub fn current(&self) -> Arc<AccessPolicy> {
         self.current.load_full()
     }
 
-    /// Looks at the file, and goes by what it says when two looks found the same new text and that is a policy. It blocks
-    /// on the file system. Whatever cannot be used is told of once and changes nothing.
-    pub fn look_again(&self) {
-        let found = read(&self.path);
-        let mut change = self.change.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = match change.look(found) {
-            Seen::Nothing => return,
-            Seen::Mended => {
-                tracing::info!(path = %self.path.display(), "the policy file is again the one in force");
-                observed::policy_is_stale(false);
+    /// Polls the file, and uses a new policy once two polls in a row have found it. Blocks on the file
+    /// system.
+    ///
+    /// A file that cannot be used is logged once and changes nothing.
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub fn reload_if_changed(&self) {
+        let found = read_policy_text(&self.path);
+        // A poisoned lock is used: the detector has no state that a panic could leave half changed.
+        let mut change = self
+            .change_detector
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let found = match change.observe(found) {
+            FileChange::Unchanged => return,
+            FileChange::Restored => {
+                tracing::info!(path = %self.path.display(), "policy file restored, it matches the policy in force");
+                record::policy_is_stale(false);
                 return;
             }
-            Seen::New(found) => found,
+            FileChange::Changed(found) => found,
         };
-        match self.adopted(&found) {
+        match self.parse_and_apply(&found) {
             Ok(rules) => {
-                tracing::info!(path = %self.path.display(), rules, "goes by the changed policy file");
-                change.adopt(found.unwrap_or_default());
-                observed::policy_reloaded("applied");
-                observed::policy_is_stale(false);
+                tracing::info!(path = %self.path.display(), rules, "policy file reloaded");
+                // `found` is a text here, since an unreadable file has no rules.
+                change.accept(found.unwrap_or_default());
+                record::policy_reloaded("applied");
+                record::policy_is_stale(false);
             }
             Err(why) => {
-                tracing::error!(path = %self.path.display(), "goes on with the policy that it has, since {why}");
-                change.refuse(found);
-                observed::policy_reloaded("refused");
-                observed::policy_is_stale(true);
+                tracing::error!(path = %self.path.display(), fault = %why, "policy file refused, previous policy kept");
+                change.reject(found);
+                record::policy_reloaded("refused");
+                record::policy_is_stale(true);
             }
         }
     }
 
-    fn adopted(&self, found: &Result<String, String>) -> Result<usize, PolicyFileFault> {
+    fn parse_and_apply(&self, found: &Result<String, String>) -> Result<usize, PolicyFileFault> {
         let path = || self.path.clone();
         let text = found.as_ref().map_err(|why| PolicyFileFault::Unreadable {
             path: path(),
             why: why.clone(),
         })?;
-        let policy = Policy::parse(text, &self.admin)
+        let policy = AccessPolicy::parse(text, &self.admin)
             .map_err(|faults| PolicyFileFault::Faulty { path: path(), faults })?;
+        // Counted before the policy is moved into place.
         let rules = policy.rules().len();
         self.current.store(Arc::new(policy));
         Ok(rules)
     }
 }
 
-fn read(path: &Path) -> Result<String, String> {
-    let file = std::fs::File::open(path).map_err(|fault| format!("cannot be opened: {fault}"))?;
-    let mut text = String::new();
-    file.take(LONGEST + 1)
-        .read_to_string(&mut text)
-        .map_err(|fault| format!("cannot be read: {fault}"))?;
-    if text.len() as u64 > LONGEST {
-        return Err(format!("is longer than {LONGEST} bytes"));
-    }
-    Ok(text)
+fn read_policy_text(path: &Path) -> Result<String, String> {
+    read_regular_text(path, MAX_POLICY_BYTES).map_err(|fault| fault.to_string())
 }
 
 #[cfg(test)]
 mod tests {
-    use maxlab_auth_core::policy::Access;
+    use maxlab_auth_core::policy::AccessRequirement;
 
     use super::*;
 
@@ -147,17 +149,17 @@ mod tests {
     }
 
     fn closed(file: &PolicyFile) -> bool {
-        matches!(file.current().default_access(), Access::Deny)
+        matches!(file.current().default_access(), AccessRequirement::Deny)
     }
 
     #[test]
     fn a_new_text_counts_when_two_looks_found_it() {
         let (_folder, file) = file(OPEN);
-        file.look_again();
+        file.reload_if_changed();
         std::fs::write(&file.path, CLOSED).unwrap();
-        file.look_again();
-        assert!(!closed(&file), "it may be half written");
-        file.look_again();
+        file.reload_if_changed();
+        assert!(!closed(&file), "the file may be half written");
+        file.reload_if_changed();
         assert!(closed(&file));
     }
 
@@ -166,7 +168,7 @@ mod tests {
         let (_folder, file) = file(CLOSED);
         for written in 1..OPEN.len() {
             std::fs::write(&file.path, &OPEN[..written]).unwrap();
-            file.look_again();
+            file.reload_if_changed();
             assert!(closed(&file), "{written}");
         }
     }
@@ -175,8 +177,8 @@ mod tests {
     fn what_cannot_be_used_changes_nothing_until_it_is_mended() {
         let (_folder, file) = file(CLOSED);
         let twice = || {
-            file.look_again();
-            file.look_again();
+            file.reload_if_changed();
+            file.reload_if_changed();
         };
         for junk in ["", "[[rule]]\n", "\u{0}", &"# ".repeat(600_000)] {
             std::fs::write(&file.path, junk).unwrap();
@@ -204,10 +206,10 @@ mod tests {
         };
         assert!(open().contains("policy.toml cannot be opened"));
         std::fs::write(&path, "[[rule]]\nfoo = 1\n").unwrap();
-        let said = open();
+        let message = open();
         assert!(
-            said.contains("line 2 (rule 1)") && said.lines().count() == 4,
-            "{said}"
+            message.contains("line 2 (rule 1)") && message.lines().count() == 4,
+            "{message}"
         );
     }
 }

@@ -1,104 +1,203 @@
-//! Logs: one JSON object a line where machines read them, plain lines where people do.
+//! Logs: one JSON object a line for machines, or readable lines for people (docs/LOGGING.md).
+
+pub mod queue;
 
 use std::fmt;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::{JsonFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormattedFields, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, reload};
 
-/// How a log line looks.
+use queue::LogQueue;
+
+/// Format of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// One JSON object a line: `timestamp` (UTC, RFC 3339), `level`, `target`, and the event's and its spans' fields,
-    /// among them `message` and `request_id`.
+    /// One JSON object a line: `timestamp` (UTC, RFC 3339), `level`, `target`, and the fields of the event
+    /// and its spans, among them `message` and `request_id`.
     Json,
-    /// For people.
+    /// Plain lines for a terminal.
     Readable,
 }
 
-/// Why logs could not be set up.
+/// Error of setting up the log.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// `LOG_LEVEL` is neither a level nor a list of directives.
     #[error(
         "LOG_LEVEL={0:?} is neither a level (DEBUG, INFO, WARNING, ERROR) nor a list of directives such as info,maxlab_auth=debug"
     )]
-    Level(String),
-    /// Something in this process logs already.
-    #[error("logs are set up already")]
-    Already,
+    InvalidLevel(String),
+    /// Another subscriber is installed in this process.
+    #[error("logging is already set up in this process")]
+    AlreadyInitialized,
+    /// The thread that writes the log could not be started.
+    #[error(
+        "the log could not be started, because the operating system gave no thread or file descriptor: {0}"
+    )]
+    Writer(#[from] std::io::Error),
 }
 
-/// Begins to log to standard error, and to log a panic by its place alone, since what it says may quote a secret.
+/// The log of this process, once it is initialized.
+static LOG: OnceLock<InstalledLog> = OnceLock::new();
+
+/// Replaces the filter of the installed log.
+type ReplaceFilter = Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync>;
+
+struct InstalledLog {
+    queue: LogQueue,
+    replace_filter: ReplaceFilter,
+}
+
+/// Starts logging to standard error.
 ///
-/// A bare `level` is for this gateway's own code; from `debug` on, libraries stay at `info`, since some of them write
-/// headers and statements into their finer lines. Full directives (`info,hyper=debug`) are taken as they are.
+/// A panic is logged by its place only, because its message may quote a secret.
+///
+/// A bare `level` applies to the gateway's own code. Libraries stay at `info` even if it is `debug`, because
+/// some of them write headers and SQL statements at finer levels. Full directives (`info,hyper=debug`) are
+/// used as they are.
 ///
 /// # Errors
-/// [`TelemetryError::Level`] for a level that is none, [`TelemetryError::Already`] for the second call in a process.
+/// [`TelemetryError::InvalidLevel`] if `level` cannot be parsed, [`TelemetryError::AlreadyInitialized`] for
+/// the second call in a process.
 pub fn init(format: LogFormat, level: &str) -> Result<(), TelemetryError> {
-    let installed = match format {
-        LogFormat::Json => json(level, std::io::stderr)?.try_init(),
-        LogFormat::Readable => tracing_subscriber::fmt()
-            .with_env_filter(filter(level)?)
-            .with_writer(std::io::stderr)
-            .with_ansi(std::io::stderr().is_terminal())
-            .finish()
-            .try_init(),
+    let filter = parse_level_filter(level)?;
+    let queue = LogQueue::spawn_stderr_writer()?;
+    // Write errors are counted by the queue. Printed to standard error they would panic in the thread that
+    // logs.
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .log_internal_errors(false)
+        .with_writer(queue.clone());
+    // The two formats have different types, so each one's reload handle is boxed.
+    let (installed, replace_filter): (_, ReplaceFilter) = match format {
+        LogFormat::Json => {
+            let builder = builder
+                .fmt_fields(JsonFields::new())
+                .event_format(JsonEventFormat)
+                .with_filter_reloading();
+            let handle = builder.reload_handle();
+            (
+                builder.finish().try_init(),
+                Box::new(move |new| handle.reload(new)),
+            )
+        }
+        LogFormat::Readable => {
+            let builder = builder
+                .with_ansi(std::io::stderr().is_terminal())
+                .with_filter_reloading();
+            let handle = builder.reload_handle();
+            (
+                builder.finish().try_init(),
+                Box::new(move |new| handle.reload(new)),
+            )
+        }
     };
-    installed.map_err(|_| TelemetryError::Already)?;
+    installed.map_err(|_| TelemetryError::AlreadyInitialized)?;
+    let log = InstalledLog {
+        queue,
+        replace_filter,
+    };
+    LOG.set(log).map_err(|_| TelemetryError::AlreadyInitialized)?;
+    // Replaces the default hook, which prints the panic message.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
-        tracing::error!(place, "panicked");
+        tracing::error!(place, "thread panicked");
     }));
     Ok(())
 }
 
-/// The log of [`LogFormat::Json`], written to `writer`; nothing is installed.
+/// Changes the level of the installed log.
 ///
 /// # Errors
-/// As [`init`].
-pub fn json<W>(level: &str, writer: W) -> Result<impl Subscriber + Send + Sync + use<W>, TelemetryError>
+/// [`TelemetryError::InvalidLevel`] if `level` cannot be parsed. The previous level stays in force.
+pub fn set_level(level: &str) -> Result<(), TelemetryError> {
+    let filter = parse_level_filter(level)?;
+    match LOG.get().map(|log| (log.replace_filter)(filter)) {
+        Some(Err(_)) => Err(TelemetryError::AlreadyInitialized),
+        // Without an installed log there is nothing to change.
+        Some(Ok(())) | None => Ok(()),
+    }
+}
+
+/// Returns the number of log lines that could not be written since the process started.
+pub fn dropped_lines() -> u64 {
+    LOG.get().map_or(0, |log| log.queue.dropped_lines())
+}
+
+/// Waits until the log is written, for at most `patience`: a stalled reader must not delay the end of the
+/// process.
+pub fn flush(patience: Duration) {
+    if let Some(log) = LOG.get() {
+        log.queue.flush(patience);
+    }
+}
+
+/// Prints text for people to standard error, after the lines that are already queued.
+///
+/// Once the log is initialized, a reader that has ended or stalls causes no error.
+pub fn write_to_stderr(text: &str) {
+    match LOG.get() {
+        Some(log) => log.queue.push(text.as_bytes()),
+        // Nothing is left to report to if standard error itself cannot be written.
+        None => _ = std::io::stderr().write_all(text.as_bytes()),
+    }
+}
+
+/// Returns a subscriber that writes [`LogFormat::Json`] to `writer`. It is not installed.
+///
+/// # Errors
+/// [`TelemetryError::InvalidLevel`] if `level` cannot be parsed.
+pub fn json_subscriber<W>(
+    level: &str,
+    writer: W,
+) -> Result<impl Subscriber + Send + Sync + use<W>, TelemetryError>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter(level)?)
+        .with_env_filter(parse_level_filter(level)?)
         .fmt_fields(JsonFields::new())
-        .event_format(JsonLine)
+        .event_format(JsonEventFormat)
         .with_writer(writer)
         .finish();
     Ok(subscriber)
 }
 
-fn filter(level: &str) -> Result<EnvFilter, TelemetryError> {
+fn parse_level_filter(level: &str) -> Result<EnvFilter, TelemetryError> {
     let level = level.trim();
     let directives = match level.to_ascii_lowercase().as_str() {
+        // `maxlab_auth` is a prefix of all the gateway's crates (`maxlab_auth_core`, …).
         fine @ ("trace" | "debug") => format!("info,maxlab_auth={fine}"),
         "notset" => "info,maxlab_auth=trace".to_owned(),
         coarse @ ("info" | "warn" | "error" | "off") => coarse.to_owned(),
+        // The names of Python's `logging`, which deployments of docs/GUIDE.md use.
         "warning" => "warn".to_owned(),
         "critical" | "fatal" => "error".to_owned(),
         _ if level.contains(['=', ',']) => level.to_owned(),
-        _ => return Err(TelemetryError::Level(level.to_owned())),
+        _ => return Err(TelemetryError::InvalidLevel(level.to_owned())),
     };
-    EnvFilter::try_new(directives).map_err(|_| TelemetryError::Level(level.to_owned()))
+    EnvFilter::try_new(directives).map_err(|_| TelemetryError::InvalidLevel(level.to_owned()))
 }
 
-/// One event as one JSON object. tracing-subscriber's own format leaves a span's fields in an object of the innermost
-/// span; here the request's id stands at the top of every line, whichever spans lie between.
-struct JsonLine;
+/// Formatter of one event as one JSON object.
+///
+/// The JSON format of tracing-subscriber puts a span's fields into a nested object of the innermost span.
+/// Here the request id is at the top of every line, whichever spans are in between.
+struct JsonEventFormat;
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct JsonLogLine<'a> {
     timestamp: String,
     level: &'a str,
     target: String,
@@ -106,10 +205,10 @@ struct Line<'a> {
     fields: Map<String, Value>,
 }
 
-/// The names that a field can't take.
-const RESERVED: [&str; 3] = ["timestamp", "level", "target"];
+/// Names that a field cannot have, since they are members of the line itself.
+const RESERVED_FIELD_NAMES: [&str; 3] = ["timestamp", "level", "target"];
 
-impl<S, N> FormatEvent<S, N> for JsonLine
+impl<S, N> FormatEvent<S, N> for JsonEventFormat
 where
     S: Subscriber + for<'s> LookupSpan<'s>,
     N: for<'w> tracing_subscriber::fmt::FormatFields<'w> + 'static,
@@ -120,7 +219,8 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut fields = Fields::default();
+        let mut fields = EventFields::default();
+        // From the outermost span inwards, then the event: the more specific value wins.
         for span in context
             .event_scope()
             .into_iter()
@@ -138,10 +238,13 @@ where
         let target = fields
             .target_of_log_record()
             .unwrap_or_else(|| metadata.target().to_owned());
-        fields.0.retain(|name, _| !RESERVED.contains(&name.as_str()));
+        // A field of that name would be a duplicate key in the JSON object and could forge the level.
+        fields
+            .0
+            .retain(|name, _| !RESERVED_FIELD_NAMES.contains(&name.as_str()));
         let mut timestamp = String::new();
         SystemTime.format_time(&mut Writer::new(&mut timestamp))?;
-        let line = Line {
+        let line = JsonLogLine {
             timestamp,
             level: metadata.level().as_str(),
             target,
@@ -152,16 +255,18 @@ where
     }
 }
 
-/// An event's fields as JSON values. Strings are escaped by JSON, so no field can begin a line of its own.
+/// Fields of an event as JSON values. JSON escapes line breaks, so no field can start a line of its own.
 #[derive(Default)]
-struct Fields(Map<String, Value>);
+struct EventFields(Map<String, Value>);
 
-impl Fields {
-    fn put(&mut self, field: &Field, value: impl Into<Value>) {
+impl EventFields {
+    fn insert(&mut self, field: &Field, value: impl Into<Value>) {
         self.0.insert(field.name().to_owned(), value.into());
     }
 
-    /// Libraries that use the `log` crate arrive under one target; their own is in a field.
+    /// Returns the real target of a record of the `log` crate, and removes its helper fields.
+    ///
+    /// tracing-log reports all such records under one target, with their own in the field `log.target`.
     fn target_of_log_record(&mut self) -> Option<String> {
         let target = self.0.remove("log.target")?;
         self.0.retain(|name, _| !name.starts_with("log."));
@@ -169,125 +274,31 @@ impl Fields {
     }
 }
 
-impl Visit for Fields {
+impl Visit for EventFields {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field, value);
+        self.insert(field, value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, value);
+        self.insert(field, value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, value);
+        self.insert(field, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, value);
+        self.insert(field, value);
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, value);
+        self.insert(field, value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, format!("{value:?}"));
+        self.insert(field, format!("{value:?}"));
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io;
-    use std::sync::{Arc, Mutex, PoisonError};
-
-    use super::*;
-
-    #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Kept {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    /// What is logged meanwhile, one value a line.
-    fn logged(level: &str, act: impl FnOnce()) -> Vec<Value> {
-        let kept = Kept::default();
-        let writer = kept.clone();
-        let log = json(level, move || writer.clone()).unwrap();
-        tracing::subscriber::with_default(log, act);
-        let bytes = kept.0.lock().unwrap().clone();
-        let text = String::from_utf8(bytes).unwrap();
-        text.lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
-    }
-
-    #[test]
-    fn a_line_has_the_request_id_at_its_top() {
-        let lines = logged("info", || {
-            let _request = tracing::error_span!("request", request_id = "r-1").entered();
-            let _inner = tracing::info_span!("inner", step = 2).entered();
-            tracing::info!(target: "maxlab_auth::x", count = 3, good = true, "done");
-        });
-        let [line] = &lines[..] else { panic!("{lines:?}") };
-        assert_eq!(line["request_id"], "r-1");
-        assert_eq!(
-            (&line["step"], &line["count"], &line["good"]),
-            (&2.into(), &3.into(), &true.into())
-        );
-        assert_eq!(
-            (&line["level"], &line["message"]),
-            (&"INFO".into(), &"done".into())
-        );
-        assert_eq!(line["target"], "maxlab_auth::x");
-        assert!(line["timestamp"].as_str().unwrap().ends_with('Z'));
-    }
-
-    #[test]
-    fn no_field_begins_a_line_or_forges_the_head_of_one() {
-        let evil = "x\r\n{\"level\":\"INFO\"}\u{1b}[31m\u{2028}";
-        let lines = logged(
-            "info",
-            || tracing::warn!(name = evil, level = "INFO", shown = %evil, "m"),
-        );
-        let [line] = &lines[..] else { panic!("{lines:?}") };
-        assert_eq!(line["level"], "WARN");
-        assert_eq!((&line["name"], &line["shown"]), (&evil.into(), &evil.into()));
-    }
-
-    #[test]
-    fn a_bare_level_opens_our_own_code_only() {
-        let act = || {
-            tracing::debug!(target: "maxlab_auth_core::verify", "ours");
-            tracing::debug!(target: "h2::codec", "theirs");
-            tracing::info!(target: "h2::codec", "theirs, worth knowing");
-        };
-        let messages = |level| -> Vec<String> {
-            logged(level, act)
-                .iter()
-                .map(|line| line["message"].as_str().unwrap().to_owned())
-                .collect()
-        };
-        assert_eq!(messages("DEBUG"), ["ours", "theirs, worth knowing"]);
-        assert_eq!(messages("Info"), ["theirs, worth knowing"]);
-        assert_eq!(messages("WARNING"), [""; 0]);
-        assert_eq!(messages("off,h2=debug"), ["theirs", "theirs, worth knowing"]);
-    }
-
-    #[test]
-    fn a_level_that_is_none_is_an_error() {
-        for bad in ["", "loud", "maxlab_auth=loud", "=,="] {
-            assert!(matches!(filter(bad), Err(TelemetryError::Level(_))), "{bad}");
-        }
-    }
-}
+mod tests;

@@ -1,58 +1,49 @@
-//! The certificate and its key: read at the start, looked at again and again, and replaced together or not at all.
+//! Files of the certificate and its key: read at the start, polled for changes, and used together or not at all.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use arc_swap::ArcSwap;
-use rustls::ServerConfig;
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
+use maxlab_auth_listener::{CertificateFault, ServerCertificate};
 use zeroize::Zeroizing;
 
-use crate::observed;
-use crate::watched::{Seen, Watched};
+use crate::change_detector::{ChangeDetector, FileChange};
+use crate::files::read_regular;
+use crate::record;
 
-/// The longest file, in bytes: many times what a chain takes.
-const LONGEST: u64 = 1024 * 1024;
+/// Maximum length of each file, in bytes. A certificate chain takes a few thousand.
+const MAX_PEM_BYTES: u64 = 1024 * 1024;
 
-/// Why a certificate and a key cannot be used.
+/// Reason why the files of a certificate cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct CertificateFault(String);
+pub enum CertificateFileFault {
+    /// A file cannot be read; the text names it.
+    #[error("{0}")]
+    Unreadable(String),
+    /// The certificate and the key were read, and cannot be used.
+    #[error(transparent)]
+    Unusable(#[from] CertificateFault),
+}
 
-/// Where the certificate and its key are, and what is in force of them.
+/// Paths of the certificate and its key, and the pair in force.
 #[derive(Debug)]
 pub struct CertificateFiles {
     certificate: PathBuf,
     key: PathBuf,
-    current: Arc<Current>,
-    provider: Arc<CryptoProvider>,
-    change: Mutex<Watched<Texts>>,
+    in_force: ServerCertificate,
+    change_detector: Mutex<ChangeDetector<PemPair>>,
 }
 
-/// What the two files hold.
+/// Contents of the two files.
 #[derive(PartialEq)]
-struct Texts {
+struct PemPair {
     certificate: Vec<u8>,
     key: Zeroizing<Vec<u8>>,
 }
 
-impl std::fmt::Debug for Texts {
+// Not derived: the key must never be printed.
+impl std::fmt::Debug for PemPair {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Texts").finish_non_exhaustive()
-    }
-}
-
-/// The certificate that a handshake gets.
-#[derive(Debug)]
-struct Current(ArcSwap<CertifiedKey>);
-
-impl ResolvesServerCert for Current {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.load_full())
+        f.debug_struct("PemPair").finish_non_exhaustive()
     }
 }
 
@@ -60,106 +51,79 @@ impl CertificateFiles {
     /// Reads both files for the first time.
     ///
     /// # Errors
-    /// One of them cannot be read, or they are no pair.
-    pub fn open(certificate: &Path, key: &Path) -> Result<Self, CertificateFault> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let texts = read(certificate, key).map_err(CertificateFault)?;
-        let pair = pair(&texts, &provider).map_err(CertificateFault)?;
-        observed::certificate_is_stale(false);
+    /// A file cannot be read, or the key does not fit the certificate.
+    pub fn open(certificate: &Path, key: &Path) -> Result<Self, CertificateFileFault> {
+        let texts = read_pem_pair(certificate, key).map_err(CertificateFileFault::Unreadable)?;
+        let in_force = ServerCertificate::from_pem(&texts.certificate, &texts.key)?;
+        record::certificate_is_stale(false);
         Ok(Self {
             certificate: certificate.to_owned(),
             key: key.to_owned(),
-            current: Arc::new(Current(ArcSwap::from_pointee(pair))),
-            provider,
-            change: Mutex::new(Watched::new(texts)),
+            in_force,
+            change_detector: Mutex::new(ChangeDetector::new(texts)),
         })
     }
 
-    /// What a listener goes by: TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1 by ALPN, and at each handshake the certificate that is
-    /// then in force.
-    ///
-    /// # Errors
-    /// The provider has no cipher suite for these versions, which a test rules out.
-    pub fn server_config(&self) -> Result<ServerConfig, rustls::Error> {
-        let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::clone(&self.current) as _);
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(config)
+    /// Returns the certificate in force, for the listeners.
+    pub fn in_force(&self) -> &ServerCertificate {
+        &self.in_force
     }
 
-    /// Looks at the files, and goes by what they hold when two looks found the same new pair. It blocks on the file
-    /// system. Whatever cannot be used is told of once and changes nothing.
-    pub fn look_again(&self) {
-        let found = read(&self.certificate, &self.key);
+    /// Polls the files, and uses a new pair once two polls in a row have found it. Blocks on the file system.
+    ///
+    /// A pair that cannot be used is logged once and changes nothing.
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub fn reload_if_changed(&self) {
+        let found = read_pem_pair(&self.certificate, &self.key);
         let path = self.certificate.display();
-        let mut change = self.change.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = match change.look(found) {
-            Seen::Nothing => return,
-            Seen::Mended => {
-                tracing::info!(%path, "the certificate and its key are again those in force");
-                observed::certificate_is_stale(false);
+        // A poisoned lock is used: the detector has no state that a panic could leave half changed.
+        let mut change = self
+            .change_detector
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let found = match change.observe(found) {
+            FileChange::Unchanged => return,
+            FileChange::Restored => {
+                tracing::info!(%path, "certificate files restored, they match the certificate in force");
+                record::certificate_is_stale(false);
                 return;
             }
-            Seen::New(found) => found,
+            FileChange::Changed(found) => found,
         };
-        let usable = match &found {
-            Ok(texts) => pair(texts, &self.provider),
+        // A renewal writes the two files one after the other, so both are used together or not at all.
+        let replaced = match &found {
+            Ok(texts) => {
+                let replaced = self.in_force.replace(&texts.certificate, &texts.key);
+                replaced.map_err(|fault| fault.to_string())
+            }
             Err(why) => Err(why.clone()),
         };
-        match usable {
-            Ok(pair) => {
-                self.current.0.store(Arc::new(pair));
+        match replaced {
+            Ok(()) => {
                 if let Ok(texts) = found {
-                    change.adopt(texts);
+                    change.accept(texts);
                 }
-                tracing::info!(%path, "goes by the changed certificate");
-                observed::certificate_reloaded("applied");
-                observed::certificate_is_stale(false);
+                tracing::info!(%path, "certificate reloaded");
+                record::certificate_reloaded("applied");
+                record::certificate_is_stale(false);
             }
             Err(why) => {
-                change.refuse(found);
-                tracing::error!(%path, "goes on with the certificate that it has, since {why}");
-                observed::certificate_reloaded("refused");
-                observed::certificate_is_stale(true);
+                change.reject(found);
+                tracing::error!(%path, fault = %why, "certificate refused, previous certificate kept");
+                record::certificate_reloaded("refused");
+                record::certificate_is_stale(true);
             }
         }
     }
 }
 
-fn read(certificate: &Path, key: &Path) -> Result<Texts, String> {
-    Ok(Texts {
-        certificate: read_one(certificate)?,
-        key: Zeroizing::new(read_one(key)?),
+fn read_pem_pair(certificate: &Path, key: &Path) -> Result<PemPair, String> {
+    Ok(PemPair {
+        certificate: read_pem(certificate)?,
+        key: Zeroizing::new(read_pem(key)?),
     })
 }
 
-fn read_one(path: &Path) -> Result<Vec<u8>, String> {
-    use std::io::Read as _;
-
-    let name = path.display();
-    let file = std::fs::File::open(path).map_err(|fault| format!("{name} cannot be opened: {fault}"))?;
-    let mut text = Vec::new();
-    file.take(LONGEST + 1)
-        .read_to_end(&mut text)
-        .map_err(|fault| format!("{name} cannot be read: {fault}"))?;
-    if text.len() as u64 > LONGEST {
-        return Err(format!("{name} is longer than {LONGEST} bytes"));
-    }
-    Ok(text)
-}
-
-/// A certificate with its chain and its key, if that is what these are.
-fn pair(texts: &Texts, provider: &CryptoProvider) -> Result<CertifiedKey, String> {
-    let chain = CertificateDer::pem_slice_iter(&texts.certificate)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|fault| format!("the certificate is no PEM: {fault}"))?;
-    if chain.is_empty() {
-        return Err("the certificate's file holds no certificate (-----BEGIN CERTIFICATE-----)".to_owned());
-    }
-    let key = PrivateKeyDer::from_pem_slice(&texts.key)
-        .map_err(|fault| format!("the key's file holds no private key in PEM: {fault}"))?;
-    CertifiedKey::from_der(chain, key, provider)
-        .map_err(|fault| format!("the certificate and the key are no pair: {fault}"))
+fn read_pem(path: &Path) -> Result<Vec<u8>, String> {
+    read_regular(path, MAX_PEM_BYTES).map_err(|fault| format!("{} {fault}", path.display()))
 }

@@ -1,21 +1,21 @@
-//! The stores: embedded, Redis, and SQL, each held to its trait's contract.
+//! Storage backends: the embedded store, Redis, and SQL. Each passes the contract suite of its traits.
 //!
-//! | what is asked | who answers |
+//! | trait | implementation |
 //! |---|---|
-//! | `RevocationStore`, `SessionStore` | [`EmbeddedStore`] (one machine) or [`RedisStore`] (shared) |
-//! | `Journal`, `AuditLog`, `Outbox`, `Workspaces`, `IssuedTokens` | [`SqlDatabase`] on SQLite or PostgreSQL |
+//! | `RevocationStore`, `RevocationLog` | [`EmbeddedStore`] (one machine) or [`RedisStore`] (shared) |
+//! | `SessionStore` | [`SqlDatabase`], or [`RedisStore`] with `SESSION_STORE=redis` |
+//! | `Journal`, `AuditLog`, `Outbox`, `IssuedTokens` and others | [`SqlDatabase`] on SQLite or PostgreSQL |
 //!
-//! Redis comes with the feature `redis`, SQL and the embedded store with `sql`. A process that only checks credentials reads
-//! the shared store through a [`RedisReader`] and needs no SQL.
+//! The feature `redis` enables Redis; `sql` enables SQL and the embedded store. A process that only checks
+//! credentials reads the shared store through a [`RedisReader`] and needs no SQL.
 //!
-//! Every call has a time limit and answers `Unavailable` when it passes; nothing here decides anything.
+//! Every call has a time limit and returns `Unavailable` when it passes. Nothing in this crate decides
+//! whether a credential is valid.
 
-#[cfg(feature = "contract")]
-pub mod contract;
 #[cfg(feature = "sql")]
 mod embedded;
-mod line;
-mod moment;
+mod entry_codec;
+mod millis;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(feature = "sql")]
@@ -24,6 +24,6 @@ mod sql;
 #[cfg(feature = "sql")]
 pub use embedded::EmbeddedStore;
 #[cfg(feature = "redis")]
-pub use redis::{RedisNodes, RedisReader, RedisStore};
+pub use redis::{RedisCaCertificates, RedisNodes, RedisReader, RedisStore};
 #[cfg(feature = "sql")]
 pub use sql::SqlDatabase;

@@ -1,14 +1,15 @@
-//! The embedded store against its contracts, with several processes on one file, killed and reopened.
+//! The embedded store: its contracts, several processes on one file, and faulty files.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::path::Path;
 
-use maxlab_auth_core::revocation::{RevocationKey, RevocationStore as _, TokenKey};
-use maxlab_auth_core::session::{Lookup, SessionStore};
-use maxlab_auth_store::{EmbeddedStore, contract};
+use maxlab_auth_core::revocation::RevocationStore as _;
+use maxlab_auth_core::verdict::{RevocationKey, TokenKey};
+use maxlab_auth_store::EmbeddedStore;
+use maxlab_auth_store_contract as contract;
 use tempfile::TempDir;
 
-/// A folder, and the constructor of stores in files of their own within it.
+/// Creates a folder, and a constructor that opens a store in a new file of it.
 fn folder() -> (TempDir, impl AsyncFn() -> EmbeddedStore) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_owned();
@@ -33,12 +34,6 @@ async fn revocations_keep_their_contract() {
     contract::revocation_log(&make).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn sessions_keep_their_contract() {
-    let (_folder, make) = folder();
-    contract::sessions(make).await;
-}
-
 #[tokio::test]
 async fn what_another_process_writes_counts_at_once() {
     let folder = tempfile::tempdir().unwrap();
@@ -46,17 +41,6 @@ async fn what_another_process_writes_counts_at_once() {
     let (serve, command_line) = tokio::join!(EmbeddedStore::open(&path), EmbeddedStore::open(&path));
     let (serve, command_line) = (serve.unwrap(), command_line.unwrap());
     for n in 0..20 {
-        let (key, session) = (contract::session_key(), contract::session("u", "x"));
-        assert!(
-            serve
-                .insert(&key, &session, contract::now(), contract::now())
-                .await
-                .unwrap()
-        );
-        assert!(matches!(
-            command_line.read(&key, contract::now()).await.unwrap(),
-            Lookup::Live(_)
-        ));
         let jti = format!("j{n}");
         contract::revoke(
             &command_line,
@@ -107,23 +91,6 @@ async fn a_purge_removes_what_has_died_and_counts_it() {
             .await
             .unwrap(),
         1
-    );
-    let (key, session) = (contract::session_key(), contract::session("u", "x"));
-    store
-        .insert(&key, &session, contract::now(), contract::now())
-        .await
-        .unwrap();
-    assert_eq!(
-        SessionStore::purge(&store, contract::later(100)).await.unwrap(),
-        1,
-        "it was idle for too long"
-    );
-    assert!(
-        store
-            .insert(&key, &session, contract::now(), contract::now())
-            .await
-            .unwrap(),
-        "its line is gone"
     );
 }
 

@@ -1,17 +1,20 @@
-//! Revocations in a real Redis: their contract, and a deployment of the guide beside us.
+//! Revocations in a real Redis: their contract, their keys, and a Python deployment on the same Redis.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use maxlab_auth_core::clock::{self, Clock as _, SystemClock, SystemTicks};
+use maxlab_auth_core::clock::{self, Clock as _, SystemClock, SystemMonotonicClock};
+use maxlab_auth_core::events::IgnoredEvents;
 use maxlab_auth_core::revocation::{
-    GateParts, Instance, Journal as _, JournalEntry, Reason, Renewal, Revocation, RevocationKey,
-    RevocationLog, RevocationPolicy, RevocationStore, Revocations, Spare, TokenKey,
+    CutoffExemption, GateDeps, InstanceId, Journal as _, JournalEntry, LeaseRenewal, Revocation,
+    RevocationGate, RevocationLog, RevocationPolicy, RevocationReason, RevocationStore,
 };
 use maxlab_auth_core::session::SessionStore;
 use maxlab_auth_core::unavailable::Unavailable;
-use maxlab_auth_store::{RedisStore, SqlDatabase, contract};
+use maxlab_auth_core::verdict::{RevocationKey, TokenKey};
+use maxlab_auth_store::{RedisStore, SqlDatabase};
+use maxlab_auth_store_contract as contract;
 use maxlab_auth_testkit::servers::RedisReply;
 use maxlab_auth_testkit::{RedisOptions, RedisServer};
 use tokio::task::JoinSet;
@@ -22,7 +25,7 @@ async fn plain() -> (RedisServer, RedisStore) {
     (server, store)
 }
 
-/// A store on an emptied server.
+/// Empties the server and returns a store on it.
 async fn emptied(server: &RedisServer) -> RedisStore {
     server.flush_all().await.unwrap();
     RedisStore::connect(&server.url()).await.unwrap()
@@ -39,7 +42,7 @@ fn token(jti: &str) -> RevocationKey {
     RevocationKey::Token(TokenKey::from_jti(jti))
 }
 
-async fn find(store: &RedisStore, jti: &str) -> Result<Option<Reason>, Unavailable> {
+async fn find(store: &RedisStore, jti: &str) -> Result<Option<RevocationReason>, Unavailable> {
     let findings = store.find(&[token(jti)], &[], contract::now()).await?;
     Ok(findings.revoked[0].as_ref().map(|found| found.reason))
 }
@@ -73,8 +76,8 @@ async fn the_guides_deployment_reads_what_we_write() {
     let left = number(&server, &["PTTL", "blacklist:urn:uuid:1"]).await;
     assert!((50_000..=60_000).contains(&left), "{left}");
     store
-        .note_user_token(
-            "u1",
+        .record_user_token(
+            &contract::subject("u1"),
             &TokenKey::from_jti("j"),
             contract::later(60),
             contract::now(),
@@ -83,8 +86,8 @@ async fn the_guides_deployment_reads_what_we_write() {
         .unwrap();
     assert_eq!(number(&server, &["SISMEMBER", "user_tokens:u1", "j"]).await, 1);
     store
-        .note_user_token(
-            "u1",
+        .record_user_token(
+            &contract::subject("u1"),
             &TokenKey::from_jti("k"),
             contract::later(20),
             contract::now(),
@@ -112,13 +115,20 @@ async fn what_the_guides_deployment_writes_counts() {
             .command(&["SETEX", &format!("blacklist:{jti}"), "60", value])
             .await
             .unwrap();
-        assert_eq!(find(&store, jti).await.unwrap(), Some(Reason::Other), "{jti}");
+        assert_eq!(
+            find(&store, jti).await.unwrap(),
+            Some(RevocationReason::Other),
+            "{jti}"
+        );
     }
-    let (listed, _) = store.list(Some("u2"), None, 10, contract::now()).await.unwrap();
+    let (listed, _) = store
+        .list(Some(&contract::subject("u2")), None, 10, contract::now())
+        .await
+        .unwrap();
     assert_eq!(listed.len(), 1);
     assert_eq!(
         (&listed[0].key, listed[0].reason),
-        (&token("python"), Reason::Other)
+        (&token("python"), RevocationReason::Other)
     );
     server
         .command(&["HSET", "blacklist:strange", "a", "b"])
@@ -133,7 +143,7 @@ async fn what_the_guides_deployment_writes_counts() {
         .await
         .unwrap();
     assert_eq!(
-        store.user_tokens("u2").await.unwrap(),
+        store.user_tokens(&contract::subject("u2")).await.unwrap(),
         [TokenKey::from_jti("theirs")]
     );
 }
@@ -149,7 +159,7 @@ async fn no_entry_is_ever_shortened() {
         };
         let orders = [
             Revocation {
-                key: RevocationKey::user("u"),
+                key: RevocationKey::user(&contract::subject("u")),
                 ..cut.clone()
             },
             Revocation {
@@ -197,8 +207,14 @@ async fn a_purge_removes_what_never_expires_and_ours_is_never_that() {
         RevocationStore::purge(&store, contract::now()).await.unwrap(),
         299
     );
-    assert_eq!(find(&store, "ours").await.unwrap(), Some(Reason::Logout));
-    assert_eq!(find(&store, "endless0").await.unwrap(), Some(Reason::Logout));
+    assert_eq!(
+        find(&store, "ours").await.unwrap(),
+        Some(RevocationReason::Logout)
+    );
+    assert_eq!(
+        find(&store, "endless0").await.unwrap(),
+        Some(RevocationReason::Logout)
+    );
     let RedisReply::Array(left) = server.command(&["KEYS", "blacklist:*"]).await.unwrap() else {
         unreachable!()
     };
@@ -219,38 +235,38 @@ async fn everything_but_the_generation_has_an_end() {
     });
     contract::revoke(&store, &orders, now).await.unwrap();
     contract::revoke(&store, &[order], now).await.unwrap();
-    let spare = Spare {
+    let spare = CutoffExemption {
         key: token("b"),
         began_at: now,
         expires_at: later,
-        user_id: "u".into(),
+        subject: Some(contract::subject("u")),
     };
-    contract::spare(&store, &[spare], now).await.unwrap();
+    contract::exempt(&store, &[spare], now).await.unwrap();
     store
-        .note_user_token("u", &TokenKey::from_jti("a"), later, now)
+        .record_user_token(&contract::subject("u"), &TokenKey::from_jti("a"), later, now)
         .await
         .unwrap();
     let (keys, session) = (
         [contract::session_key(), contract::session_key()],
         contract::session("u", "x"),
     );
-    store.insert(&keys[0], &session, now, now).await.unwrap();
+    store.insert(&keys[0], &session, now, 100, now).await.unwrap();
     store
         .rename(&keys[0], &keys[1], &session.sealed, &session, now, now)
         .await
         .unwrap();
-    let epoch = store.look("journal").await.unwrap().epoch;
-    let instance = Instance::new("i.1");
-    let renewal = Renewal {
+    let epoch = store.view("journal").await.unwrap().epoch;
+    let instance = InstanceId::new("i.1");
+    let renewal = LeaseRenewal {
         epoch: &epoch,
         holder: Some((&instance, 0)),
         lease: 1_000_000,
         number: 1,
     };
-    store.renew(renewal).await.unwrap();
+    store.renew_lease(renewal).await.unwrap();
     let entry = JournalEntry::Revoked(contract::revoked_token("c", 60));
     store.publish(&epoch, &[entry], now).await.unwrap();
-    store.applied(&instance, 1).await.unwrap();
+    store.report_applied(&instance, 1).await.unwrap();
     let RedisReply::Array(all) = server.command(&["KEYS", "*"]).await.unwrap() else {
         unreachable!()
     };
@@ -274,31 +290,31 @@ async fn everything_but_the_generation_has_an_end() {
 #[tokio::test]
 async fn a_flushed_store_has_no_generation() {
     let (server, store) = plain().await;
-    let first = store.look("journal").await.unwrap().epoch;
+    let first = store.view("journal").await.unwrap().epoch;
     apply(&store, "a", 60).await.unwrap();
     server.flush_all().await.unwrap();
     let findings = store.find(&[token("a")], &[], contract::now()).await.unwrap();
     assert_eq!((findings.revoked, findings.epoch), (vec![None], None));
-    assert_ne!(store.look("journal").await.unwrap().epoch, first);
+    assert_ne!(store.view("journal").await.unwrap().epoch, first);
 }
 
-/// A gate on this store, over a journal that others share.
-fn gate(store: &RedisStore, journal: &SqlDatabase) -> Revocations {
-    let parts = GateParts {
+/// Creates a gate on this store, with a journal that other gates share.
+fn gate(store: &RedisStore, journal: &SqlDatabase) -> RevocationGate {
+    let parts = GateDeps {
         journal: Arc::new(journal.clone()),
         store: Arc::new(store.clone()),
         log: Arc::new(store.clone()),
         clock: Arc::new(SystemClock),
-        ticks: Arc::new(SystemTicks),
-        acknowledged: |_| (),
+        ticks: Arc::new(SystemMonotonicClock),
+        events: Arc::new(IgnoredEvents),
     };
     let policy = RevocationPolicy {
         skew: Duration::ZERO,
         retention: Duration::from_secs(600),
-        from_memory: true,
+        reads_replica: true,
         lease: Duration::from_secs(1),
     };
-    Revocations::new(parts, policy).unwrap()
+    RevocationGate::new(parts, policy).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -323,14 +339,14 @@ async fn instances_that_find_a_flushed_store_fill_it_once_and_not_each() {
     let mut comers = JoinSet::new();
     for _ in 0..6 {
         let gate = gate(&store, &journal);
-        comers.spawn(async move { gate.ensure_filled(now).await });
+        comers.spawn(async move { gate.ensure_store_filled(now).await });
     }
     for came in comers.join_all().await {
         came.unwrap();
     }
     assert_eq!(number(&server, &["XLEN", "revocations"]).await, LINES);
     assert_eq!(
-        journal.term().await.unwrap().unwrap().number,
+        journal.current_term().await.unwrap().unwrap().number,
         2,
         "one registered it for all"
     );

@@ -1,18 +1,21 @@
-//! The Redis store in a real Cluster: its contract, every slot, slots that move, and a failover.
+//! The Redis store in a real Cluster: its contracts, scans over all masters, moving slots, and a failover.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use maxlab_auth_core::clock;
-use maxlab_auth_core::revocation::{RevocationKey, RevocationStore, TokenKey};
-use maxlab_auth_core::session::{Lookup, Replaced, SessionStore, StoredSession};
+use maxlab_auth_core::revocation::RevocationStore;
+use maxlab_auth_core::session::{ReplaceOutcome, SessionLookup, SessionStore, StoredSession};
 use maxlab_auth_core::unavailable::Unavailable;
-use maxlab_auth_store::{RedisNodes, RedisStore, contract};
+use maxlab_auth_core::verdict::{RevocationKey, TokenKey};
+use maxlab_auth_store::{RedisNodes, RedisStore};
+use maxlab_auth_store_contract as contract;
 use maxlab_auth_testkit::servers::RedisReply;
+use maxlab_auth_testkit::wait::poll_within;
 use maxlab_auth_testkit::{RedisCluster, RedisOptions, free_port};
 
-/// How long a failover may take on a busy machine: a second to notice, an election or two, and following it.
+/// Time limit of a failover on a busy machine: a second to detect it, an election or two, and following it.
 const FAILOVER: Duration = Duration::from_secs(20);
 
 fn store(cluster: &RedisCluster) -> RedisStore {
@@ -24,6 +27,7 @@ fn store(cluster: &RedisCluster) -> RedisStore {
         password: None,
         sentinel_password: None,
         tls: false,
+        ca_certificates: None,
     })
 }
 
@@ -34,7 +38,7 @@ async fn started() -> (RedisCluster, RedisStore) {
     (cluster, store)
 }
 
-/// A store on emptied servers.
+/// Empties the servers and returns a store on them.
 async fn emptied(cluster: &RedisCluster) -> RedisStore {
     cluster.flush_all().await.unwrap();
     store(cluster)
@@ -121,11 +125,11 @@ async fn a_purge_goes_to_every_master() {
     let now = contract::now();
     for n in 0..60 {
         let session = StoredSession {
-            idle_at: clock::after(now, Duration::from_millis(1)),
+            idle_expires_at: clock::after(now, Duration::from_millis(1)),
             ..contract::session(&format!("user{n}"), "x")
         };
         store
-            .insert(&contract::session_key(), &session, now, now)
+            .insert(&contract::session_key(), &session, now, 100, now)
             .await
             .unwrap();
     }
@@ -158,7 +162,7 @@ async fn a_slot_that_moves_is_followed() {
     let now = contract::now();
     let key = contract::session_key();
     let session = contract::session("u", "x");
-    store.insert(&key, &session, now, now).await.unwrap();
+    store.insert(&key, &session, now, 100, now).await.unwrap();
     revoke(&store, "a").await.unwrap();
     let (entry, kept) = ("blacklist:a", format!("session:{}", key.as_str()));
     let new = cluster.join().await.unwrap();
@@ -170,15 +174,18 @@ async fn a_slot_that_moves_is_followed() {
         assert!(revoked(&store, "a").await.unwrap(), "it is asked for there");
         cluster.end_move(moving, old, new).await.unwrap();
         assert!(revoked(&store, "a").await.unwrap(), "it has moved");
-        assert!(matches!(store.read(&key, now).await.unwrap(), Lookup::Live(_)));
+        assert!(matches!(
+            store.read(&key, now).await.unwrap(),
+            SessionLookup::Active(_)
+        ));
         revoke(&store, "a").await.unwrap();
     }
     let next = contract::session("u", "y");
     let replaced = store
-        .replace(&key, &session.sealed, &next.sealed, session.idle_at, now)
+        .replace(&key, &session.sealed, &next.sealed, session.idle_expires_at, now)
         .await
         .unwrap();
-    assert_eq!(replaced, Replaced::Done);
+    assert_eq!(replaced, ReplaceOutcome::Replaced);
     let started = Instant::now();
     while let Err(fault) = store.confirm().await {
         assert!(started.elapsed() < FAILOVER, "{fault}");
@@ -200,13 +207,9 @@ async fn a_killed_master_is_replaced_by_its_replica() {
     cluster.server_mut(1).kill();
     let killed = Instant::now();
     for name in &names {
-        loop {
-            match revoked(&store, name).await {
-                Ok(found) => break assert!(found, "{name}: an outage is not a pardon"),
-                Err(fault) => assert!(killed.elapsed() < FAILOVER, "{name}: {fault}"),
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let left = FAILOVER.saturating_sub(killed.elapsed());
+        let found = poll_within(left, async || revoked(&store, name).await.ok()).await;
+        assert_eq!(found, Some(true), "{name}: an outage is not a pardon");
     }
     eprintln!("every slot was read {:?} after the kill", killed.elapsed());
     for name in &names {
@@ -227,6 +230,7 @@ async fn one_server_that_is_there_is_enough_to_begin_and_a_password_is_kept() {
         password: Some("canary-password".into()),
         sentinel_password: None,
         tls: false,
+        ca_certificates: None,
     };
     let store = RedisStore::open_cluster(&nodes);
     for n in 0..20 {

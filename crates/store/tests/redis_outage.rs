@@ -1,15 +1,18 @@
-//! The Redis store when Redis is gone, frozen, full, a replica, or not the one it should be.
+//! The Redis store when Redis is down, frozen, full, a replica, or refuses the connection.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::time::{Duration, Instant};
 
-use maxlab_auth_core::revocation::{RevocationKey, RevocationStore, TokenKey};
-use maxlab_auth_core::session::SessionStore;
-use maxlab_auth_core::unavailable::{Component, Unavailable};
-use maxlab_auth_store::{RedisStore, contract};
+use maxlab_auth_core::revocation::RevocationStore;
+use maxlab_auth_core::session::{InsertOutcome, SessionStore};
+use maxlab_auth_core::unavailable::{GatewayComponent, Unavailable, UnavailableReason};
+use maxlab_auth_core::verdict::{RevocationKey, TokenKey};
+use maxlab_auth_store::RedisStore;
+use maxlab_auth_store_contract as contract;
+use maxlab_auth_testkit::wait::eventually_within;
 use maxlab_auth_testkit::{BreakableLink, RedisOptions, RedisServer};
 
-/// What a call may take during an outage: the limit of 2 seconds, and a slow machine.
+/// Time limit of a call during an outage: the client's 2 seconds, with room for a slow machine.
 const LIMIT: Duration = Duration::from_secs(5);
 
 async fn revoked(store: &RedisStore, jti: &str) -> Result<bool, Unavailable> {
@@ -22,14 +25,11 @@ async fn revoke(store: &RedisStore, jti: &str) -> Result<(), Unavailable> {
 }
 
 async fn heals(store: &RedisStore) {
-    let started = Instant::now();
-    while let Err(fault) = store.ping().await {
-        assert!(started.elapsed() < Duration::from_secs(10), "{fault}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let limit = Duration::from_secs(10);
+    eventually_within(limit, "the store answers", async || store.ping().await.is_ok()).await;
 }
 
-/// Many calls at once, each of which must say within the limit that the store is unavailable.
+/// Checks that each of many simultaneous calls reports an unavailable store within the limit.
 async fn all_refuse_in_time(store: &RedisStore) {
     let calls: Vec<_> = (0..50)
         .map(|_| {
@@ -43,7 +43,7 @@ async fn all_refuse_in_time(store: &RedisStore) {
         .collect();
     for call in calls {
         let (component, took) = call.await.unwrap();
-        assert_eq!(component, Component::Store);
+        assert_eq!(component, GatewayComponent::Store);
         assert!(took < LIMIT, "{took:?}");
     }
 }
@@ -57,11 +57,12 @@ async fn it_is_killed_and_comes_back() {
     all_refuse_in_time(&store).await;
     let key = contract::session_key();
     let (session, now) = (contract::session("u", "x"), contract::now());
-    assert!(store.insert(&key, &session, now, now).await.is_err());
+    assert!(store.insert(&key, &session, now, 100, now).await.is_err());
     server.restart().await.unwrap();
     heals(&store).await;
     assert!(revoked(&store, "a").await.unwrap(), "it kept what it was told");
-    assert!(store.insert(&key, &session, now, now).await.unwrap());
+    let inserted = store.insert(&key, &session, now, 100, now).await.unwrap();
+    assert_eq!(inserted, InsertOutcome::Inserted(vec![]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,14 +117,14 @@ async fn a_full_redis_refuses_writes_and_still_answers() {
         .await
         .unwrap();
     let fault = revoke(&store, "b").await.unwrap_err();
-    assert_eq!(fault.component(), Component::Store);
+    assert_eq!(fault.component(), GatewayComponent::Store);
     assert!(fault.to_string().contains("OOM"), "{fault}");
     let (key, session, now) = (
         contract::session_key(),
         contract::session("u", "x"),
         contract::now(),
     );
-    assert!(store.insert(&key, &session, now, now).await.is_err());
+    assert!(store.insert(&key, &session, now, 100, now).await.is_err());
     assert!(revoked(&store, "a").await.unwrap());
     server
         .command(&["CONFIG", "SET", "maxmemory", "0"])
@@ -181,7 +182,7 @@ async fn no_error_repeats_a_password() {
     let port = server.port();
     let urls = [
         format!("redis://:canary-password@127.0.0.1:{port}/"),
-        // TLS against a server that speaks none.
+        // TLS to a server without TLS.
         format!("rediss://:canary-password@127.0.0.1:{port}/"),
         "redis://:canary-password@127.0.0.1:1/".to_owned(),
         "redis://:canary-password@127.0.0.1:not-a-port/".to_owned(),
@@ -196,4 +197,30 @@ async fn no_error_repeats_a_password() {
         assert!(!shown.contains("canary"), "{shown}");
         assert!(started.elapsed() < LIMIT);
     }
+}
+
+#[tokio::test]
+async fn n9_why_redis_cannot_be_used_is_named() {
+    let mut redis = RedisServer::start_with(RedisOptions::plain().password("right"))
+        .await
+        .unwrap();
+    let address = redis.addr();
+    let reason = async |url: String| {
+        let fault = RedisStore::open(&url).unwrap().ping().await.unwrap_err();
+        assert!(!fault.to_string().contains("canary"), "{fault}");
+        fault.reason()
+    };
+    for url in [
+        format!("redis://:canary@{address}/0"),
+        format!("redis://user:canary@{address}/0"),
+        format!("redis://{address}/0"),
+    ] {
+        assert_eq!(
+            reason(url.clone()).await,
+            UnavailableReason::CredentialsRefused,
+            "{url}"
+        );
+    }
+    redis.stop().await.unwrap();
+    assert_eq!(reason(redis.url()).await, UnavailableReason::ConnectionRefused);
 }

@@ -1,18 +1,21 @@
-//! The Redis store under real Sentinels: its contract, and failovers.
+//! The Redis store under real Sentinels: its contracts, failovers, and passwords.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::time::{Duration, Instant};
 
-use maxlab_auth_core::revocation::{RevocationKey, RevocationStore, TokenKey};
+use maxlab_auth_core::revocation::RevocationStore;
 use maxlab_auth_core::unavailable::Unavailable;
-use maxlab_auth_store::{RedisNodes, RedisStore, contract};
+use maxlab_auth_core::verdict::{RevocationKey, TokenKey};
+use maxlab_auth_store::{RedisNodes, RedisStore};
+use maxlab_auth_store_contract as contract;
 use maxlab_auth_testkit::servers::RedisReply;
+use maxlab_auth_testkit::wait::eventually_within;
 use maxlab_auth_testkit::{RedisOptions, RedisSentinels};
 
-/// How long a failover may take on a busy machine: a second to notice, an election or two, and following it.
+/// Time limit of a failover on a busy machine: a second to detect it, an election or two, and following it.
 const FAILOVER: Duration = Duration::from_secs(15);
 
-/// How soon a master that the Sentinels agree about is used.
+/// Time limit for using a master after the Sentinels have agreed on it.
 const FOLLOWED: Duration = Duration::from_secs(3);
 
 fn nodes(deployment: &RedisSentinels) -> RedisNodes {
@@ -24,6 +27,7 @@ fn nodes(deployment: &RedisSentinels) -> RedisNodes {
         password: None,
         sentinel_password: None,
         tls: false,
+        ca_certificates: None,
     }
 }
 
@@ -34,7 +38,7 @@ async fn started() -> (RedisSentinels, RedisStore) {
     (deployment, store)
 }
 
-/// A store on emptied servers.
+/// Empties the servers and returns a store on them.
 async fn emptied(deployment: &RedisSentinels) -> RedisStore {
     let master = deployment.master().await.unwrap();
     deployment.server(master).flush_all().await.unwrap();
@@ -57,24 +61,17 @@ async fn has(deployment: &RedisSentinels, server: usize, jti: &str) -> bool {
 
 /// Waits until a server has an entry.
 async fn replicated(deployment: &RedisSentinels, server: usize, jti: &str) {
-    let started = Instant::now();
-    while !has(deployment, server, jti).await {
-        assert!(started.elapsed() < FAILOVER, "{jti} does not come to {server}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let what = format!("{jti} comes to {server}");
+    eventually_within(FAILOVER, &what, async || has(deployment, server, jti).await).await;
 }
 
-/// Revokes until it is acknowledged; how long that took.
+/// Repeats a revocation until it is acknowledged. Returns the time that took.
 async fn revoked_at_last(store: &RedisStore, jti: &str, limit: Duration) -> Duration {
     let started = Instant::now();
-    while let Err(fault) = revoke(store, jti).await {
-        assert!(
-            started.elapsed() < limit,
-            "after {:?}: {fault}",
-            started.elapsed()
-        );
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually_within(limit, "the revocation is acknowledged", async || {
+        revoke(store, jti).await.is_ok()
+    })
+    .await;
     started.elapsed()
 }
 
@@ -102,7 +99,7 @@ async fn a_killed_master_is_replaced() {
     let killed = Instant::now();
     assert!(revoke(&store, "b").await.is_err(), "nobody is the master yet");
     let agreed = async {
-        let new = deployment.master_other_than(old).await.unwrap();
+        let new = deployment.wait_for_new_master(old).await.unwrap();
         (new, killed.elapsed())
     };
     let followed = async {
@@ -115,7 +112,7 @@ async fn a_killed_master_is_replaced() {
     assert!(has(&deployment, new, "b").await);
     assert!(revoked(&store, "a").await.unwrap(), "it was replicated before");
     store.confirm().await.unwrap();
-    // The old one comes back as a master, as it was when it ended, and empty.
+    // The old master comes back as a master, and without data.
     deployment.server_mut(old).restart().await.unwrap();
     for n in 0..50 {
         assert!(revoked(&store, "b").await.unwrap(), "look {n}");
@@ -124,13 +121,13 @@ async fn a_killed_master_is_replaced() {
     assert!(revoked(&store, "b").await.unwrap());
 }
 
-/// Many write all the time, while the master freezes, is replaced, and wakes believing that it still is the master.
+/// Checks that no write goes to a master that was frozen, replaced, and resumed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_master_that_wakes_up_after_its_replacement_gets_nothing() {
     let (deployment, store) = started().await;
     let old = deployment.master().await.unwrap();
     deployment.server(old).pause();
-    let new = deployment.master_other_than(old).await.unwrap();
+    let new = deployment.wait_for_new_master(old).await.unwrap();
     let took = revoked_at_last(&store, "first", FOLLOWED).await;
     eprintln!("followed {took:?} after the Sentinels had agreed");
     let writers: Vec<_> = (0..4)
@@ -169,7 +166,7 @@ async fn a_connection_that_slept_through_a_failover_is_not_believed() {
     revoke(&store, "a").await.unwrap();
     let asleep = Instant::now();
     deployment.server(old).pause();
-    let new = deployment.master_other_than(old).await.unwrap();
+    let new = deployment.wait_for_new_master(old).await.unwrap();
     let long_enough = Duration::from_millis(1_100).saturating_sub(asleep.elapsed());
     tokio::time::sleep(long_enough).await;
     deployment.server(old).resume();
@@ -182,7 +179,7 @@ async fn an_ordered_failover_is_followed_although_the_old_master_answers() {
     let (deployment, store) = started().await;
     let new = deployment.failover().await.unwrap();
     let agreed = Instant::now();
-    // Until the Sentinels have told the old one, it takes what it is given.
+    // The old master accepts writes until the Sentinels have reconfigured it.
     for n in 0.. {
         let jti = n.to_string();
         if revoke(&store, &jti).await.is_ok() && has(&deployment, new, &jti).await {

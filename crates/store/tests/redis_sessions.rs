@@ -1,11 +1,12 @@
-//! Sessions in a real Redis: their contract, and what no trait shows of their keys.
+//! Sessions in a real Redis: their contract, and the life of their keys.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::time::{Duration, Instant};
 
 use maxlab_auth_core::clock;
-use maxlab_auth_core::session::{Lookup, Replaced, SessionStore, StoredSession};
-use maxlab_auth_store::{RedisStore, contract};
+use maxlab_auth_core::session::{ReplaceOutcome, SessionLookup, SessionStore, StoredSession};
+use maxlab_auth_store::RedisStore;
+use maxlab_auth_store_contract as contract;
 use maxlab_auth_testkit::servers::RedisReply;
 use maxlab_auth_testkit::{RedisOptions, RedisServer};
 
@@ -15,7 +16,7 @@ async fn plain() -> (RedisServer, RedisStore) {
     (server, store)
 }
 
-/// A store on an emptied server.
+/// Empties the server and returns a store on it.
 async fn emptied(server: &RedisServer) -> RedisStore {
     server.flush_all().await.unwrap();
     RedisStore::connect(&server.url()).await.unwrap()
@@ -39,24 +40,24 @@ async fn dead_sessions_leave_no_lines_behind() {
     let (server, store) = plain().await;
     let now = contract::now();
     let short = |n: u64| {
-        let idle_at = clock::after(now, Duration::from_millis(1 + n % 5));
+        let idle_expires_at = clock::after(now, Duration::from_millis(1 + n % 5));
         StoredSession {
-            idle_at,
+            idle_expires_at,
             ..contract::session("u", "x")
         }
     };
     for n in 0..200 {
         store
-            .insert(&contract::session_key(), &short(n), now, now)
+            .insert(&contract::session_key(), &short(n), now, 100, now)
             .await
             .unwrap();
     }
     let lines = number(&server, &["HLEN", "user_sessions:u"]).await;
     assert!(lines < 60, "logins alone keep the index small: {lines}");
     let (key, session) = (contract::session_key(), contract::session("u", "x"));
-    store.insert(&key, &session, now, now).await.unwrap();
+    store.insert(&key, &session, now, 100, now).await.unwrap();
     let started = Instant::now();
-    while store.of_user("u", now).await.unwrap().len() > 1 {
+    while store.of_user(&contract::subject("u"), now).await.unwrap().len() > 1 {
         assert!(started.elapsed() < Duration::from_secs(5));
     }
     assert_eq!(
@@ -65,7 +66,7 @@ async fn dead_sessions_leave_no_lines_behind() {
         "listing drops what is gone"
     );
     store
-        .insert(&contract::session_key(), &short(0), now, now)
+        .insert(&contract::session_key(), &short(0), now, 100, now)
         .await
         .unwrap();
     let mut dropped = 0;
@@ -78,7 +79,10 @@ async fn dead_sessions_leave_no_lines_behind() {
         1,
         "and so does a purge"
     );
-    assert!(matches!(store.read(&key, now).await.unwrap(), Lookup::Live(_)));
+    assert!(matches!(
+        store.read(&key, now).await.unwrap(),
+        SessionLookup::Active(_)
+    ));
 }
 
 #[tokio::test]
@@ -86,7 +90,7 @@ async fn listing_extends_nothing() {
     let (server, store) = plain().await;
     let (key, now) = (contract::session_key(), contract::now());
     store
-        .insert(&key, &contract::session("u", "x"), now, now)
+        .insert(&key, &contract::session("u", "x"), now, 100, now)
         .await
         .unwrap();
     let name = format!("session:{}", key.as_str());
@@ -95,7 +99,7 @@ async fn listing_extends_nothing() {
         .command(&["PEXPIRE", "user_sessions:u", "6000"])
         .await
         .unwrap();
-    store.of_user("u", now).await.unwrap();
+    store.of_user(&contract::subject("u"), now).await.unwrap();
     store.read(&key, now).await.unwrap();
     assert!(number(&server, &["PTTL", &name]).await <= 5_000);
     assert!(number(&server, &["PTTL", "user_sessions:u"]).await <= 6_000);
@@ -110,8 +114,8 @@ async fn a_session_ended_while_it_moves_lives_under_neither_key() {
         contract::session("u", "x"),
     );
     let now = contract::now();
-    store.insert(&old, &session, now, now).await.unwrap();
-    // The end of the new key, remembered before the move lets it live: as by one who found it in the index.
+    store.insert(&old, &session, now, 100, now).await.unwrap();
+    // The tombstone of the new key, written before the move activates it: a caller found it in the index.
     let ended = format!("session_ended:{{session:{}}}", new.as_str());
     let moving = tokio::spawn({
         let (store, old, new, session) = (store.clone(), old.clone(), new.clone(), session.clone());
@@ -128,7 +132,11 @@ async fn a_session_ended_while_it_moves_lives_under_neither_key() {
     server.command(&["SET", &ended, "1"]).await.unwrap();
     let moved = moving.await.unwrap().unwrap();
     let found = store.read(&new, now).await.unwrap();
-    assert!(matches!(found, Lookup::Ended), "{moved:?} {found:?}");
-    assert!(matches!(moved, Replaced::Done | Replaced::Gone));
-    assert!(matches!(store.read(&old, now).await.unwrap(), Lookup::Ended));
+    assert!(matches!(found, SessionLookup::Ended), "{moved:?} {found:?}");
+    assert!(matches!(moved, ReplaceOutcome::Replaced | ReplaceOutcome::Gone));
+    let left = store.read(&old, now).await.unwrap();
+    assert!(
+        matches!(left, SessionLookup::Moved(to) if to == new),
+        "it leads to what is ended"
+    );
 }

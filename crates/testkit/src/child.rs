@@ -1,9 +1,9 @@
 //! Child processes that end with the test: killed on drop, and by the kernel when the test process dies.
 //!
-//! Every child is started by one thread that lives as long as the process, and through `setpriv --pdeathsig`
-//! where that exists (Debian: `util-linux`, always installed). The kernel then signals the child when the test
-//! process dies, `kill -9` included. The one thread matters: Linux sends the signal when the *thread* that
-//! forked ends, and a runtime's threads come and go. Signals are sent by the shell's `kill`, always by pid.
+//! Every child is started through `setpriv --pdeathsig` if that exists (Debian: `util-linux`, always
+//! installed). The kernel then signals the child when the test process dies, also by `kill -9`. All children
+//! are started by one thread that lives as long as the process: Linux sends the signal when the *thread* that
+//! forked ends, and a runtime's threads come and go. Signals are sent by the shell's `kill`, always to a pid.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
@@ -12,35 +12,35 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
-/// How long a condition is polled before it is called a failure.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
-/// The pause between two looks at a condition.
-pub(crate) const BEAT: Duration = Duration::from_millis(10);
+use crate::wait;
 
-/// What to start, and how it dies with the test.
+/// Time after which a polled condition counts as failed.
+pub(crate) const POLL_TIMEOUT: Duration = wait::PATIENCE;
+
+/// Command line of a child, and the signal by which it dies with the test.
 #[derive(Debug)]
-pub(crate) struct Launch {
+pub(crate) struct ChildCommand {
     program: PathBuf,
     args: Vec<OsString>,
     env: Option<Vec<(OsString, OsString)>>,
     user: Option<String>,
-    folder: PathBuf,
+    working_dir: PathBuf,
     stdout: PathBuf,
     stderr: PathBuf,
     death_signal: &'static str,
 }
 
-impl Launch {
-    /// Runs `program` in `folder`, its output appended to `folder/log`.
+impl ChildCommand {
+    /// Makes a command that runs `program` in `folder` and appends its output to `folder/log`.
     pub(crate) fn new(program: impl Into<PathBuf>, folder: &Path) -> Self {
         Self {
             program: program.into(),
             args: Vec::new(),
             env: None,
             user: None,
-            folder: folder.to_owned(),
+            working_dir: folder.to_owned(),
             stdout: folder.join("log"),
             stderr: folder.join("log"),
             death_signal: "KILL",
@@ -53,13 +53,13 @@ impl Launch {
         self
     }
 
-    /// Exactly these variables, nothing inherited.
+    /// Sets the whole environment; nothing is inherited.
     pub(crate) fn only_env(mut self, env: Vec<(OsString, OsString)>) -> Self {
         self.env = Some(env);
         self
     }
 
-    /// Runs as this user; only root may ask for it.
+    /// Sets the user of the child; only root may do that.
     pub(crate) fn run_as(mut self, user: Option<&str>) -> Self {
         self.user = user.map(str::to_owned);
         self
@@ -71,17 +71,18 @@ impl Launch {
         self
     }
 
-    /// What the kernel sends when the test process dies.
+    /// Sets the signal that the kernel sends when the test process dies.
     pub(crate) fn death_signal(mut self, signal: &'static str) -> Self {
         self.death_signal = signal;
         self
     }
 
-    pub(crate) fn start(self) -> Result<Spawned> {
-        let shown = self.program.display().to_string();
+    pub(crate) fn spawn(self) -> Result<ChildProcess> {
+        let program = self.program.display().to_string();
         let command = self.command()?;
-        let child = fork(command).with_context(|| format!("{shown} cannot be started"))?;
-        Ok(Spawned {
+        let child =
+            spawn_on_long_lived_thread(command).with_context(|| format!("{program} cannot be started"))?;
+        Ok(ChildProcess {
             child: Mutex::new(child),
         })
     }
@@ -101,6 +102,8 @@ impl Launch {
                 command
             }
             (None, Some(user)) => bail!("setpriv is needed to run as {user}: apt-get install util-linux"),
+            // Without setpriv a killed test may leave the child behind. `Drop` still ends it in every other
+            // case.
             (None, None) => Command::new(&self.program),
         };
         if let Some(env) = self.env {
@@ -108,7 +111,7 @@ impl Launch {
         }
         command
             .args(self.args)
-            .current_dir(self.folder)
+            .current_dir(self.working_dir)
             .stdin(Stdio::null());
         command
             .stdout(append_to(&self.stdout)?)
@@ -118,115 +121,138 @@ impl Launch {
 }
 
 fn append_to(path: &Path) -> Result<File> {
+    // Appended, because a restarted child writes to the same log, and both streams may share one file.
     let opened = OpenOptions::new().create(true).append(true).open(path);
     opened.with_context(|| format!("{} cannot be written", path.display()))
 }
 
-type Birth = (Command, mpsc::Sender<std::io::Result<Child>>);
+type SpawnRequest = (Command, mpsc::Sender<std::io::Result<Child>>);
 
-/// Forks on the one thread that lives as long as the process (see the module's text).
-fn fork(command: Command) -> std::io::Result<Child> {
-    static NURSERY: OnceLock<Mutex<mpsc::Sender<Birth>>> = OnceLock::new();
-    let nursery = NURSERY.get_or_init(|| {
-        let (births, waiting) = mpsc::channel::<Birth>();
+/// Forks on the one thread that lives as long as the process (see the module's documentation).
+fn spawn_on_long_lived_thread(command: Command) -> std::io::Result<Child> {
+    static SPAWNER: OnceLock<Mutex<mpsc::Sender<SpawnRequest>>> = OnceLock::new();
+    let spawner = SPAWNER.get_or_init(|| {
+        let (requests, queue) = mpsc::channel::<SpawnRequest>();
+        // Ends with the process: the sender is in a static, so the queue never closes.
         std::thread::spawn(move || {
-            for (mut command, reply) in waiting {
+            for (mut command, reply) in queue {
                 let _ = reply.send(command.spawn());
             }
         });
-        Mutex::new(births)
+        Mutex::new(requests)
     });
     let (reply, answer) = mpsc::channel();
-    nursery
+    spawner
         .lock()
         .unwrap()
         .send((command, reply))
-        .expect("the nursery thread lives as long as the process");
-    answer.recv().expect("the nursery thread answers every birth")
+        .expect("the spawner thread lives as long as the process");
+    answer.recv().expect("the spawner thread answers every request")
 }
 
-/// A running child and its children; killed, all of them, on drop.
+/// Running child with its descendants. All of them are killed on drop.
 #[derive(Debug)]
-pub(crate) struct Spawned {
+pub(crate) struct ChildProcess {
     child: Mutex<Child>,
 }
 
-impl Spawned {
+impl ChildProcess {
     pub(crate) fn pid(&self) -> u32 {
         self.child.lock().unwrap().id()
     }
 
-    /// Its exit status, if it has ended.
-    pub(crate) fn exited(&self) -> Option<ExitStatus> {
+    /// Returns the exit status if the child has ended.
+    pub(crate) fn exit_status(&self) -> Option<ExitStatus> {
         self.child.lock().unwrap().try_wait().ok().flatten()
     }
 
-    /// Signals the child alone; nothing happens if it has ended.
+    /// Signals the child, but not its descendants. Does nothing if the child has ended.
     pub(crate) fn signal(&self, signal: &str) {
-        if self.exited().is_none() {
-            send(signal, &[self.pid()]);
+        // Checked first: after the child is reaped, its pid may belong to another process.
+        if self.exit_status().is_none() {
+            send_signal(signal, &[self.pid()]);
         }
     }
 
     /// Signals the child and its descendants.
     pub(crate) fn signal_tree(&self, signal: &str) {
-        if self.exited().is_none() {
-            send(signal, &tree(self.pid()));
+        if self.exit_status().is_none() {
+            send_signal(signal, &process_tree(self.pid()));
         }
     }
 
-    /// SIGSTOP to the whole tree; returns when every thread of it stands still, which is some time after the signal
-    /// was sent.
+    /// Stops the child and its descendants (SIGSTOP). Returns when every thread of them stands still, which
+    /// is some time after the signal.
     pub(crate) fn pause(&self) {
         let started = Instant::now();
-        while self.exited().is_none() {
-            let pids = tree(self.pid());
-            if pids.iter().all(|pid| is_still(*pid)) {
+        while self.exit_status().is_none() {
+            // Read again in each round: the child may fork before it stops.
+            let pids = process_tree(self.pid());
+            if pids.iter().all(|pid| is_stopped(*pid)) {
                 return;
             }
             assert!(
-                started.elapsed() < PATIENCE,
-                "process {} does not stop",
+                started.elapsed() < POLL_TIMEOUT,
+                "process {} did not stop in time",
                 self.pid()
             );
-            send("STOP", &pids);
+            send_signal("STOP", &pids);
         }
     }
 
-    /// Ends a [`Spawned::pause`].
+    /// Ends a [`ChildProcess::pause`].
     pub(crate) fn resume(&self) {
         self.signal_tree("CONT");
     }
 
-    /// SIGKILL to the whole tree; returns when the child has been reaped.
+    /// Kills the child and its descendants (SIGKILL). Returns when the child has been reaped.
     pub(crate) fn kill(&self) {
         self.signal_tree("KILL");
+        // Fails only if the child was reaped before.
         let _ = self.child.lock().unwrap().wait();
     }
 
-    /// Waits for the child to end by itself.
-    pub(crate) async fn wait(&self, patience: Duration) -> Result<ExitStatus> {
-        let started = Instant::now();
-        loop {
-            if let Some(status) = self.exited() {
-                return Ok(status);
+    /// Waits until the child ends by itself.
+    pub(crate) async fn wait(&self, limit: Duration) -> Result<ExitStatus> {
+        wait::poll_within(limit, async || self.exit_status())
+            .await
+            .with_context(|| format!("process {} has not ended within {limit:?}", self.pid()))
+    }
+
+    /// Waits until the child is ready. Polled: a process has no common way to report that it listens.
+    ///
+    /// # Errors
+    /// With the child's log, if it ends before that or is not ready within `limit`.
+    pub(crate) async fn wait_until_ready<F: Future<Output = bool>>(
+        &self,
+        name: &str,
+        limit: Duration,
+        log: impl Fn() -> String,
+        ready: impl Fn() -> F,
+    ) -> Result<()> {
+        let (ready, log) = (&ready, &log);
+        let outcome = wait::poll_within(limit, || async move {
+            if ready().await {
+                return Some(Ok(()));
             }
-            if started.elapsed() > patience {
-                bail!("process {} has not ended within {patience:?}", self.pid());
-            }
-            tokio::time::sleep(BEAT).await;
-        }
+            let status = self.exit_status()?;
+            Some(Err(anyhow!("{name} ended with {status}:\n{}", log())))
+        });
+        outcome
+            .await
+            .unwrap_or_else(|| Err(anyhow!("{name} did not answer in time:\n{}", log())))
     }
 }
 
-impl Drop for Spawned {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         self.kill();
     }
 }
 
-/// A pid that has vanished meanwhile is not an error.
-fn send(signal: &str, pids: &[u32]) {
+/// Sends a signal to each pid. A pid that no longer exists is not an error.
+fn send_signal(signal: &str, pids: &[u32]) {
+    // The shell's builtin: this crate has no unsafe code and no dependency that calls `kill(2)`.
     let mut command = Command::new("sh");
     command.args(["-c", "for pid; do kill -s \"$0\" \"$pid\"; done", signal]);
     let _ = command
@@ -235,18 +261,18 @@ fn send(signal: &str, pids: &[u32]) {
         .status();
 }
 
-/// Whether every thread of `pid` is stopped, or has ended.
-fn is_still(pid: u32) -> bool {
+/// Returns `true` if every thread of `pid` is stopped or has ended.
+fn is_stopped(pid: u32) -> bool {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task"))
         .into_iter()
         .flatten()
         .flatten();
     let mut stats = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok());
-    stats.all(|stat| after_name(&stat).is_some_and(|fields| fields.starts_with(['T', 'Z', 'X'])))
+    stats.all(|stat| fields_after_name(&stat).is_some_and(|fields| fields.starts_with(['T', 'Z', 'X'])))
 }
 
-/// `root` and every live process below it, parents first, as /proc tells it.
-fn tree(root: u32) -> Vec<u32> {
+/// Returns `root` and every live process below it, parents first, from /proc.
+fn process_tree(root: u32) -> Vec<u32> {
     let parents: Vec<(u32, u32)> = std::fs::read_dir("/proc")
         .into_iter()
         .flatten()
@@ -255,11 +281,12 @@ fn tree(root: u32) -> Vec<u32> {
         .collect();
     let mut found = vec![root];
     let mut next = 0;
+    // The list grows while it is read: each process found is searched for children in turn.
     while let Some(&parent) = found.get(next) {
         found.extend(
             parents
                 .iter()
-                .filter(|(_, its)| *its == parent)
+                .filter(|(_, ppid)| *ppid == parent)
                 .map(|(pid, _)| *pid),
         );
         next += 1;
@@ -267,18 +294,19 @@ fn tree(root: u32) -> Vec<u32> {
     found
 }
 
-/// The fourth field of /proc/PID/stat.
+/// Returns the parent's pid, the fourth field of /proc/PID/stat.
 fn parent_of(pid: u32) -> Option<u32> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    after_name(&stat)?.split_whitespace().nth(1)?.parse().ok()
+    fields_after_name(&stat)?.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// The fields of a stat line from the third, the state; the second, the name, may itself hold spaces and parentheses.
-fn after_name(stat: &str) -> Option<&str> {
+/// Returns the fields of a stat line from the third one, the state.
+fn fields_after_name(stat: &str) -> Option<&str> {
+    // Split at the last parenthesis: the second field, the name, may contain spaces and parentheses itself.
     Some(stat.rsplit_once(')')?.1.trim_start())
 }
 
-/// The first executable of that name in PATH or in the system's own folders, which a user's PATH may lack.
+/// Returns the first file of that name in PATH or in the system's own folders, which a user's PATH may lack.
 pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"].map(PathBuf::from);
@@ -288,8 +316,8 @@ pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// The last lines of a log, for error messages.
-pub(crate) fn tail(log: &Path) -> String {
+/// Returns the last 30 lines of a log, for error messages.
+pub(crate) fn log_tail(log: &Path) -> String {
     let text = std::fs::read(log)
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         .unwrap_or_default();

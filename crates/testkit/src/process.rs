@@ -1,43 +1,46 @@
-//! The gateway as a real process: started on a private port, killed, paused, drained and restarted.
+//! Gateway as a real process: started on a private port, killed, paused, drained and restarted.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use tempfile::TempDir;
 
-use crate::child::{BEAT, Launch, PATIENCE, Spawned, tail};
+use crate::child::{ChildCommand, ChildProcess, POLL_TIMEOUT, log_tail};
 use crate::ports::{free_port, loopback};
 use crate::raw::RawClient;
 
-/// The binary and the settings of one gateway.
+/// Binary and settings of one gateway.
 #[derive(Debug, Clone)]
 pub struct GatewayOptions {
     binary: PathBuf,
     args: Vec<String>,
     env: Vec<(OsString, OsString)>,
-    patience: Duration,
+    start_timeout: Duration,
 }
 
-/// How a gateway that was expected to end by itself ended.
+/// Result of a gateway process that ended by itself.
 #[derive(Debug)]
-pub struct Ended {
-    /// Its exit status.
+pub struct ProcessOutput {
+    /// Exit status.
     pub status: ExitStatus,
-    /// All of its standard output.
+    /// Whole standard output.
     pub stdout: String,
-    /// All of its standard error.
+    /// Whole standard error.
     pub stderr: String,
 }
 
 impl GatewayOptions {
-    /// `maxlab-auth serve` from this binary; a test of the server crate passes `env!("CARGO_BIN_EXE_maxlab-auth")`.
+    /// Makes the options for `maxlab-auth serve`. A test of the server crate passes
+    /// `env!("CARGO_BIN_EXE_maxlab-auth")` as the binary.
     ///
-    /// The environment is empty but for PATH, HOME, `HOST=127.0.0.1`, a private `PORT` and a `DATA_DIR` of its own.
+    /// The environment has PATH, HOME, `HOST=127.0.0.1`, a private `PORT` and a private `DATA_DIR`, and
+    /// nothing else.
     pub fn new(binary: impl AsRef<Path>) -> Self {
+        // Settings of the developer's own shell must not reach the gateway under test.
         let inherited = ["PATH", "HOME"].into_iter();
         let env = inherited
             .filter_map(|name| Some((name.into(), std::env::var_os(name)?)))
@@ -46,18 +49,18 @@ impl GatewayOptions {
             binary: binary.as_ref().to_owned(),
             args: vec!["serve".to_owned()],
             env,
-            patience: PATIENCE,
+            start_timeout: POLL_TIMEOUT,
         }
     }
 
-    /// Other arguments than `serve`.
+    /// Replaces the arguments, which are `serve` by default.
     #[must_use]
     pub fn args<'a>(mut self, args: impl IntoIterator<Item = &'a str>) -> Self {
         self.args = args.into_iter().map(str::to_owned).collect();
         self
     }
 
-    /// Sets one setting; the last value holds.
+    /// Sets one setting; the last value counts.
     #[must_use]
     pub fn env(mut self, name: &str, value: impl AsRef<str>) -> Self {
         self.env.retain(|(known, _)| known != name);
@@ -65,33 +68,34 @@ impl GatewayOptions {
         self
     }
 
-    /// How long it may take until it answers; thirty seconds unless set.
+    /// Sets the time limit of starting and stopping; the default is 30 s.
     #[must_use]
-    pub fn patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+    pub fn start_timeout(mut self, timeout: Duration) -> Self {
+        self.start_timeout = timeout;
         self
     }
 
-    /// Starts it and waits until `/health` answers, whatever the status.
+    /// Starts the gateway and waits until `/health` answers with any status.
     ///
     /// # Errors
-    /// When it ends or does not answer in time; the error holds the end of its log.
+    /// If the process ends or does not answer in time. The error contains the end of its log.
     pub async fn start(self) -> Result<GatewayProcess> {
         let mut gateway = GatewayProcess::prepare(self)?;
         gateway.launch().await?;
         Ok(gateway)
     }
 
-    /// Starts it and waits until it ends by itself: a wrong setting, or a subcommand other than `serve`.
+    /// Starts the binary and waits until it ends by itself: a wrong setting, or a subcommand other than
+    /// `serve`.
     ///
     /// # Errors
-    /// When it has not ended in time.
-    pub async fn run(self) -> Result<Ended> {
+    /// If the process has not ended in time.
+    pub async fn run(self) -> Result<ProcessOutput> {
         let gateway = GatewayProcess::prepare(self)?;
         let process = gateway.spawn()?;
-        let status = process.wait(gateway.options.patience).await?;
+        let status = process.wait(gateway.options.start_timeout).await?;
         let read = |path| std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        Ok(Ended {
+        Ok(ProcessOutput {
             status,
             stdout: read(gateway.stdout())?,
             stderr: read(gateway.stderr())?,
@@ -99,18 +103,19 @@ impl GatewayOptions {
     }
 }
 
-/// A gateway process; killed on drop. Its output goes to the test's own when the test fails.
+/// Gateway process, killed on drop. If the test fails, the gateway's output is printed.
 #[derive(Debug)]
 pub struct GatewayProcess {
-    // Before the folder, so that the process is gone when its folder is removed.
-    process: Option<Spawned>,
+    // Before the folder: fields are dropped in order, and the process must be gone when its folder is
+    // removed.
+    process: Option<ChildProcess>,
     folder: TempDir,
     port: u16,
     options: GatewayOptions,
 }
 
 impl GatewayProcess {
-    /// The options of a gateway with default settings; see [`GatewayOptions::new`].
+    /// Returns the options of a gateway with default settings (see [`GatewayOptions::new`]).
     pub fn of(binary: impl AsRef<Path>) -> GatewayOptions {
         GatewayOptions::new(binary)
     }
@@ -125,70 +130,71 @@ impl GatewayProcess {
         })
     }
 
-    /// `http://127.0.0.1:port`, the same across restarts.
+    /// Returns `http://127.0.0.1:port`, which stays the same across restarts.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Where it listens.
+    /// Returns the address on which the gateway listens.
     pub fn addr(&self) -> SocketAddr {
         loopback(self.port)
     }
 
-    /// Its working folder; `.env` there is read, and `data` is its DATA_DIR unless set.
+    /// Returns the working folder. The gateway reads `.env` there, and `data` is its DATA_DIR unless set.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The process id, while it runs.
+    /// Returns the process id while the process runs.
     pub fn pid(&self) -> Option<u32> {
-        self.process.as_ref().map(Spawned::pid)
+        self.process.as_ref().map(ChildProcess::pid)
     }
 
-    /// Whether it still runs.
+    /// Returns `true` while the process runs.
     pub fn is_running(&self) -> bool {
         self.process
             .as_ref()
-            .is_some_and(|process| process.exited().is_none())
+            .is_some_and(|process| process.exit_status().is_none())
     }
 
-    /// Everything that it has written, standard output before standard error, over all restarts.
+    /// Returns the output of all runs: first standard output, then standard error.
     pub fn log(&self) -> String {
         let read = |path| std::fs::read(path).unwrap_or_default();
         let bytes = [read(self.stdout()), read(self.stderr())].concat();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// SIGKILL; returns when the process is gone.
+    /// Kills the process (SIGKILL). Returns when it is gone.
     pub fn kill9(&mut self) {
+        // Dropping a child kills and reaps it.
         self.process = None;
     }
 
-    /// SIGTERM, and waits for it to drain and end.
+    /// Sends SIGTERM and waits until the process has drained and ended.
     ///
     /// # Errors
-    /// When it does not run, or has not ended within the patience.
+    /// If the process does not run, or has not ended within the start timeout.
     pub async fn terminate(&mut self) -> Result<ExitStatus> {
         let Some(process) = self.process.take() else {
             bail!("the gateway does not run")
         };
         process.signal("TERM");
-        process.wait(self.options.patience).await
+        process.wait(self.options.start_timeout).await
     }
 
-    /// Sends a signal by name, such as `TERM`, and does not wait.
+    /// Sends a signal by its name, such as `TERM`, and does not wait.
     pub fn signal(&self, signal: &str) {
         self.process.iter().for_each(|process| process.signal(signal));
     }
 
-    /// Freezes it (SIGSTOP): a long garbage-collection pause, a suspended machine.
+    /// Freezes the process (SIGSTOP), as a suspended machine would.
     pub fn pause(&self) {
-        self.process.iter().for_each(Spawned::pause);
+        self.process.iter().for_each(ChildProcess::pause);
     }
 
     /// Ends a [`GatewayProcess::pause`].
     pub fn resume(&self) {
-        self.process.iter().for_each(Spawned::resume);
+        self.process.iter().for_each(ChildProcess::resume);
     }
 
     /// Changes one setting for the next [`GatewayProcess::restart`].
@@ -196,7 +202,7 @@ impl GatewayProcess {
         self.options = self.options.clone().env(name, value);
     }
 
-    /// Starts it again on the same port, folder and data; kills it first if it runs.
+    /// Starts the gateway again with the same port, folder and data. Kills it first if it runs.
     ///
     /// # Errors
     /// As [`GatewayOptions::start`].
@@ -207,33 +213,29 @@ impl GatewayProcess {
 
     async fn launch(&mut self) -> Result<()> {
         let process = self.spawn()?;
-        let started = Instant::now();
-        while health(self.addr()).await.is_err() {
-            let logs = || format!("{}\n{}", tail(&self.stdout()), tail(&self.stderr()));
-            if let Some(status) = process.exited() {
-                bail!("the gateway ended with {status}:\n{}", logs());
-            }
-            if started.elapsed() > self.options.patience {
-                bail!("the gateway does not answer /health:\n{}", logs());
-            }
-            tokio::time::sleep(BEAT).await;
-        }
+        let logs = || format!("{}\n{}", log_tail(&self.stdout()), log_tail(&self.stderr()));
+        process
+            .wait_until_ready("the gateway", self.options.start_timeout, logs, async || {
+                check_health(self.addr()).await.is_ok()
+            })
+            .await?;
         self.process = Some(process);
         Ok(())
     }
 
-    fn spawn(&self) -> Result<Spawned> {
+    fn spawn(&self) -> Result<ChildProcess> {
         let mut env: Vec<(OsString, OsString)> = vec![
             ("HOST".into(), "127.0.0.1".into()),
             ("PORT".into(), self.port.to_string().into()),
             ("DATA_DIR".into(), self.folder.path().join("data").into()),
         ];
+        // After the defaults, so that a test can replace each of them.
         env.extend(self.options.env.iter().cloned());
-        Launch::new(&self.options.binary, self.folder.path())
+        ChildCommand::new(&self.options.binary, self.folder.path())
             .args(&self.options.args)
             .only_env(env)
             .output(&self.stdout(), &self.stderr())
-            .start()
+            .spawn()
     }
 
     fn stdout(&self) -> PathBuf {
@@ -247,16 +249,18 @@ impl GatewayProcess {
 
 impl Drop for GatewayProcess {
     fn drop(&mut self) {
+        // Only for a failed test: the log of a passing one is noise.
         if std::thread::panicking() {
             eprintln!("the gateway's log:\n{}", self.log());
         }
     }
 }
 
-async fn health(gateway: SocketAddr) -> Result<u16> {
+/// Returns the status of `/health`. Any answer means that the gateway is up.
+async fn check_health(gateway: SocketAddr) -> Result<u16> {
     let mut client = RawClient::connect(gateway)
         .await?
-        .patience(Duration::from_secs(5));
+        .read_timeout(Duration::from_secs(5));
     client
         .send(format!(
             "GET /health HTTP/1.1\r\nhost: {gateway}\r\nconnection: close\r\n\r\n"

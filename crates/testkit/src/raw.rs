@@ -1,4 +1,4 @@
-//! A client that sends exact bytes: duplicate headers, slow bytes, smuggled requests.
+//! Client that sends exact bytes: duplicate headers, slow bytes, smuggled requests.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,37 +10,37 @@ use tokio::net::TcpStream;
 
 use crate::http1::{header, read_body, read_head};
 
-/// How long one read waits unless the client is told otherwise.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Default time limit of one read.
+const DEFAULT_READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// One open connection.
+/// Client on one open connection.
 #[derive(Debug)]
 pub struct RawClient {
     stream: BufReader<TcpStream>,
-    patience: Duration,
+    read_timeout: Duration,
 }
 
-/// A parsed HTTP/1.1 reply.
+/// Parsed HTTP/1.1 reply.
 #[derive(Debug, Clone)]
 pub struct RawReply {
-    /// The status code.
+    /// Status code.
     pub status: u16,
-    /// The header fields, in order, duplicates included.
+    /// Header fields in order, duplicates included.
     pub headers: Vec<(String, String)>,
-    /// The body, without its chunk framing.
+    /// Body without its chunk framing.
     pub body: Vec<u8>,
 }
 
 impl RawReply {
-    /// The first header of that name.
+    /// Returns the first header of that name.
     pub fn header(&self, name: &str) -> Option<&str> {
         header(&self.headers, name)
     }
 
-    /// The body as JSON.
+    /// Returns the body as JSON.
     ///
     /// # Panics
-    /// When it is none.
+    /// If the body is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).expect("the reply's body is JSON")
     }
@@ -50,27 +50,28 @@ impl RawClient {
     /// Connects to `addr`.
     ///
     /// # Errors
-    /// When the connection is refused.
+    /// If the connection is refused.
     pub async fn connect(addr: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(addr).await?;
+        // Each `send` is a packet of its own: tests of split requests depend on that.
         stream.set_nodelay(true)?;
         Ok(Self {
             stream: BufReader::new(stream),
-            patience: PATIENCE,
+            read_timeout: DEFAULT_READ_TIMEOUT,
         })
     }
 
-    /// How long each read waits; thirty seconds unless set.
+    /// Sets the time limit of each read; the default is 30 s.
     #[must_use]
-    pub fn patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+    pub fn read_timeout(mut self, timeout: Duration) -> Self {
+        self.read_timeout = timeout;
         self
     }
 
     /// Sends exactly these bytes.
     ///
     /// # Errors
-    /// When the peer has closed.
+    /// If the peer has closed the connection.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
         self.stream.write_all(bytes.as_ref()).await?;
         Ok(self.stream.flush().await?)
@@ -79,7 +80,7 @@ impl RawClient {
     /// Sends the bytes one by one, `pause` apart.
     ///
     /// # Errors
-    /// When the peer closes meanwhile.
+    /// If the peer closes the connection before the last byte.
     pub async fn send_slowly(&mut self, bytes: impl AsRef<[u8]>, pause: Duration) -> Result<()> {
         for byte in bytes.as_ref() {
             self.send([*byte]).await?;
@@ -88,33 +89,34 @@ impl RawClient {
         Ok(())
     }
 
-    /// Says that nothing more will be sent; replies can still be read.
+    /// Closes the sending half of the connection; replies can still be read.
     ///
     /// # Errors
-    /// When the peer has closed.
+    /// If the peer has closed the connection.
     pub async fn finish_sending(&mut self) -> Result<()> {
         Ok(self.stream.shutdown().await?)
     }
 
-    /// Reads one reply, leaving the next one, if any, to be read.
+    /// Reads one reply. Bytes after it stay for the next call.
     ///
     /// # Errors
-    /// When the peer closes, sends no HTTP, or says nothing in time.
+    /// If the peer closes the connection, sends something other than HTTP, or does not answer in time.
     pub async fn reply(&mut self) -> Result<RawReply> {
-        let patience = self.patience;
-        tokio::time::timeout(patience, self.read_reply())
+        let limit = self.read_timeout;
+        tokio::time::timeout(limit, self.read_reply())
             .await
             .context("no reply in time")?
     }
 
-    /// Everything that comes until the peer closes; a reset counts as the end.
+    /// Reads until the peer closes the connection; a reset counts as the end.
     ///
     /// # Errors
-    /// When the peer doesn't close in time.
+    /// If the peer does not close the connection in time.
     pub async fn read_to_end(&mut self) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let read = self.stream.read_to_end(&mut bytes);
-        let _ = tokio::time::timeout(self.patience, read)
+        // Only the time limit is an error here. What arrived before a reset is in `bytes`.
+        let _ = tokio::time::timeout(self.read_timeout, read)
             .await
             .context("the peer does not close")?;
         Ok(bytes)

@@ -1,22 +1,25 @@
-//! Actors show what they are; a browser treats cookies as browsers do; a raw client sends exact bytes.
+//! Actors present their credentials, a browser treats cookies as browsers do, and a raw client sends exact
+//! bytes.
 
 use std::time::Duration;
 
-use maxlab_auth_testkit::lying::Response;
-use maxlab_auth_testkit::{Actor, Anonymous, Bearer, Browser, Lie, LyingAuthServer, RawClient};
+use maxlab_auth_testkit::lying::ScriptedResponse;
+use maxlab_auth_testkit::{Actor, AnonymousActor, BearerActor, Browser, Lie, LyingAuthServer, RawClient};
 use serde_json::json;
 
-fn sets(cookies: &[&str]) -> Response {
-    cookies.iter().fold(Response::status(200), |response, cookie| {
-        response.header("set-cookie", cookie)
-    })
+fn sets(cookies: &[&str]) -> ScriptedResponse {
+    cookies
+        .iter()
+        .fold(ScriptedResponse::status(200), |response, cookie| {
+            response.header("set-cookie", cookie)
+        })
 }
 
 #[tokio::test]
 async fn each_actor_shows_what_it_is() {
     let server = LyingAuthServer::start().await.unwrap();
-    Anonymous::new(&server.url()).delete("/x").await;
-    Bearer::new(&server.url(), "opaque").get("/x").await;
+    AnonymousActor::new(&server.url()).delete("/x").await;
+    BearerActor::new(&server.url(), "opaque").get("/x").await;
     let seen = server.requests("/x");
     assert_eq!(
         (
@@ -75,6 +78,7 @@ async fn a_browser_keeps_and_returns_a_host_cookie_until_it_is_removed() {
 async fn a_browser_refuses_what_browsers_refuse() {
     let server = LyingAuthServer::start().await.unwrap();
     let browser = Browser::new(&server.url());
+    // Each breaks one rule of RFC 6265bis.
     let bad = [
         "__Host-a=1; Path=/",
         "__Host-b=1; Secure",
@@ -84,10 +88,10 @@ async fn a_browser_refuses_what_browsers_refuse() {
     ];
     server.on("/x", sets(&bad));
     browser.get("/x").await;
-    assert_eq!(browser.refused_cookies().len(), bad.len());
+    assert_eq!(browser.rejected_cookies().len(), bad.len());
     browser.get("/x").await;
     assert_eq!(server.requests("/x")[1].header("cookie"), None);
-    browser.plant("__Host-maxlab_session", "stolen");
+    browser.plant_cookie("__Host-maxlab_session", "stolen");
     browser.get("/y").await;
     assert_eq!(
         server.requests("/y")[0].header("cookie"),
@@ -98,7 +102,7 @@ async fn a_browser_refuses_what_browsers_refuse() {
 }
 
 #[tokio::test]
-async fn a_browser_navigates_across_servers_and_stops_where_told() {
+async fn a_browser_navigates_across_servers_and_stops_on_request() {
     let (gateway, issuer) = (
         LyingAuthServer::start().await.unwrap(),
         LyingAuthServer::start().await.unwrap(),
@@ -121,8 +125,9 @@ async fn a_browser_navigates_across_servers_and_stops_where_told() {
         .await
         .expect_status(302);
     assert!(before.header("location").unwrap().ends_with("/callback?code=1"));
-    assert_eq!(gateway.count("/callback"), 1);
-    Anonymous::new(&gateway.url())
+    // One from the first navigation. The second stopped before it.
+    assert_eq!(gateway.count_requests("/callback"), 1);
+    AnonymousActor::new(&gateway.url())
         .get("/login")
         .await
         .expect_status(302);
@@ -134,6 +139,7 @@ async fn a_raw_client_sends_exact_bytes_and_reads_replies_one_by_one() {
     let mut client = RawClient::connect(server.addr()).await.unwrap();
     let twice = "GET /x HTTP/1.1\r\nhost: a\r\nAuthorization: Bearer one\r\nAuthorization: Bearer two\r\n\r\n\
                  GET /health HTTP/1.1\r\nhost: a\r\n\r\n";
+    // Both requests in one packet: the client must not lose the second reply when it reads the first.
     client.send(twice).await.unwrap();
     assert_eq!(client.reply().await.unwrap().status, 404);
     let second = client.reply().await.unwrap();
@@ -141,9 +147,12 @@ async fn a_raw_client_sends_exact_bytes_and_reads_replies_one_by_one() {
         (second.status, second.json()["status"].as_str()),
         (200, Some("healthy"))
     );
-    let given = &server.requests("/x")[0].headers;
+    let received = &server.requests("/x")[0].headers;
     assert_eq!(
-        given.iter().filter(|(name, _)| name == "Authorization").count(),
+        received
+            .iter()
+            .filter(|(name, _)| name == "Authorization")
+            .count(),
         2
     );
 
@@ -170,7 +179,7 @@ async fn a_raw_client_does_not_wait_for_ever() {
     let mut client = RawClient::connect(server.addr())
         .await
         .unwrap()
-        .patience(Duration::from_millis(100));
+        .read_timeout(Duration::from_millis(100));
     client.send("GET /x HTTP/1.1\r\n\r\n").await.unwrap();
     assert!(client.reply().await.unwrap_err().to_string().contains("in time"));
     assert!(client.read_to_end().await.is_err());

@@ -1,4 +1,4 @@
-//! The forge's tokens verify, its forgeries are what they say they are.
+//! The forge's tokens verify, and its forgeries fail as documented.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
 use aws_lc_rs::hmac;
@@ -8,14 +8,15 @@ use aws_lc_rs::signature::{
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE_NO_PAD};
-use maxlab_auth_testkit::forge::{Algorithm, TokenForge, now};
+use maxlab_auth_testkit::forge::{ForgeAlgorithm, TokenForge, now};
 use serde_json::{Value, json};
 
 fn bytes(jwk: &Value, name: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(jwk[name].as_str().unwrap()).unwrap()
 }
 
-/// Verifies as an honest verifier does: the key by `kid`, the algorithm by the key.
+/// Verifies as a correct verifier does: the key by `kid`, the algorithm by the key.
+// Written here once more: the gateway's own verifier is what the forgeries are for.
 fn verifies(jwks: &Value, token: &str) -> bool {
     let (signing_input, signature) = token.rsplit_once('.').unwrap();
     let Ok(signature) = URL_SAFE_NO_PAD.decode(signature) else {
@@ -57,7 +58,11 @@ fn parts(token: &str) -> (Value, Value) {
 
 #[test]
 fn each_algorithm_signs_what_its_published_key_verifies() {
-    for algorithm in [Algorithm::Es256, Algorithm::Rs256, Algorithm::EdDsa] {
+    for algorithm in [
+        ForgeAlgorithm::Es256,
+        ForgeAlgorithm::Rs256,
+        ForgeAlgorithm::EdDsa,
+    ] {
         let forge = TokenForge::new("https://issuer.example", algorithm);
         let token = forge.access_token("user-1").sign();
         assert_eq!(parts(&token).0["alg"], algorithm.name());
@@ -67,6 +72,7 @@ fn each_algorithm_signs_what_its_published_key_verifies() {
             "{algorithm:?}"
         );
 
+        // Same `jti` as a real token: a verifier that revokes by unverified claims would end the real one.
         let twin = forge.forged_twin(&token);
         assert_eq!(
             twin.rsplit_once('.').unwrap().0,
@@ -89,7 +95,7 @@ fn a_symmetric_forge_signs_with_its_secret_and_publishes_nothing() {
 }
 
 #[test]
-fn the_builder_starts_good_and_does_as_told() {
+fn the_builder_starts_with_a_valid_token_and_applies_changes() {
     let forge = TokenForge::es256("https://issuer.example");
     let (header, claims) = parts(&forge.access_token("user-1").sign());
     assert_eq!(
@@ -126,11 +132,12 @@ fn keys_rotate() {
     let forge = TokenForge::es256("https://issuer.example");
     let old = forge.kid();
     let before = forge.access_token("user-1").sign();
-    let new = forge.add_key(Algorithm::EdDsa);
+    let new = forge.add_key(ForgeAlgorithm::EdDsa);
     let after = forge.access_token("user-1").sign();
     assert_eq!(parts(&after).0["kid"].as_str().unwrap(), new);
     assert!(verifies(&forge.jwks(), &before) && verifies(&forge.jwks(), &after));
 
+    // Clones share the keys, as a server and the test that scripts it do.
     let clone = forge.clone();
     clone.remove_key(&old);
     assert_eq!(clone.kid(), new);
@@ -140,6 +147,7 @@ fn keys_rotate() {
 #[test]
 fn a_malleated_signature_differs_and_still_verifies() {
     let forge = TokenForge::es256("https://issuer.example");
+    // Often, because r and s are random: a mistake in the subtraction shows only for some of them.
     for _ in 0..50 {
         let token = forge.access_token("user-1").sign();
         let other = TokenForge::malleate_es256(&token);
@@ -156,10 +164,10 @@ fn spelling_variants_are_the_same_bytes_only_to_a_lenient_decoder() {
         .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent);
     let lenient = GeneralPurpose::new(&URL_SAFE, lenient);
     for algorithm in [
-        Algorithm::Es256,
-        Algorithm::Rs256,
-        Algorithm::EdDsa,
-        Algorithm::Hs256,
+        ForgeAlgorithm::Es256,
+        ForgeAlgorithm::Rs256,
+        ForgeAlgorithm::EdDsa,
+        ForgeAlgorithm::Hs256,
     ] {
         let token = TokenForge::new("https://issuer.example", algorithm)
             .access_token("user-1")
@@ -202,7 +210,7 @@ fn no_forgery_from_claims_carries_the_issuers_signature() {
     own["keys"][0]["kid"] = json!(forge.kid());
     assert!(
         verifies(&own, &embedded),
-        "it would pass a verifier that believes the header"
+        "it would pass a verifier that trusts the header's own key"
     );
 
     let crit = forge.with_crit(&claims);
@@ -211,7 +219,11 @@ fn no_forgery_from_claims_carries_the_issuers_signature() {
 
 #[test]
 fn confused_tokens_are_macs_under_the_public_key() {
-    for algorithm in [Algorithm::Es256, Algorithm::Rs256, Algorithm::EdDsa] {
+    for algorithm in [
+        ForgeAlgorithm::Es256,
+        ForgeAlgorithm::Rs256,
+        ForgeAlgorithm::EdDsa,
+    ] {
         let forge = TokenForge::new("https://issuer.example", algorithm);
         let jwk = forge.jwks()["keys"][0].clone();
         let tokens = forge.hs256_with_public_key(&json!({ "sub": "user-1" }));
@@ -224,6 +236,7 @@ fn confused_tokens_are_macs_under_the_public_key() {
                 && hmac::verify(&key, signing_input.as_bytes(), &signature).is_ok()
         });
         assert_eq!(passes.count(), 1, "the JWK's own text is one of the forms");
+        // The other forms are raw, DER, PEM with and without its last line end, and a coordinate.
         assert!(tokens.len() >= 5);
     }
 }

@@ -1,4 +1,4 @@
-//! A link passes, breaks and heals as it is told.
+//! A link passes, breaks and heals on command.
 
 use std::time::{Duration, Instant};
 
@@ -6,6 +6,7 @@ use maxlab_auth_testkit::{BreakableLink, Direction, LyingAuthServer, RawClient};
 use tokio::time::timeout;
 
 const PING: &[u8] = b"GET /health HTTP/1.1\r\nhost: a\r\n\r\n";
+/// Long enough for an answer over loopback, short enough to wait for one that must not come.
 const SHORT: Duration = Duration::from_millis(200);
 
 #[tokio::test]
@@ -49,13 +50,14 @@ async fn stalled_it_holds_bytes_back_until_it_is_healed() {
     let mut client = RawClient::connect(link.addr()).await.unwrap();
     client.send(PING).await.unwrap();
     assert!(timeout(SHORT, client.reply()).await.is_err());
-    assert_eq!(server.total(), 0);
+    // The request itself is held back, not only its answer.
+    assert_eq!(server.count_all_requests(), 0);
 
     link.heal().await.unwrap();
     assert_eq!(
         client.reply().await.unwrap().status,
         200,
-        "what was held back arrives"
+        "the delayed bytes arrive"
     );
 }
 
@@ -66,7 +68,7 @@ async fn one_way_the_request_arrives_and_its_answer_does_not() {
     link.one_way(Direction::ToServer);
     let mut client = RawClient::connect(link.addr()).await.unwrap();
     client.send(PING).await.unwrap();
-    server.asked("/health", 1).await;
+    server.wait_for_requests("/health", 1).await;
     assert!(timeout(SHORT, client.reply()).await.is_err());
     assert_eq!(link.bytes(Direction::ToClient), 0);
 
@@ -74,7 +76,7 @@ async fn one_way_the_request_arrives_and_its_answer_does_not() {
     assert_eq!(client.reply().await.unwrap().status, 200);
     client.send(PING).await.unwrap();
     assert!(timeout(SHORT, client.reply()).await.is_err());
-    assert_eq!(server.total(), 1);
+    assert_eq!(server.count_all_requests(), 1);
 }
 
 #[tokio::test]
@@ -86,6 +88,7 @@ async fn delayed_it_is_slow_both_ways() {
     let started = Instant::now();
     client.send(PING).await.unwrap();
     client.reply().await.unwrap();
+    // Once for the request and once for the answer.
     assert!(started.elapsed() >= SHORT * 2);
 }
 

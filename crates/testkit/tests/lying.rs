@@ -1,23 +1,23 @@
-//! The authorization server is honest by default and lies as it is told, over a real client.
+//! The lying authorization server, over a real client: honest by default, and it lies as scripted.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::time::{Duration, Instant};
 
-use maxlab_auth_testkit::lying::Response;
-use maxlab_auth_testkit::{Actor, Anonymous, Bearer, Gate, Lie, LyingAuthServer, RawClient};
+use maxlab_auth_testkit::lying::ScriptedResponse;
+use maxlab_auth_testkit::{Actor, AnonymousActor, BearerActor, Lie, LyingAuthServer, RawClient, ReplyGate};
 use serde_json::json;
 
 const GIB: u64 = 1 << 30;
 
 #[tokio::test]
-async fn honest_it_knows_the_tokens_it_was_told() {
+async fn without_scripts_it_accepts_exactly_the_accepted_tokens() {
     let server = LyingAuthServer::start().await.unwrap();
     let built = server.forge().access_token("user-1");
     let token = built.sign();
-    server.know(&token, built.claims());
+    server.accept_token(&token, built.claims());
     let (known, unknown) = (
-        Bearer::new(&server.url(), &token),
-        Bearer::new(&server.url(), "another"),
+        BearerActor::new(&server.url(), &token),
+        BearerActor::new(&server.url(), "another"),
     );
 
     assert_eq!(
@@ -30,11 +30,11 @@ async fn honest_it_knows_the_tokens_it_was_told() {
     );
     unknown.get("/oauth/userinfo").await.expect_status(401);
     unknown.get("/nowhere").await.expect_status(404);
-    let asked = known
+    let introspected = known
         .post_form("/oauth/introspect", &[("token", &token)])
         .await
         .json();
-    assert_eq!(asked["active"], true);
+    assert_eq!(introspected["active"], true);
 
     let discovered = known.get("/.well-known/openid-configuration").await.json();
     assert_eq!(discovered["issuer"].as_str().unwrap(), server.url());
@@ -50,9 +50,9 @@ async fn honest_it_knows_the_tokens_it_was_told() {
 }
 
 #[tokio::test]
-async fn it_remembers_what_it_was_asked() {
+async fn it_records_every_request() {
     let server = LyingAuthServer::start().await.unwrap();
-    let caller = Bearer::new(&server.url(), "opaque");
+    let caller = BearerActor::new(&server.url(), "opaque");
     caller
         .post_form(
             "/oauth/token?x=1",
@@ -64,9 +64,9 @@ async fn it_remembers_what_it_was_asked() {
     let requests = server.requests("/oauth/token");
     assert_eq!(
         (
-            server.count("/oauth/token"),
-            server.count("/other"),
-            server.total()
+            server.count_requests("/oauth/token"),
+            server.count_requests("/other"),
+            server.count_all_requests()
         ),
         (2, 0, 2)
     );
@@ -81,15 +81,34 @@ async fn it_remembers_what_it_was_asked() {
         ("POST", Some("application/json"))
     );
     server.forget_requests();
-    assert_eq!(server.total(), 0);
+    assert_eq!(server.count_all_requests(), 0);
+}
+
+#[tokio::test]
+async fn its_metadata_can_be_changed_and_it_answers_requests_to_a_proxy() {
+    let server = LyingAuthServer::start().await.unwrap();
+    server.publish("token_endpoint", "https://elsewhere.example/token");
+    let mut proxied = RawClient::connect(server.addr()).await.unwrap();
+    proxied
+        .send(b"GET http://as.example/.well-known/openid-configuration HTTP/1.1\r\nhost: as.example\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    let reply = String::from_utf8(proxied.read_to_end().await.unwrap()).unwrap();
+    assert!(reply.contains("https://elsewhere.example/token"), "{reply}");
+    assert!(reply.contains("http://as.example/oauth/userinfo"), "{reply}");
+
+    server.send_byte_order_marks();
+    let marked = AnonymousActor::new(&server.url()).get("/health").await;
+    assert!(marked.body.starts_with(b"\xef\xbb\xbf{"));
 }
 
 #[tokio::test]
 async fn scripts_answer_by_method_path_token_and_turn() {
     let server = LyingAuthServer::start().await.unwrap();
-    let caller = Bearer::new(&server.url(), "good");
-    server.know("good", json!({ "sub": "user-1" }));
+    let caller = BearerActor::new(&server.url(), "good");
+    server.accept_token("good", json!({ "sub": "user-1" }));
 
+    // The most specific script counts; the order of the calls does not matter.
     server.on("*", Lie::status(500));
     server.on("/a", Lie::json(200, json!({ "sub": 7 })));
     server.on("POST /a", Lie::redirect("http://127.0.0.1:9/"));
@@ -99,13 +118,14 @@ async fn scripts_answer_by_method_path_token_and_turn() {
         Some("http://127.0.0.1:9/")
     );
     caller.get("/oauth/userinfo").await.expect_status(500);
-    server.behave();
+    server.clear_scripts();
     caller.get("/oauth/userinfo").await.expect_status(200);
 
     server.on(
         "/oauth/userinfo",
         Lie::sequence([Lie::status(503), Lie::status(429), Lie::honest()]),
     );
+    // One more than the sequence has: its last lie stays.
     for status in [503, 429, 200, 200] {
         caller.get("/oauth/userinfo").await.expect_status(status);
     }
@@ -114,11 +134,16 @@ async fn scripts_answer_by_method_path_token_and_turn() {
         Lie::by_token(|token| Lie::status(if token == Some("good") { 200 } else { 403 })),
     );
     caller.get("/b").await.expect_status(200);
-    Anonymous::new(&server.url()).get("/b").await.expect_status(403);
+    AnonymousActor::new(&server.url())
+        .get("/b")
+        .await
+        .expect_status(403);
 
     server.on(
         "/c",
-        Lie::handler(|request| Response::body(201, "text/plain", request.body.clone()).header("x-a", "1")),
+        Lie::handler(|request| {
+            ScriptedResponse::body(201, "text/plain", request.body.clone()).header("x-a", "1")
+        }),
     );
     let reply = caller
         .send(http::Method::POST, "/c", |request| request.body("echo"))
@@ -132,7 +157,7 @@ async fn scripts_answer_by_method_path_token_and_turn() {
 #[tokio::test]
 async fn broken_answers_are_errors_to_a_client() {
     let server = LyingAuthServer::start().await.unwrap();
-    let caller = Anonymous::new(&server.url());
+    let caller = AnonymousActor::new(&server.url());
     let body = json!({ "sub": "user-1" });
     for lie in [Lie::garbage(), Lie::close(), Lie::half_body(200, body.clone())] {
         server.on("/x", lie.clone());
@@ -149,9 +174,9 @@ async fn broken_answers_are_errors_to_a_client() {
 }
 
 #[tokio::test]
-async fn slow_answers_are_as_slow_as_told() {
+async fn slow_answers_take_as_long_as_scripted() {
     let server = LyingAuthServer::start().await.unwrap();
-    let caller = Anonymous::new(&server.url());
+    let caller = AnonymousActor::new(&server.url());
     let pause = Duration::from_millis(20);
     server.on("/late", Lie::delay(Duration::from_millis(200), Lie::status(204)));
     server.on("/drip", Lie::slow_drip(200, json!("0123456789"), pause));
@@ -162,20 +187,26 @@ async fn slow_answers_are_as_slow_as_told() {
     assert!(started.elapsed() >= Duration::from_millis(200));
     let started = Instant::now();
     assert_eq!(caller.get("/drip").await.json(), "0123456789");
+    // Ten digits and two quotation marks.
     assert!(started.elapsed() >= pause * 12);
     let hanging = tokio::time::timeout(Duration::from_millis(300), caller.get("/never")).await;
     assert!(hanging.is_err());
-    assert_eq!(server.count("/never"), 1, "it was asked and did not answer");
+    assert_eq!(
+        server.count_requests("/never"),
+        1,
+        "it got the request and did not answer"
+    );
 }
 
 #[tokio::test]
 async fn a_gate_holds_answers_until_it_opens() {
     let server = LyingAuthServer::start().await.unwrap();
-    let gate = Gate::closed();
-    server.on("/x", Lie::held(&gate, Lie::status(200)));
-    let caller = Anonymous::new(&server.url());
+    let gate = ReplyGate::closed();
+    server.on("/x", Lie::gated(&gate, Lie::status(200)));
+    let caller = AnonymousActor::new(&server.url());
     let mut waiting = tokio::spawn(async move { tokio::join!(caller.get("/x"), caller.get("/x")) });
-    server.asked("/x", 2).await;
+    // Both are there now, so what follows is the gate's doing and not a slow connection.
+    server.wait_for_requests("/x", 2).await;
     let early = tokio::time::timeout(Duration::from_millis(200), &mut waiting).await;
     assert!(early.is_err(), "an answer passed the closed gate");
     gate.open();
@@ -183,7 +214,7 @@ async fn a_gate_holds_answers_until_it_opens() {
     assert_eq!((one.status.as_u16(), two.status.as_u16()), (200, 200));
 }
 
-/// The most memory that this process has ever held, in bytes.
+/// Returns the largest resident memory that this process ever had, in bytes.
 fn peak_memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
@@ -194,6 +225,7 @@ fn peak_memory() -> u64 {
 async fn a_gibibyte_is_streamed_without_being_held() {
     let server = LyingAuthServer::start().await.unwrap();
     server.on("/huge", Lie::huge(GIB));
+    // The peak of the process so far: only what is held beyond it counts.
     let before = peak_memory();
     let mut reply = reqwest::get(format!("{}/huge", server.url())).await.unwrap();
     let (mut total, mut first, mut last) = (0, Vec::new(), Vec::new());
@@ -213,9 +245,9 @@ async fn a_gibibyte_is_streamed_without_being_held() {
         peak_memory() - before
     );
 
-    // A small one is a whole JSON text of the size asked for.
+    // A small one is a complete JSON text of the requested size.
     server.on("/small", Lie::huge(1000));
-    let small = Anonymous::new(&server.url()).get("/small").await;
+    let small = AnonymousActor::new(&server.url()).get("/small").await;
     assert_eq!(
         (small.body.len(), small.json()["sub"].as_str()),
         (1000, Some("user-1"))
@@ -229,8 +261,8 @@ async fn a_client_that_stops_reading_stops_the_body() {
     let mut reply = reqwest::get(format!("{}/huge", server.url())).await.unwrap();
     reply.chunk().await.unwrap();
     drop(reply);
-    // The same connection can't be reused, so a next answer shows that the server is well.
-    Anonymous::new(&server.url())
+    // A new connection: its answer shows that the server has survived the client's end.
+    AnonymousActor::new(&server.url())
         .get("/health")
         .await
         .expect_status(200);
@@ -245,19 +277,19 @@ async fn a_client_that_stops_reading_stops_the_body() {
 async fn the_gzip_bomb_is_small_on_the_wire() {
     let server = LyingAuthServer::start().await.unwrap();
     server.on("/bomb", Lie::gzip_bomb());
-    let reply = Anonymous::new(&server.url()).get("/bomb").await;
+    let reply = AnonymousActor::new(&server.url()).get("/bomb").await;
     assert_eq!(reply.header("content-encoding"), Some("gzip"));
     assert!(reply.body.starts_with(&[0x1f, 0x8b, 8]));
     assert!(reply.body.len() < 8 << 20, "{}", reply.body.len());
-    // The last four bytes are the inflated size.
+    // The last four bytes are the inflated size (RFC 1952 §2.3.1).
     assert_eq!(reply.body[reply.body.len() - 4..], (1u32 << 30).to_le_bytes());
 }
 
 #[tokio::test]
 async fn stopped_it_refuses_and_started_again_it_remembers() {
     let server = LyingAuthServer::start().await.unwrap();
-    let caller = Bearer::new(&server.url(), "good");
-    server.know("good", json!({ "sub": "user-1" }));
+    let caller = BearerActor::new(&server.url(), "good");
+    server.accept_token("good", json!({ "sub": "user-1" }));
     caller.get("/oauth/userinfo").await.expect_status(200);
     let mut open = RawClient::connect(server.addr()).await.unwrap();
 
@@ -269,7 +301,7 @@ async fn stopped_it_refuses_and_started_again_it_remembers() {
         .unwrap_err();
     assert!(refused.is_connect(), "{refused:?}");
 
-    server.start_again().await.unwrap();
+    server.restart().await.unwrap();
     caller.get("/oauth/userinfo").await.expect_status(200);
-    assert_eq!(server.count("/oauth/userinfo"), 2);
+    assert_eq!(server.count_requests("/oauth/userinfo"), 2);
 }

@@ -1,24 +1,27 @@
-//! A gateway process is started clean, killed, drained and restarted. A stand-in, this test binary, plays the gateway.
+//! Gateway processes are started in a clean environment, killed, drained and restarted. This test binary
+//! itself stands in for the gateway.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::path::Path;
 use std::time::Duration;
 
-use maxlab_auth_testkit::{Actor, Anonymous, GatewayOptions, GatewayProcess};
+use maxlab_auth_testkit::{Actor, AnonymousActor, GatewayOptions, GatewayProcess};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// The stand-in: answers every request with its environment; ends with code 7 on SIGTERM. As a test it does nothing.
+/// Stand-in for the gateway: answers every request with its environment, and ends with code 7 on SIGTERM.
 #[tokio::test]
 async fn stand_in_for_the_gateway() {
     match std::env::var("STAND_IN").as_deref() {
         Ok("serve") => {}
+        // As the gateway does with a wrong setting: a report on standard error, and a code of its own.
         Ok("fail") => {
             println!("a line on stdout");
             eprintln!("SECRET_KEY is missing");
             std::process::exit(3);
         }
+        // Run as an ordinary test it does nothing.
         _ => return,
     }
     println!("the stand-in starts");
@@ -29,10 +32,11 @@ async fn stand_in_for_the_gateway() {
         tokio::select! {
             accepted = listener.accept() => {
                 let (mut stream, _) = accepted.unwrap();
-                // A caller that gave up meanwhile is no concern of a gateway's.
+                // The caller may have given up already.
                 let Ok(1..) = stream.read(&mut [0; 4096]).await else { continue };
-                let seen: Vec<String> = std::env::vars().map(|(name, value)| format!("{name}={value}")).collect();
-                let body = format!("{}\nCWD={}", seen.join("\n"), std::env::current_dir().unwrap().display());
+                let env: Vec<String> = std::env::vars().map(|(name, value)| format!("{name}={value}")).collect();
+                let body = format!("{}\nCWD={}", env.join("\n"), std::env::current_dir().unwrap().display());
+                // 503: `start` must accept any status as a sign of life.
                 let head = format!("HTTP/1.1 503 x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
                 let _ = stream.write_all((head + &body).as_bytes()).await;
             }
@@ -55,8 +59,8 @@ async fn it_starts_in_a_clean_environment_and_answers_health() {
         .start()
         .await
         .unwrap();
-    let seen = Anonymous::new(&gateway.url()).get("/").await.text();
-    let names: Vec<&str> = seen
+    let environment = AnonymousActor::new(&gateway.url()).get("/").await.text();
+    let names: Vec<&str> = environment
         .lines()
         .filter_map(|line| line.split_once('='))
         .map(|(name, _)| name)
@@ -72,8 +76,8 @@ async fn it_starts_in_a_clean_environment_and_answers_health() {
         "CWD",
     ];
     assert!(names.iter().all(|name| allowed.contains(name)), "{names:?}");
-    assert!(seen.contains("CLOCK_SKEW_SECONDS=0"));
-    assert!(seen.contains(&format!("CWD={}", gateway.folder().display())));
+    assert!(environment.contains("CLOCK_SKEW_SECONDS=0"));
+    assert!(environment.contains(&format!("CWD={}", gateway.folder().display())));
     assert!(gateway.log().contains("the stand-in starts"));
 }
 
@@ -89,7 +93,7 @@ async fn it_is_killed_restarted_and_terminated() {
     assert_eq!(gateway.url(), url);
     assert_ne!(gateway.pid(), Some(pid));
     assert!(
-        Anonymous::new(&url)
+        AnonymousActor::new(&url)
             .get("/")
             .await
             .text()
@@ -98,17 +102,17 @@ async fn it_is_killed_restarted_and_terminated() {
     assert_eq!(
         gateway.log().matches("the stand-in starts").count(),
         2,
-        "the log goes on"
+        "both runs write to one log"
     );
 
     assert_eq!(gateway.terminate().await.unwrap().code(), Some(7));
-    assert!(gateway.terminate().await.is_err(), "it runs no more");
+    assert!(gateway.terminate().await.is_err(), "it has ended already");
 }
 
 #[tokio::test]
-async fn paused_it_says_nothing() {
+async fn a_paused_gateway_does_not_answer() {
     let gateway = stand_in("serve").start().await.unwrap();
-    let caller = Anonymous::new(&gateway.url());
+    let caller = AnonymousActor::new(&gateway.url());
     gateway.pause();
     assert!(
         tokio::time::timeout(Duration::from_millis(300), caller.get("/health"))

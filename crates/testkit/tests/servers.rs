@@ -1,24 +1,25 @@
-//! Redis and PostgreSQL start, die, freeze, come back with their data, and never outlive the test.
+//! Redis and PostgreSQL start, die, freeze, restart with their data, and never outlive the test.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use maxlab_auth_testkit::servers::RedisReply;
+use maxlab_auth_testkit::wait::eventually;
 use maxlab_auth_testkit::{PostgresServer, RedisOptions, RedisServer};
 use tokio::net::TcpStream;
 
-/// A zombie that nobody has reaped yet is dead.
+/// Returns `true` for a process that is neither gone nor a zombie.
 fn alive(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')')
         .is_some_and(|(_, state)| !state.trim_start().starts_with('Z'))
 }
 
-fn until(what: &str, condition: impl Fn() -> bool) {
+fn until(failure: &str, condition: impl Fn() -> bool) {
     let started = Instant::now();
     while !condition() {
-        assert!(started.elapsed() < Duration::from_secs(30), "{what}");
+        assert!(started.elapsed() < Duration::from_secs(30), "{failure}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -44,7 +45,7 @@ async fn a_durable_redis_keeps_an_answered_write_through_kill_9() {
 }
 
 #[tokio::test]
-async fn a_plain_redis_forgets_and_flush_all_empties() {
+async fn a_plain_redis_loses_its_data_and_flush_all_empties_it() {
     let mut redis = RedisServer::start_with(RedisOptions::plain()).await.unwrap();
     redis.command(&["SET", "a", "1"]).await.unwrap();
     redis.flush_all().await.unwrap();
@@ -64,11 +65,12 @@ async fn a_redis_goes_back_to_an_older_disk_and_is_replaced_by_an_empty_one() {
     let early = redis.snapshot().unwrap();
     redis.command(&["SET", "late", "1"]).await.unwrap();
 
+    // Twice, because the first time must not change the snapshot.
     for _ in 0..2 {
         redis.roll_back(&early).await.unwrap();
         assert_eq!(redis.command(&size).await.unwrap(), RedisReply::Integer(1));
         assert_eq!(redis.command(&["GET", "late"]).await.unwrap(), RedisReply::Nil);
-        // What is written after it is kept, and the snapshot stays what it was.
+        // Writes after the roll-back are durable, and do not reach the snapshot.
         redis.command(&["SET", "later", "1"]).await.unwrap();
         redis.restart().await.unwrap();
         assert_eq!(redis.command(&size).await.unwrap(), RedisReply::Integer(2));
@@ -110,26 +112,19 @@ async fn a_replica_follows_its_master() {
         .await
         .unwrap();
     master.command(&["SET", "a", "1"]).await.unwrap();
-    let started = Instant::now();
-    while !replica
-        .command(&["GET", "a"])
-        .await
-        .is_ok_and(|reply| reply.text().as_deref() == Some("1"))
-    {
-        assert!(
-            started.elapsed() < Duration::from_secs(30),
-            "the replica does not follow"
-        );
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually("the replica follows", async || {
+        let reply = replica.command(&["GET", "a"]).await;
+        reply.is_ok_and(|reply| reply.text().as_deref() == Some("1"))
+    })
+    .await;
 }
 
 #[tokio::test]
-async fn a_paused_redis_accepts_and_says_nothing() {
+async fn a_paused_redis_does_not_answer() {
     let redis = RedisServer::start().await.unwrap();
     redis.pause();
-    let asked = tokio::time::timeout(Duration::from_millis(300), redis.command(&["PING"])).await;
-    assert!(asked.is_err(), "it answered while paused: {asked:?}");
+    let reply = tokio::time::timeout(Duration::from_millis(300), redis.command(&["PING"])).await;
+    assert!(reply.is_err(), "it answered while paused: {reply:?}");
     redis.resume();
     assert_eq!(
         redis.command(&["PING"]).await.unwrap(),
@@ -171,15 +166,16 @@ async fn postgres_gives_each_test_a_database_and_survives_kill_9() {
 }
 
 #[tokio::test]
-async fn a_synced_postgres_syncs_and_a_paused_one_says_nothing() {
+async fn a_synced_postgres_syncs_and_a_paused_one_does_not_answer() {
     let postgres = PostgresServer::start_synced().await.unwrap();
     let url = postgres.create_database().await.unwrap();
     assert_eq!(postgres.query(&url, "show fsync").unwrap(), "on");
 
     postgres.pause();
-    let hurried = format!("{url}?connect_timeout=2");
+    // The kernel accepts the connection, so without a limit psql would wait for ever.
+    let limited = format!("{url}?connect_timeout=2");
     assert!(
-        postgres.query(&hurried, "select 1").is_err(),
+        postgres.query(&limited, "select 1").is_err(),
         "it answered while paused"
     );
     postgres.resume();
@@ -196,7 +192,7 @@ async fn servers_end_when_dropped() {
     assert!(!pids.iter().any(|pid| alive(*pid)));
 }
 
-/// The other half of the next test, in a process of its own; by itself it does nothing.
+/// Other half of the next test, in a process of its own. Run as an ordinary test it does nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn hold_servers_until_killed() {
     let Some(notes) = std::env::var_os("TESTKIT_HOLD_SERVERS") else {
@@ -205,6 +201,7 @@ async fn hold_servers_until_killed() {
     let redis = RedisServer::start().await.unwrap();
     let postgres = PostgresServer::start().await.unwrap();
     let pids = format!("{} {}", redis.pid().unwrap(), postgres.pid().unwrap());
+    // Written and then renamed, so that the other half never reads half a line.
     let unfinished = Path::new(&notes).with_extension("unfinished");
     std::fs::write(&unfinished, pids).unwrap();
     std::fs::rename(unfinished, notes).unwrap();
@@ -218,12 +215,13 @@ fn servers_die_with_a_test_process_that_is_killed() {
     let mut holder = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "hold_servers_until_killed"])
         .env("TESTKIT_HOLD_SERVERS", &notes)
-        // What the killed process leaves behind goes with this folder.
+        // Files that the killed process leaves behind are removed with this folder.
         .env("TMPDIR", folder.path())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
+    // PostgreSQL may run as another user, who must be able to pass through the folder.
     Command::new("chmod")
         .arg("711")
         .arg(folder.path())
@@ -237,7 +235,7 @@ fn servers_die_with_a_test_process_that_is_killed() {
         .collect();
     assert!(pids.iter().all(|pid| alive(*pid)));
 
-    // SIGKILL: nothing of the holder's own gets to run.
+    // SIGKILL: no destructor of the holder runs. Only the kernel can end its servers.
     holder.kill().unwrap();
     holder.wait().unwrap();
     until("the servers outlive the test process", || {

@@ -37,6 +37,7 @@ const MEMBER = {
   'remote-groups': ['research'],
   'remote-roles': ['member'],
   'x-auth-source': ['local_jwt'],
+  'remote-workspaces': ['ws-1'],
 };
 const NOBODY = Object.fromEntries(IDENTITY.map((name) => [name, []]));
 

@@ -1,5 +1,6 @@
-//! A client with as many questions under way as it is told, each the next as soon as the last is answered: hyper's, for
-//! every protocol, so that what differs is the door.
+//! Client that keeps a number of requests in progress, each followed by the next once it is answered.
+//!
+//! hyper is the client for every transport, so that figures differ only by the transport.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,10 +19,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinSet;
 
-use super::question;
+use super::check_request;
 use crate::percentiles::Percentiles;
 
-/// How a door is asked.
+/// Transport to load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Protocol {
     /// HTTP/1.1 over TCP.
@@ -42,77 +43,82 @@ impl Protocol {
     }
 }
 
-/// What to ask, where, and for how long.
+/// Requests to send, their target, and the duration.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Order {
+pub(crate) struct LoadArgs {
     protocol: Protocol,
-    /// An address with its port, or the path of a socket.
+    /// Address with its port, or path of a socket.
     at: String,
-    /// A file with a token in each line.
+    /// File with one token a line.
     tokens: PathBuf,
+    /// Duration in milliseconds.
     millis: u64,
+    /// Number of connections.
     connections: usize,
-    /// Questions under way on each connection, where the protocol has room for more than one.
+    /// Requests in progress on each connection, if the protocol allows more than one.
     streams: usize,
 }
 
-/// One who asks, and waits for the answer.
-enum Asker {
+/// Connection, or stream of a connection, with one request in progress.
+enum LoadConnection {
     Http(http1::SendRequest<Full<Bytes>>),
     Grpc(http2::SendRequest<Full<Bytes>>),
 }
 
-/// What all of them share.
-struct Desk {
+/// Requests that all connections share.
+struct RequestQueue {
     questions: Vec<Request<Full<Bytes>>>,
     next: AtomicUsize,
     end: Instant,
 }
 
-/// Asks, and prints how many questions that were, how many in a second, and the median and the 99th percentile of the
-/// waits in microseconds.
+/// Sends requests, and prints four numbers: requests, requests per second, median and 99th percentile in
+/// microseconds.
 ///
 /// # Errors
-/// The door is closed, or an answer is no yes.
-pub(crate) fn run(order: &Order) -> Result<()> {
+/// The target cannot be reached, or an answer does not allow the request.
+pub(crate) fn run(load: &LoadArgs) -> Result<()> {
+    // One thread, since it has one core.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    println!("{}", runtime.block_on(drive(order))?);
+    println!("{}", runtime.block_on(drive(load))?);
     Ok(())
 }
 
-async fn drive(order: &Order) -> Result<String> {
-    let tokens = std::fs::read_to_string(&order.tokens)?;
-    let question = match order.protocol {
-        Protocol::Http | Protocol::Unix => question::over_http,
-        Protocol::Grpc => question::over_grpc,
+/// Sends requests on all connections, and returns the line to print.
+async fn drive(load: &LoadArgs) -> Result<String> {
+    let tokens = std::fs::read_to_string(&load.tokens)?;
+    let build = match load.protocol {
+        Protocol::Http | Protocol::Unix => check_request::over_http,
+        Protocol::Grpc => check_request::over_grpc,
     };
-    let questions = tokens.lines().map(question).collect::<Result<Vec<_>, _>>()?;
-    ensure!(!questions.is_empty(), "there are no tokens");
-    let mut askers = Vec::new();
-    for _ in 0..order.connections {
-        askers.extend(connect(order).await.with_context(|| order.at.clone())?);
+    // Built before the measurement. A clone of one is cheap.
+    let requests = tokens.lines().map(build).collect::<Result<Vec<_>, _>>()?;
+    ensure!(!requests.is_empty(), "the file has no tokens");
+    let mut connections = Vec::new();
+    for _ in 0..load.connections {
+        connections.extend(connect(load).await.with_context(|| load.at.clone())?);
     }
-    let began = Instant::now();
-    let desk = Arc::new(Desk {
-        questions,
+    let started = Instant::now();
+    let queue = Arc::new(RequestQueue {
+        questions: requests,
         next: AtomicUsize::new(0),
-        end: began + Duration::from_millis(order.millis),
+        end: started + Duration::from_millis(load.millis),
     });
-    let mut asking = JoinSet::new();
-    for asker in askers {
-        asking.spawn(keep_asking(asker, Arc::clone(&desk)));
+    let mut tasks = JoinSet::new();
+    for connection in connections {
+        tasks.spawn(send_until_end(connection, Arc::clone(&queue)));
     }
-    let mut waits = Vec::new();
-    for waited in asking.join_all().await {
-        waits.extend(waited?);
+    let mut nanos = Vec::new();
+    for finished in tasks.join_all().await {
+        nanos.extend(finished?);
     }
-    let took = began.elapsed().as_secs_f64();
-    let waits = Percentiles::of(waits);
-    let micros = |per_mille| waits.at(per_mille).as_secs_f64() * 1e6;
+    let took = started.elapsed().as_secs_f64();
+    let times = Percentiles::of(nanos);
+    let micros = |per_mille| times.at(per_mille).as_secs_f64() * 1e6;
     #[expect(clippy::cast_precision_loss, reason = "a small number")]
-    let count = waits.len() as f64;
+    let count = times.len() as f64;
     Ok(format!(
         "{count} {} {} {}",
         count / took,
@@ -121,17 +127,18 @@ async fn drive(order: &Order) -> Result<String> {
     ))
 }
 
-/// Opens a connection, for one or for many who ask.
-async fn connect(order: &Order) -> Result<Vec<Asker>> {
-    match order.protocol {
-        Protocol::Http => http(tcp(&order.at).await?).await,
-        Protocol::Unix => http(UnixStream::connect(&order.at).await?).await,
+/// Opens a connection. Returns one handle for each request that may be in progress on it.
+async fn connect(load: &LoadArgs) -> Result<Vec<LoadConnection>> {
+    match load.protocol {
+        Protocol::Http => http(tcp(&load.at).await?).await,
+        Protocol::Unix => http(UnixStream::connect(&load.at).await?).await,
         Protocol::Grpc => {
-            let io = TokioIo::new(tcp(&order.at).await?);
-            let (asker, connection) = http2::handshake(TokioExecutor::new(), io).await?;
+            let io = TokioIo::new(tcp(&load.at).await?);
+            let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await?;
+            // hyper's connection must be polled by a task of its own.
             tokio::spawn(connection);
-            Ok(std::iter::repeat_n(asker, order.streams)
-                .map(Asker::Grpc)
+            Ok(std::iter::repeat_n(sender, load.streams)
+                .map(LoadConnection::Grpc)
                 .collect())
         }
     }
@@ -139,66 +146,70 @@ async fn connect(order: &Order) -> Result<Vec<Asker>> {
 
 async fn tcp(at: &str) -> Result<TcpStream> {
     let stream = TcpStream::connect(at).await?;
+    // Otherwise Nagle's algorithm could hold a request back.
     stream.set_nodelay(true)?;
     Ok(stream)
 }
 
-async fn http(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Vec<Asker>> {
-    let (asker, connection) = http1::handshake(TokioIo::new(stream)).await?;
+async fn http(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Vec<LoadConnection>> {
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
-    Ok(vec![Asker::Http(asker)])
+    Ok(vec![LoadConnection::Http(sender)])
 }
 
-async fn keep_asking(mut asker: Asker, desk: Arc<Desk>) -> Result<Vec<u32>> {
-    let mut waits = Vec::new();
+/// Sends requests one after another until the time is over. Returns the nanoseconds of each.
+async fn send_until_end(mut connection: LoadConnection, queue: Arc<RequestQueue>) -> Result<Vec<u32>> {
+    let mut nanos = Vec::new();
     loop {
-        let number = desk.next.fetch_add(1, Ordering::Relaxed) % desk.questions.len();
-        let question = desk
+        let number = queue.next.fetch_add(1, Ordering::Relaxed) % queue.questions.len();
+        let request = queue
             .questions
             .get(number)
             .cloned()
-            .context("there are no tokens")?;
-        let began = Instant::now();
-        if began >= desk.end {
-            return Ok(waits);
+            .context("the file has no tokens")?;
+        let started = Instant::now();
+        if started >= queue.end {
+            return Ok(nanos);
         }
-        asker.ask(question).await?;
-        waits.push(u32::try_from(began.elapsed().as_nanos()).unwrap_or(u32::MAX));
+        connection.send(request).await?;
+        nanos.push(u32::try_from(started.elapsed().as_nanos()).unwrap_or(u32::MAX));
     }
 }
 
-impl Asker {
-    async fn ask(&mut self, question: Request<Full<Bytes>>) -> Result<()> {
+impl LoadConnection {
+    /// Sends a request and reads the whole answer, which must allow it.
+    async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<()> {
         let answer = match self {
-            Self::Http(asker) => {
-                asker.ready().await?;
-                asker.send_request(question).await?
+            Self::Http(sender) => {
+                sender.ready().await?;
+                sender.send_request(request).await?
             }
-            Self::Grpc(asker) => {
-                asker.ready().await?;
-                asker.send_request(question).await?
+            Self::Grpc(sender) => {
+                sender.ready().await?;
+                sender.send_request(request).await?
             }
         };
         ensure!(
             answer.status() == StatusCode::OK,
-            "an answer is {}",
+            "an answer has the status {}",
             answer.status()
         );
         let body = answer.into_body().collect().await?.to_bytes();
         match self {
             Self::Http(_) => Ok(()),
-            Self::Grpc(_) => is_yes(body),
+            Self::Grpc(_) => check_allowed(body),
         }
     }
 }
 
-/// Whether Envoy would let the client's request pass.
-fn is_yes(mut body: Bytes) -> Result<()> {
-    ensure!(body.len() >= 5, "an answer holds no message");
+/// Checks that Envoy would let the client's request through.
+fn check_allowed(mut body: Bytes) -> Result<()> {
+    ensure!(body.len() >= 5, "an answer contains no message");
+    // gRPC's prefix: a flag and the length.
     body.advance(5);
     let code = CheckResponse::decode(body)?
         .status
         .map_or(0, |status| status.code);
-    ensure!(code == 0, "an answer is {code}");
+    ensure!(code == 0, "an answer has the gRPC status {code}");
     Ok(())
 }

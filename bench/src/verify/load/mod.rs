@@ -1,13 +1,13 @@
-//! What loads the servers, from a core of its own.
+//! Programs that load the servers from their own core.
 
+pub(super) mod check_request;
 pub(super) mod client;
 pub(crate) mod drive;
-pub(super) mod question;
 pub(super) mod wrk;
 
-/// What whoever loaded a server saw.
+/// Result of a load, as its client saw it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Seen {
+pub(super) struct LoadResult {
     pub(super) requests: f64,
     pub(super) per_second: f64,
     /// Microseconds.

@@ -1,20 +1,22 @@
-//! `wrk` with a different token in each request.
+//! Load by `wrk`, with a different token in each request.
 
 use std::io::Write as _;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
-use super::Seen;
+use super::LoadResult;
 use crate::verify::servers::process::LOADS_CORE;
 
+// The requests are formatted once: Lua must not cost time for each request.
 const SCRIPT: &str = r#"
 local requests, at = {}, 0
 function init(args)
   for token in io.lines(args[1]) do
-    requests[#requests + 1] = wrk.format("GET", "/auth/verify", { ["Authorization"] = "Bearer " .. token })
+    requests[#requests + 1] = wrk.format("GET", "/auth/verify", { [args[2]] = args[3] .. token })
   end
 end
 function request()
@@ -23,45 +25,63 @@ function request()
 end
 "#;
 
-/// A load of some tokens.
-#[derive(Debug)]
+/// Load with some credentials.
+#[derive(Clone, Debug)]
 pub(in crate::verify) struct Wrk {
-    folder: TempDir,
+    folder: Arc<TempDir>,
+    /// Header, and what comes before the credential in its value.
+    header: [&'static str; 2],
 }
 
 impl Wrk {
+    /// Bearer tokens.
     pub(in crate::verify) fn of(tokens: &[String]) -> Result<Self> {
+        Self::with_header(tokens, ["Authorization", "Bearer "])
+    }
+
+    /// Session cookies.
+    pub(in crate::verify) fn of_cookies(cookies: &[String]) -> Result<Self> {
+        Self::with_header(cookies, ["Cookie", "__Host-maxlab_session="])
+    }
+
+    fn with_header(tokens: &[String], header: [&'static str; 2]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let mut file = std::fs::File::create(folder.path().join("tokens"))?;
         for token in tokens {
             writeln!(file, "{token}")?;
         }
         std::fs::write(folder.path().join("tokens.lua"), SCRIPT)?;
-        Ok(Self { folder })
+        Ok(Self {
+            folder: Arc::new(folder),
+            header,
+        })
     }
 
-    /// Loads the server at this port. Every answer must be a 200.
-    pub(in crate::verify) fn run(&self, port: u16, lasts: Duration) -> Result<Seen> {
+    /// Loads the server at this port. Every answer must be 200.
+    pub(in crate::verify) fn run(&self, port: u16, duration: Duration) -> Result<LoadResult> {
         let path = |name: &str| self.folder.path().join(name).display().to_string();
         let output = Command::new("taskset")
             .args(["-c", LOADS_CORE, "wrk", "-t1", "-c64", "--latency"])
-            .arg(format!("-d{}s", lasts.as_secs()))
+            .arg(format!("-d{}s", duration.as_secs()))
             .args(["-s", &path("tokens.lua")])
             .arg(format!("http://127.0.0.1:{port}/auth/verify"))
             .args(["--", &path("tokens")])
+            .args(self.header)
             .output()
             .context("wrk is not installed (Debian package wrk)")?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         ensure!(output.status.success(), "wrk failed: {text}");
-        ensure!(!text.contains("Non-2xx"), "not every answer was a yes: {text}");
-        read(&text).with_context(|| format!("wrk says something else: {text}"))
+        // wrk prints this line only if there were any.
+        ensure!(!text.contains("Non-2xx"), "not every answer was 200: {text}");
+        read(&text).with_context(|| format!("the output of wrk is not understood: {text}"))
     }
 }
 
-fn read(text: &str) -> Option<Seen> {
+/// Parses the output of wrk.
+fn read(text: &str) -> Option<LoadResult> {
     let after = |mark: &str| text.lines().find_map(|line| line.trim().strip_prefix(mark));
     let requests = text.lines().find(|line| line.contains(" requests in "))?;
-    Some(Seen {
+    Some(LoadResult {
         requests: requests.split_whitespace().next()?.parse().ok()?,
         per_second: after("Requests/sec:")?.trim().parse().ok()?,
         p50: micros(after("50%")?.trim())?,
@@ -69,7 +89,9 @@ fn read(text: &str) -> Option<Seen> {
     })
 }
 
+/// Parses a time of wrk into microseconds.
 fn micros(text: &str) -> Option<f64> {
+    // "s" is the last one, because the other two end with it.
     let units = [("us", 1.0), ("ms", 1e3), ("s", 1e6)];
     let (number, factor) = units
         .iter()
@@ -85,8 +107,8 @@ mod tests {
     fn what_wrk_prints_is_read() {
         let text = "  Latency Distribution\n     50%  587.00us\n     75%    1.0ms\n     99%    1.25ms\n  \
             100 requests in 1.00s, 1MB read\nRequests/sec:  99.50\n";
-        let seen = read(text).unwrap();
-        assert!((seen.p50 - 587.0).abs() < 1e-9 && (seen.p99 - 1_250.0).abs() < 1e-9);
-        assert!((seen.requests - 100.0).abs() < 1e-9 && (seen.per_second - 99.5).abs() < 1e-9);
+        let result = read(text).unwrap();
+        assert!((result.p50 - 587.0).abs() < 1e-9 && (result.p99 - 1_250.0).abs() < 1e-9);
+        assert!((result.requests - 100.0).abs() < 1e-9 && (result.per_second - 99.5).abs() < 1e-9);
     }
 }

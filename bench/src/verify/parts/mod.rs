@@ -1,8 +1,9 @@
-//! What is measured, each part by itself.
+//! Parts of the benchmark, one file each.
 
-pub(super) mod alone;
 pub(super) mod arriving;
 pub(super) mod cached;
-pub(super) mod doors;
 pub(super) mod envoy;
+pub(super) mod sessions;
+pub(super) mod standalone;
+pub(super) mod transports;
 pub(super) mod uncached;

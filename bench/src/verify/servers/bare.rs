@@ -1,4 +1,4 @@
-//! hyper and axum with nothing behind them, each a process of its own.
+//! hyper and axum with nothing behind them, each as its own process.
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -20,53 +20,56 @@ use maxlab_auth_testkit::free_port;
 use prost::Message as _;
 use tokio::net::TcpListener;
 
-use super::process::Server;
-use crate::verify::load::question::framed;
+use super::process::ServerProcess;
+use crate::verify::load::check_request::framed;
 
-/// Which of them.
+/// Kind of bare server.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(crate) enum Bare {
-    /// hyper.
+pub(crate) enum BareServer {
+    /// hyper over HTTP/1.1.
     Hyper,
-    /// axum.
+    /// axum over HTTP/1.1.
     Axum,
-    /// hyper over HTTP/2: it reads the question and gives a yes of gRPC that was made before.
+    /// hyper over HTTP/2. Reads the request, and sends a prepared gRPC answer that allows it.
     Grpc,
 }
 
-/// Starts one: this program again.
-pub(in crate::verify) fn start(which: Bare) -> Result<Server> {
+/// Starts a bare server as a process: this program again, with the command `bare`.
+pub(in crate::verify) fn start(which: BareServer) -> Result<ServerProcess> {
     let port = free_port();
-    let me = std::env::current_exe()?;
-    let me = me.to_str().context("a readable path")?;
+    let program = std::env::current_exe()?;
+    let program = program
+        .to_str()
+        .context("the path of this program is not UTF-8")?;
     let which = match which {
-        Bare::Hyper => "hyper",
-        Bare::Axum => "axum",
-        Bare::Grpc => "grpc",
+        BareServer::Hyper => "hyper",
+        BareServer::Axum => "axum",
+        BareServer::Grpc => "grpc",
     };
-    Server::start(
-        &[me, "bare", which, &port.to_string()],
+    ServerProcess::start(
+        &[program, "bare", which, &port.to_string()],
         port,
         tempfile::tempdir()?,
     )
 }
 
-/// Serves until it is killed, on the runtime that the gateway has too.
+/// Serves until the process is killed, on the same kind of runtime as the gateway.
 ///
 /// # Errors
 /// The port is taken.
-pub(crate) fn serve(which: Bare, port: u16) -> Result<()> {
+pub(crate) fn serve(which: BareServer, port: u16) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         match which {
-            Bare::Hyper => hyper(&listener).await,
-            Bare::Grpc => grpc(&listener).await,
-            Bare::Axum => {
-                // Its own server would bring timers that bare hyper has not.
+            BareServer::Hyper => hyper(&listener).await,
+            BareServer::Grpc => grpc(&listener).await,
+            BareServer::Axum => {
+                // Not axum's own server, which has timers that bare hyper has not.
                 let router = Router::new().route("/auth/verify", get(|| async {}));
                 loop {
                     let (socket, _) = listener.accept().await?;
+                    // Without effect on a closed connection, whose error comes later anyway.
                     let _ = socket.set_nodelay(true);
                     let service = hyper_util::service::TowerToHyperService::new(router.clone());
                     tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(socket), service));
@@ -76,21 +79,23 @@ pub(crate) fn serve(which: Bare, port: u16) -> Result<()> {
     })
 }
 
+/// Serves gRPC answers over HTTP/2.
 async fn grpc(listener: &TcpListener) -> Result<()> {
-    let yes = ready_made();
+    let message = allow_message();
     loop {
         let (socket, _) = listener.accept().await?;
         let _ = socket.set_nodelay(true);
-        let yes = yes.clone();
-        let answer = service_fn(move |question: Request<Incoming>| {
-            let yes = yes.clone();
+        let message = message.clone();
+        let answer = service_fn(move |request: Request<Incoming>| {
+            let message = message.clone();
             async move {
-                let _ = question.into_body().collect().await?;
+                // Read to its end, as the gateway must.
+                let _ = request.into_body().collect().await?;
                 let trailers = HeaderMap::from_iter([(
                     HeaderName::from_static("grpc-status"),
                     HeaderValue::from_static("0"),
                 )]);
-                let body = Full::new(yes).with_trailers(ready(Some(Ok::<_, Infallible>(trailers))));
+                let body = Full::new(message).with_trailers(ready(Some(Ok::<_, Infallible>(trailers))));
                 Ok::<_, hyper::Error>(Response::new(body))
             }
         });
@@ -99,8 +104,8 @@ async fn grpc(listener: &TcpListener) -> Result<()> {
     }
 }
 
-/// A yes as long as those of the gateway: seven header fields.
-fn ready_made() -> Bytes {
+/// Returns an answer that allows the request, as long as those of the gateway: seven header fields.
+fn allow_message() -> Bytes {
     let field = |number| HeaderValueOption {
         header: Some(proto::HeaderValue {
             key: format!("remote-field-{number}"),
@@ -122,6 +127,7 @@ fn ready_made() -> Bytes {
     framed(&answer.encode_to_vec())
 }
 
+/// Serves empty answers over HTTP/1.1.
 async fn hyper(listener: &TcpListener) -> Result<()> {
     let answer = |_: Request<Incoming>| async { Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new())) };
     loop {

@@ -1,4 +1,4 @@
-//! Envoy, which checks tokens in its filter `jwt_authn`, with and without the cache that it has for them.
+//! Envoy, whose filter `jwt_authn` checks tokens, with and without its cache.
 
 use std::fs;
 use std::path::Path;
@@ -6,15 +6,16 @@ use std::path::Path;
 use anyhow::Result;
 use maxlab_auth_testkit::{TokenForge, free_port};
 
-use super::process::{Server, is_installed};
+use super::process::{ServerProcess, is_installed};
 
-/// Where `cargo xtask test` installs it; elsewhere it is looked for in the search path.
+/// Path where `cargo xtask test` installs it. Otherwise it is searched in `PATH`.
 const INSTALLED: &str = "e2e/.venv/bin/envoy";
-/// It remembers so many tokens, more than are presented.
+/// Number of tokens that Envoy caches, more than are presented.
 const REMEMBERED: usize = 100_000;
 
-/// One worker with the keys of this forge; `None` where Envoy is not installed.
-pub(in crate::verify) fn start(forge: &TokenForge, caches: bool) -> Result<Option<Server>> {
+/// Starts Envoy with one worker and the keys of this forge. `None` if it is not installed.
+pub(in crate::verify) fn start(forge: &TokenForge, caches: bool) -> Result<Option<ServerProcess>> {
+    // The pinned version of the tests is preferred.
     let program = if Path::new(INSTALLED).exists() {
         INSTALLED
     } else if is_installed("envoy") {
@@ -32,7 +33,7 @@ pub(in crate::verify) fn start(forge: &TokenForge, caches: bool) -> Result<Optio
     let path = folder.path().join("envoy.yaml");
     fs::write(&path, configuration(forge, port, &cache))?;
     let path = path.display().to_string();
-    // Without a hot restart it shares no memory with another Envoy on this machine.
+    // Without a hot restart, it shares no memory with another Envoy on this machine.
     let command = [
         program,
         "-c",
@@ -43,10 +44,12 @@ pub(in crate::verify) fn start(forge: &TokenForge, caches: bool) -> Result<Optio
         "-l",
         "off",
     ];
-    Server::start(&command, port, folder).map(Some)
+    ServerProcess::start(&command, port, folder).map(Some)
 }
 
+/// Returns the configuration: every request is checked, and a checked one gets an empty 200.
 fn configuration(forge: &TokenForge, port: u16, cache: &str) -> String {
+    // Keys inline, or Envoy would fetch them during the measurement.
     let (issuer, keys) = (forge.issuer(), forge.jwks());
     format!(
         r#"static_resources:
@@ -57,7 +60,7 @@ fn configuration(forge: &TokenForge, port: u16, cache: &str) -> String {
       - name: envoy.filters.network.http_connection_manager
         typed_config:
           "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-          stat_prefix: door
+          stat_prefix: check
           generate_request_id: false
           http_filters:
           - name: envoy.filters.http.jwt_authn
@@ -76,7 +79,7 @@ fn configuration(forge: &TokenForge, port: u16, cache: &str) -> String {
               "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
           route_config:
             virtual_hosts:
-            - name: door
+            - name: check
               domains: ["*"]
               routes:
               - match: {{ prefix: / }}

@@ -1,4 +1,4 @@
-//! What is compared: each server a process of its own on the servers' core.
+//! Servers that are compared. Each is a process of its own on the servers' core.
 
 pub(crate) mod bare;
 pub(super) mod envoy;

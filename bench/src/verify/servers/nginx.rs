@@ -1,22 +1,24 @@
-//! nginx with a canned reply.
+//! nginx with a fixed answer.
 
 use std::fs;
 
 use anyhow::{Context, Result};
 use maxlab_auth_testkit::free_port;
 
-use super::process::Server;
+use super::process::ServerProcess;
 
-/// One process, 64 connections kept for long.
-pub(in crate::verify) fn start(access_log: bool) -> Result<Server> {
+/// Starts nginx as one process, with connections that are not closed during a measurement.
+pub(in crate::verify) fn start(access_log: bool) -> Result<ServerProcess> {
     let folder = tempfile::tempdir()?;
     let port = free_port();
     let at = folder.path().display();
+    // Like the gateway's, the access log is part of the comparison only where it is named.
     let log = if access_log {
         format!("{at}/access.log")
     } else {
         "off".to_owned()
     };
+    // Temporary paths in the folder: the default ones need root.
     let text = format!(
         "daemon off; master_process off; worker_processes 1; pid {at}/pid; error_log {at}/error.log;
 events {{ worker_connections 1024; }}
@@ -31,5 +33,6 @@ http {{
     let path = folder.path().join("nginx.conf");
     fs::write(&path, text)?;
     let path = path.display().to_string();
-    Server::start(&["nginx", "-c", &path], port, folder).context("nginx (Debian package nginx)")
+    ServerProcess::start(&["nginx", "-c", &path], port, folder)
+        .context("nginx does not start (Debian package nginx)")
 }

@@ -1,253 +1,319 @@
-//! The one engine behind every door: who is asking, what a login begins, and what ends it.
+//! The engine behind every entry point: authenticates requests, begins logins, and ends them.
 
-mod ending;
-mod holdings;
+mod auth_fault;
+mod credential_proof;
+mod evidence;
+mod exchange;
 mod login;
+mod logout;
+mod maintenance;
+mod operator;
 mod refresh;
+mod refresh_answer;
 mod revoke;
+mod session_renewal;
+mod session_rotation;
+mod termination;
+mod token_grant;
+mod token_provenance;
+mod unproven;
+mod upstream_revocations;
+mod user_sessions;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub use ending::{EndFault, EndedAll};
-pub use login::{Granted, LoggedIn, LoginFault};
-pub use refresh::{RefreshFault, RefreshStanding};
+pub use auth_fault::{AuthFault, CredentialRefusal};
+pub use credential_proof::{CredentialProof, ProvenLogin};
+pub use exchange::{BegunSession, ExchangeFault, ExchangeOutcome, ExchangeRequest, TokenExchanger};
+pub use login::{CompletedLogin, LoginFault};
+pub use logout::{
+    LogoutCookie, LogoutCounts, LogoutCredentials, LogoutFault, LogoutOptions, LogoutPayer, LogoutRequest,
+    ProvenLogout,
+};
+pub use maintenance::PurgeSummary;
+pub use operator::{SessionEnding, TokenOwner};
+pub use refresh::{RefreshFault, RefreshTokenState};
+pub use revoke::{RevokeRequest, RevokeTokenFault};
+pub use session_rotation::SessionRotation;
+pub use termination::{LogoutAllCounts, TerminationFault};
+pub use token_grant::TokenGrant;
+pub use unproven::UnprovenPolicy;
+pub use user_sessions::SessionOwnership;
 
 use crate::audit::{AuditEvent, AuditLog};
 use crate::clock::Clock;
-use crate::credential::{Credential, PresentedToken, SessionId};
+use crate::credential::{PresentedCredential, PresentedToken, SessionId};
+use crate::events::RefreshAheadOutcome;
+use crate::events::{GatewayEvent, GatewayEvents};
+use crate::issued_tokens::IssuedTokens;
 use crate::outbox::Outbox;
-use crate::revocation::{Issued, IssuedTokens, Live, Reason, Refusal, Revocations};
+use crate::revocation::{GateRefusal, RevocationGate, UnprovenTokens};
 use crate::seal::SealingKeys;
-use crate::session::{Opened, SessionFault, Sessions};
+use crate::session::{LoadedSession, SessionManager};
 use crate::unavailable::Unavailable;
-use crate::verify::{Examined, Rejection, Renewed, Verified, VerifyChain, VerifyFault};
-use crate::workspace::Workspaces;
+use crate::used_codes::UsedCodes;
+use crate::verdict::{ActiveCredential, IssueTime, Verified};
+use crate::verify::{ParsedToken, UnlimitedBudget, UpstreamBudget, VerifyChain};
+use crate::workspace::WorkspaceStore;
 
-/// Why a credential does not let its bearer in.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum AuthFault {
-    /// The token is not good.
-    #[error("{0}")]
-    Rejected(Rejection),
-    /// The token is revoked.
-    #[error("the token was revoked ({})", .0.as_str())]
-    TokenRevoked(Reason),
-    /// The session was ended, and with it whatever hangs on it; and why, as long as its ending is not finished.
-    #[error("the session was ended")]
-    SessionRevoked(Option<Reason>),
-    /// There is no such session, or it died of age.
-    #[error("there is no such session")]
-    NoSession,
-    /// Nobody knows.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-}
-
-impl From<VerifyFault> for AuthFault {
-    fn from(fault: VerifyFault) -> Self {
-        match fault {
-            VerifyFault::Rejected(rejection) => Self::Rejected(rejection),
-            VerifyFault::Unavailable(fault) => Self::Unavailable(fault),
-        }
-    }
-}
-
-impl From<Refusal> for AuthFault {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::TokenRevoked(reason) => Self::TokenRevoked(reason),
-            Refusal::SessionRevoked(reason) => Self::SessionRevoked(Some(reason)),
-            Refusal::Unavailable(fault) => Self::Unavailable(fault),
-        }
-    }
-}
-
-impl From<SessionFault> for AuthFault {
-    fn from(fault: SessionFault) -> Self {
-        match fault {
-            SessionFault::Missing => Self::NoSession,
-            SessionFault::Ended => Self::SessionRevoked(None),
-            SessionFault::Unavailable(fault) => Self::Unavailable(fault),
-        }
-    }
-}
-
-/// The parts that an engine is made of.
+/// Components of an engine.
 #[derive(Clone)]
-pub struct Parts {
-    /// The layers.
+pub struct EngineDeps {
+    /// Verification layers.
     pub chain: Arc<VerifyChain>,
-    /// The gate.
-    pub revocations: Arc<Revocations>,
-    /// The sessions.
-    pub sessions: Arc<Sessions>,
-    /// The register of issued tokens.
-    pub issued: Arc<dyn IssuedTokens>,
-    /// What the authorization server has still to be told.
+    /// Revocation gate.
+    pub revocations: Arc<RevocationGate>,
+    /// Sessions.
+    pub sessions: Arc<SessionManager>,
+    /// Register of issued tokens.
+    pub issued_tokens: Arc<dyn IssuedTokens>,
+    /// Authorization codes that were exchanged.
+    pub used_codes: Arc<dyn UsedCodes>,
+    /// Tokens that are refused although nothing proves them.
+    pub unproven_tokens: Arc<dyn UnprovenTokens>,
+    /// Limits of the unproven tokens.
+    pub unproven_policy: UnprovenPolicy,
+    /// Revocations that the authorization server must still be notified of.
     pub outbox: Arc<dyn Outbox>,
-    /// What happened.
+    /// Audit log.
     pub audit: Arc<dyn AuditLog>,
-    /// Who belongs to which workspace; `None` where only claims say it.
-    pub workspaces: Option<Arc<dyn Workspaces>>,
-    /// What seals the outbox.
-    pub keys: Arc<SealingKeys>,
-    /// The time.
+    /// Members of the workspaces. `None` if workspaces come from claims only.
+    pub workspaces: Option<Arc<dyn WorkspaceStore>>,
+    /// Keys that seal the outbox, the unproven tokens and the answers to refreshes.
+    pub sealing_keys: Arc<SealingKeys>,
+    /// Time after an exchange in which the same request gets the same answer, and a second use of the refresh
+    /// token does not end the session (`REFRESH_GRACE_SECONDS`).
+    pub refresh_grace: Duration,
+    /// Receiver of the events of the use cases.
+    pub events: Arc<dyn GatewayEvents>,
+    /// Clock.
     pub clock: Arc<dyn Clock>,
 }
 
-impl std::fmt::Debug for Parts {
+impl std::fmt::Debug for EngineDeps {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Parts")
+        f.debug_struct("EngineDeps")
             .field("chain", &self.chain)
             .finish_non_exhaustive()
     }
 }
 
-/// The engine. Every door (HTTP routes, forward-auth, guards) asks it, and none has a check of its own.
+/// Authenticates credentials, and begins and ends logins.
+///
+/// Every entry point (HTTP routes, forward-auth, guards) uses it, and none has a check of its own.
 #[derive(Clone)]
 pub struct Engine {
-    parts: Parts,
+    deps: EngineDeps,
 }
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Engine")
-            .field("chain", &self.parts.chain)
+            .field("chain", &self.deps.chain)
             .finish_non_exhaustive()
     }
 }
 
 impl Engine {
-    /// An engine of these parts.
-    pub fn new(parts: Parts) -> Self {
-        Self { parts }
+    /// Creates an engine from its components.
+    pub fn new(deps: EngineDeps) -> Self {
+        Self { deps }
     }
 
-    /// The parts it is made of.
-    pub fn parts(&self) -> &Parts {
-        &self.parts
+    /// Returns the components, for tests that look behind a use case. Everything else uses the named methods.
+    #[cfg(feature = "test-util")]
+    pub fn deps(&self) -> &EngineDeps {
+        &self.deps
     }
 
-    /// The present, by the engine's clock.
+    /// Returns the current time, by the engine's clock.
     pub fn now(&self) -> Timestamp {
-        self.parts.clock.now()
+        self.deps.clock.now()
     }
 
-    /// Who presents this credential, if it is good and not revoked.
+    /// Authenticates a credential: it must be valid and not revoked.
     ///
     /// # Errors
-    /// It is not, or nobody knows.
-    pub async fn authenticate(&self, credential: &Credential) -> Result<Live, AuthFault> {
+    /// Fails if the credential is not accepted, or if a component does not answer.
+    pub async fn authenticate(
+        &self,
+        credential: &PresentedCredential,
+    ) -> Result<ActiveCredential, AuthFault> {
+        self.authenticate_within(credential, &UnlimitedBudget).await
+    }
+
+    /// Authenticates a credential, and charges a request to the authorization server to the caller's budget.
+    ///
+    /// # Errors
+    /// Fails like [`authenticate`](Self::authenticate), or if the budget is spent.
+    pub async fn authenticate_within(
+        &self,
+        credential: &PresentedCredential,
+        budget: &dyn UpstreamBudget,
+    ) -> Result<ActiveCredential, AuthFault> {
         match credential {
-            Credential::Token(token) => self.authenticate_token(token).await,
-            Credential::Session(id) => Ok(self.open_session(id).await?.0),
+            PresentedCredential::Token(token) => self.authenticate_token_within(token, budget).await,
+            PresentedCredential::Session(id) => self.authenticate_cookie(id).await,
         }
     }
 
-    /// Who presents this access token, if that can be told at once: its verdict is remembered or can be found without asking
-    /// anybody, the replica may answer, and nothing in it stands against the token. `None` means that nothing is decided;
-    /// [`authenticate_token`](Self::authenticate_token) decides it.
-    pub fn authenticate_at_once(&self, token: &str, now: Timestamp) -> Option<Live> {
-        let Parts {
+    /// Authenticates an access token without waiting.
+    ///
+    /// That is possible if its verdict is cached or needs no request, the replica may answer, and the
+    /// replica has no revocation of it. `None` decides nothing: call
+    /// [`authenticate_token`](Self::authenticate_token) then.
+    pub fn try_authenticate(&self, token: &str, now: Timestamp) -> Option<ActiveCredential> {
+        let EngineDeps {
             chain, revocations, ..
-        } = &self.parts;
-        let verified = match chain.recall(token, now) {
+        } = &self.deps;
+        let verified = match chain.lookup_cached(token, now) {
+            // A cached refusal is left to the caller's slow path, which returns its reason.
             Some(verdict) => verdict.ok()?,
-            None if revocations.answers_from_memory() => chain.verify_at_once(token, now)?,
+            // Without a lease the gate below would decide nothing, so a signature check would be wasted.
+            None if revocations.can_answer_from_replica() => chain.try_verify(token, now)?,
             None => return None,
         };
-        revocations.admit_at_once(verified, now)
+        revocations.try_admit(verified, now)
     }
 
-    /// Who presents this access token.
+    /// Authenticates a session cookie without waiting, if its verdict is cached and the replica may answer.
+    /// `None` decides nothing: call [`authenticate_cookie`](Self::authenticate_cookie) then.
+    pub fn try_authenticate_cookie(&self, id: &SessionId, now: Timestamp) -> Option<ActiveCredential> {
+        let verified = self.deps.sessions.lookup_cached(id, now)?;
+        self.deps.revocations.try_admit(verified, now)
+    }
+
+    /// Authenticates an access token.
     ///
     /// # Errors
-    /// It is not good, or nobody knows.
-    pub async fn authenticate_token(&self, token: &PresentedToken) -> Result<Live, AuthFault> {
+    /// Fails if the token is not accepted, or if a component does not answer.
+    pub async fn authenticate_token(&self, token: &PresentedToken) -> Result<ActiveCredential, AuthFault> {
+        self.authenticate_token_within(token, &UnlimitedBudget).await
+    }
+
+    /// Authenticates an access token, and charges a request to the
+    /// authorization server to the caller's budget.
+    ///
+    /// # Errors
+    /// Fails like [`authenticate_within`](Self::authenticate_within).
+    pub async fn authenticate_token_within(
+        &self,
+        token: &PresentedToken,
+        budget: &dyn UpstreamBudget,
+    ) -> Result<ActiveCredential, AuthFault> {
         let now = self.now();
-        let Parts {
+        let EngineDeps {
             chain, revocations, ..
-        } = &self.parts;
-        if let Some(verdict) = chain.recall(token.expose(), now) {
+        } = &self.deps;
+        if let Some(verdict) = chain.lookup_cached(token.expose(), now) {
             return Ok(self.admit(verdict?, now).await?);
         }
-        let examined = Examined::of(token);
-        // Only ever to refuse, and to spare the authorization server the question: what counts is below.
+        let parsed = ParsedToken::parse(token);
+        // These names are unverified: they can only refuse, and save a request to the authorization server.
+        // The check that counts is below, with verified names.
         revocations
-            .check(&examined.unproven_names(), &[], Issued::Unknown, now)
+            .check(
+                &parsed.unverified_names(self.deps.chain.issuer()),
+                &[],
+                IssueTime::Unknown,
+                now,
+            )
             .await?;
-        let verified = chain.verify_examined(&examined, now).await?;
+        let verified = chain.verify_parsed(&parsed, now, budget).await?;
+        // A fresh clock reading: the layers may have taken seconds.
         Ok(self.admit(verified, self.now()).await?)
     }
 
-    async fn admit(&self, verified: Verified, now: Timestamp) -> Result<Live, Refusal> {
-        let gate = &self.parts.revocations;
-        match gate.admit_at_once(verified.clone(), now) {
-            Some(live) => Ok(live),
+    /// Passes a verified credential through the gate, from memory if possible.
+    async fn admit(&self, verified: Verified, now: Timestamp) -> Result<ActiveCredential, GateRefusal> {
+        let gate = &self.deps.revocations;
+        match gate.try_admit(verified.clone(), now) {
+            Some(credential) => Ok(credential),
             None => gate.admit(verified, now).await,
         }
     }
 
-    /// Asks again about a token that [`VerifyChain::due_renewals`] names, unless it is revoked: nobody is let in with it
-    /// anyway.
-    pub async fn renew(&self, token: &PresentedToken) -> Renewed {
-        let (chain, now) = (&self.parts.chain, self.now());
-        let Some(verified) = chain.awaiting_renewal(token, now) else {
-            return Renewed::Needless;
+    /// Verifies a token again that [`VerifyChain::due_refreshes`] has returned.
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn refresh_verdict(&self, token: &PresentedToken) -> RefreshAheadOutcome {
+        let (chain, now) = (&self.deps.chain, self.now());
+        let outcome = match chain.awaiting_refresh(token, now) {
+            None => RefreshAheadOutcome::Skipped,
+            Some(verified) => match self.admit(verified, now).await {
+                Ok(_) => chain.refresh_verdict(token, now).await,
+                // A revoked token is refused with any verdict, so the layers need not be asked.
+                Err(GateRefusal::Unavailable(_)) => RefreshAheadOutcome::Unavailable,
+                Err(_) => RefreshAheadOutcome::Skipped,
+            },
         };
-        match self.admit(verified, now).await {
-            Ok(_) => chain.renew(token, now).await,
-            Err(Refusal::Unavailable(_)) => Renewed::Unavailable,
-            Err(_) => Renewed::Needless,
+        self.report(GatewayEvent::VerdictRefreshed(outcome));
+        outcome
+    }
+
+    /// Authenticates a session cookie, from memory if possible.
+    ///
+    /// # Errors
+    /// Fails if the session is not accepted, or if a component does not answer.
+    pub async fn authenticate_cookie(&self, id: &SessionId) -> Result<ActiveCredential, AuthFault> {
+        let now = self.now();
+        match self.deps.sessions.lookup_cached(id, now) {
+            Some(verified) => Ok(self.admit(verified, now).await?),
+            None => Ok(self.authenticate_session(id).await?.0),
         }
     }
 
-    /// Who presents this session cookie, and the session. It counts as a use of the session.
+    /// Authenticates a session cookie, loads its session, and records the use.
     ///
     /// # Errors
-    /// It is not good, or nobody knows.
-    pub async fn open_session(&self, id: &SessionId) -> Result<(Live, Opened), AuthFault> {
+    /// Fails if the session is not accepted, or if the store does not answer.
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn authenticate_session(
+        &self,
+        id: &SessionId,
+    ) -> Result<(ActiveCredential, LoadedSession), AuthFault> {
         let now = self.now();
-        let Parts {
-            sessions,
-            revocations,
-            ..
-        } = &self.parts;
-        let opened = sessions.open(id, now).await?;
-        let live = revocations.admit(opened.verified(sessions.policy()), now).await?;
-        sessions.touch(&opened, now).await?;
-        Ok((live, opened))
+        let sessions = &self.deps.sessions;
+        let loaded = sessions.load(id, now).await?;
+        let verified = loaded.to_verified(sessions.policy());
+        let credential = self.admit(verified.clone(), now).await?;
+        // After the gate: a revoked session must not get a longer life.
+        sessions.record_use(&loaded, verified, now);
+        Ok((credential, loaded))
     }
 
-    /// The same identity with the workspaces that the database knows of it.
+    /// Adds the workspaces that the database has for the user.
     ///
     /// # Errors
-    /// The database did not answer.
-    pub async fn with_workspaces(&self, live: Live) -> Result<Live, Unavailable> {
-        match &self.parts.workspaces {
-            None => Ok(live),
+    /// Fails if the database does not answer.
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn with_workspaces(
+        &self,
+        credential: ActiveCredential,
+    ) -> Result<ActiveCredential, Unavailable> {
+        match &self.deps.workspaces {
+            None => Ok(credential),
             Some(workspaces) => {
-                let more = workspaces.of_member(&live.identity().user_id).await?;
-                Ok(live.with_workspaces(more))
+                let workspaces_of_user = workspaces.workspaces_of(&credential.identity().subject()).await?;
+                Ok(credential.with_workspaces(workspaces_of_user))
             }
         }
     }
 
-    /// Records what happened.
+    /// Reports an event to the receiver of this engine.
+    fn report(&self, event: GatewayEvent<'_>) {
+        self.deps.events.record(event);
+    }
+
+    /// Records an audit event, in the log and in the audit table.
     ///
     /// # Errors
-    /// The database did not answer.
+    /// Fails if the database does not answer. The caller must not answer as if the event were recorded.
     pub async fn audit(&self, event: AuditEvent) -> Result<(), Unavailable> {
-        tracing::info!(
-            kind = event.kind.as_str(),
-            result = event.result.as_str(),
-            user_id = event.user_id,
-            target = event.target,
-            request_id = event.request_id,
-            "audit"
-        );
-        self.parts.audit.append(&[event]).await
+        // Reported first: the event must be visible even if the database does not answer.
+        self.report(GatewayEvent::Audited(&event));
+        self.deps.audit.append(&[event]).await
     }
 }

@@ -1,343 +1,344 @@
-//! What a refresh token may still do, and what becomes of the tokens that it brings.
+//! Refresh: may a refresh token be exchanged, and what happens with the tokens that it brings (RFC 6749 §6).
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::timeout;
 
-use super::login::{Granted, refresh_key, session_tokens};
-use super::{EndFault, Engine};
-use crate::audit::{AuditEvent, AuditKind, AuditResult, Origin};
+use super::refresh_answer::AnsweredRefresh;
+use super::token_grant::{TokenGrant, belong_to_upstream_session, refresh_key, session_tokens};
+use super::token_provenance::add_cutoff_scopes;
+use super::{Engine, TerminationFault};
+use crate::audit::{AuditEvent, AuditKind, AuditOrigin, AuditResult};
 use crate::clock;
 use crate::credential::PresentedToken;
-use crate::identity::Identity;
-use crate::revocation::{
-    Issued, IssuedToken, Party, Reason, Refusal, Revocation, RevocationKey, TokenKey, TokenUse,
-};
-use crate::session::SessionFault;
-use crate::token::{TokenShape, shape_of};
+use crate::identity::{Subject, subject_text};
+use crate::issued_tokens::{IssuedToken, TokenUse};
+use crate::revocation::{GateRefusal, RevocationReason};
 use crate::unavailable::Unavailable;
-use crate::verify::Examined;
+use crate::verdict::{CutoffScope, IssueTime, RevocationKey, TokenKey};
+use crate::verify::ParsedToken;
+use maxlab_auth_jose::{TokenShape, shape_of};
 
-/// A refresh token that comes again so soon after its exchange is refused and ends nothing: it is a second tab, or a
-/// repeated request, that was sent before the new token arrived.
-const STRAGGLERS: Duration = Duration::from_secs(2);
-
-/// Who waits for new tokens does not wait longer than this for what they say of the user.
-const IDENTITY_PATIENCE: Duration = Duration::from_secs(2);
-
-/// What the gateway knows of a refresh token that is not revoked.
+/// State of a refresh token that is not revoked.
 #[derive(Clone, Debug)]
-pub struct RefreshStanding {
-    key: TokenKey,
-    known: Option<IssuedToken>,
+pub struct RefreshTokenState {
+    pub(super) key: TokenKey,
+    registered: Option<IssuedToken>,
+    /// Keys under which it may be revoked.
+    keys: Vec<RevocationKey>,
+    /// Scopes whose cut-offs cover it.
+    cutoff_scopes: Vec<CutoffScope>,
 }
 
-impl RefreshStanding {
-    /// What was registered when it was given out, if that was here.
-    pub fn known(&self) -> Option<&IssuedToken> {
-        self.known.as_ref()
+impl RefreshTokenState {
+    /// Returns its entry in the register, if this gateway issued it.
+    pub fn registered(&self) -> Option<&IssuedToken> {
+        self.registered.as_ref()
+    }
+
+    /// Returns the time at which its login began. If that is unknown, every cut-off covers the token.
+    fn issued(&self) -> IssueTime {
+        let registered = self.registered.as_ref();
+        registered.map_or(IssueTime::Unknown, |registered| {
+            IssueTime::At(registered.login_at)
+        })
     }
 }
 
-/// Why a refresh token brings nothing.
+/// Reason for which a refresh token is not exchanged.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum RefreshFault {
-    /// It, its session, or everything of its user was revoked.
+    /// Refresh token that is revoked: itself, its session, or everything of its user.
     #[error("the refresh token was revoked")]
     Revoked,
-    /// It was exchanged before. Unless that was a moment ago, its session has been ended (RFC 9700 §4.14).
-    #[error("the refresh token was used before")]
+    /// Refresh token that was exchanged before. Its session is ended, except within a
+    /// short grace period (RFC 9700 §4.14).
+    #[error("the refresh token was already used")]
     Reused,
-    /// Nobody knows.
+    /// Component that did not answer.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }
 
-impl From<Refusal> for RefreshFault {
-    fn from(refusal: Refusal) -> Self {
+impl From<GateRefusal> for RefreshFault {
+    fn from(refusal: GateRefusal) -> Self {
         match refusal {
-            Refusal::Unavailable(fault) => Self::Unavailable(fault),
-            Refusal::TokenRevoked(_) | Refusal::SessionRevoked(_) => Self::Revoked,
+            GateRefusal::Unavailable(fault) => Self::Unavailable(fault),
+            GateRefusal::TokenRevoked(_) | GateRefusal::SessionRevoked(_) => Self::Revoked,
         }
     }
 }
 
-impl From<EndFault> for RefreshFault {
-    fn from(fault: EndFault) -> Self {
+impl From<TerminationFault> for RefreshFault {
+    fn from(fault: TerminationFault) -> Self {
         Self::Unavailable(fault.into_unavailable())
     }
 }
 
 impl Engine {
-    /// Under what a refresh token is known; two requests with one key are one exchange.
+    /// Returns the register's key of a refresh token. Two requests with one key share one exchange.
     pub fn refresh_key(&self, token: &PresentedToken) -> TokenKey {
         refresh_key(token)
     }
 
-    /// Whether a refresh token may be exchanged; asked before the authorization server is. A token that was exchanged
-    /// before ends its session.
+    /// Checks that this client may exchange a refresh token, before the authorization server is asked.
+    ///
+    /// A token that was exchanged before ends its session: one of its two users may
+    /// have stolen it (RFC 9700 §4.14.2).
     ///
     /// # Errors
-    /// It may not, or nobody knows.
-    pub async fn may_refresh(
+    /// Fails if the token may not be exchanged, or if a component does not answer.
+    #[tracing::instrument(skip_all)]
+    pub async fn check_refresh(
         &self,
         token: &PresentedToken,
-        origin: &Origin,
-    ) -> Result<RefreshStanding, RefreshFault> {
-        let standing = self.standing_of(token).await?;
+        client_id: Option<&str>,
+        origin: &AuditOrigin,
+    ) -> Result<RefreshTokenState, RefreshFault> {
+        let state = self.refresh_state_of(token, client_id).await?;
         if let Some(IssuedToken {
             superseded_at: Some(at),
             session: Some(session),
-            user_id,
+            subject: Some(subject),
             ..
-        }) = standing.known()
-            && clock::after(*at, STRAGGLERS) <= self.now()
+        }) = state.registered()
+            // Within the grace period it is a second browser tab, or a request that is repeated because its
+            // answer was lost. It is refused below, ends nothing, and may get the first answer (decision 35).
+            && clock::after(*at, self.deps.refresh_grace) <= self.now()
         {
             let event = AuditEvent::new(AuditKind::RefreshReuse, self.now(), origin)
-                .by(user_id)
-                .on(session.as_str())
+                .with_actor(subject)
+                .with_target(session.as_str())
                 .with_result(AuditResult::Denied);
-            self.end_session(user_id, session, Reason::RefreshReuse, vec![event])
+            self.end_session(subject, session, RevocationReason::RefreshReuse, vec![event])
                 .await?;
         }
-        refuse_superseded(standing)
+        refuse_superseded(state)
     }
 
-    /// Claims a refresh token for one exchange, on all instances (invariant I7). `false` while another has it. A token
-    /// that was not given out here is not claimed: nothing is known of it.
+    /// Claims a refresh token for one exchange, on all instances (invariant I7).
+    ///
+    /// Returns `false` while another request has the claim. `max_duration` is the
+    /// time after which the claim expires.
     ///
     /// # Errors
-    /// The database did not answer.
+    /// Fails if the database does not answer.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn begin_exchange(
         &self,
-        standing: &RefreshStanding,
-        at_most: Duration,
+        state: &RefreshTokenState,
+        max_duration: Duration,
     ) -> Result<bool, Unavailable> {
-        if standing.known.is_none() {
+        // A claim is a column of the register's entry: a token that was issued elsewhere has none.
+        if state.registered.is_none() {
             return Ok(true);
         }
         let now = self.now();
-        self.parts
-            .issued
-            .begin_exchange(&standing.key, clock::after(now, at_most), now)
+        self.deps
+            .issued_tokens
+            .begin_exchange(&state.key, clock::after(now, max_duration), now)
             .await
     }
 
-    /// Gives the claim back, after an exchange that superseded nothing.
+    /// Releases the claim after an exchange that did not rotate the refresh token.
     ///
     /// # Errors
-    /// The database did not answer; then the claim runs out by itself.
-    pub async fn end_exchange(&self, standing: &RefreshStanding) -> Result<(), Unavailable> {
-        match standing.known {
-            Some(_) => self.parts.issued.end_exchange(&standing.key).await,
+    /// Fails if the database does not answer. The claim expires by itself then.
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn end_exchange(&self, state: &RefreshTokenState) -> Result<(), Unavailable> {
+        match state.registered {
+            Some(_) => self.deps.issued_tokens.end_exchange(&state.key).await,
             None => Ok(()),
         }
     }
 
-    /// The same look, without any consequence.
+    /// Checks a refresh token like [`check_refresh`](Self::check_refresh), but ends no session.
     ///
     /// # Errors
-    /// It may not be exchanged, or nobody knows.
-    pub async fn look_at_refresh(&self, token: &PresentedToken) -> Result<RefreshStanding, RefreshFault> {
-        refuse_superseded(self.standing_of(token).await?)
+    /// Fails if the token may not be exchanged, or if a component does not answer.
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn precheck_refresh(&self, token: &PresentedToken) -> Result<RefreshTokenState, RefreshFault> {
+        refuse_superseded(self.refresh_state_of(token, None).await?)
     }
 
-    async fn standing_of(&self, token: &PresentedToken) -> Result<RefreshStanding, RefreshFault> {
+    /// Refuses a refresh token that is revoked. Whether it was exchanged before does not matter.
+    ///
+    /// # Errors
+    /// Fails if the token is revoked, or if a component does not answer.
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn refuse_revoked_refresh(
+        &self,
+        token: &PresentedToken,
+        client_id: Option<&str>,
+    ) -> Result<(), RefreshFault> {
+        self.refresh_state_of(token, client_id).await.map(drop)
+    }
+
+    pub(super) async fn refresh_state_of(
+        &self,
+        token: &PresentedToken,
+        client_id: Option<&str>,
+    ) -> Result<RefreshTokenState, RefreshFault> {
         let now = self.now();
         let key = refresh_key(token);
-        let known = self.parts.issued.find(&key).await?;
-        let mut names = Examined::of(token).unproven_names();
-        names.push(RevocationKey::Token(key.clone()));
-        let (mut parties, mut issued) = (Vec::new(), Issued::Unknown);
-        if let Some(known) = &known {
-            names.extend(known.session.as_ref().map(RevocationKey::session));
-            parties.push(Party::User(known.user_id.clone()));
-            issued = Issued::At(known.login_at);
+        let registered = self.deps.issued_tokens.find(&key).await?;
+        // Names that the token gives itself are unverified. They can only refuse it.
+        let mut keys = ParsedToken::parse(token).unverified_names(self.deps.chain.issuer());
+        keys.push(RevocationKey::Token(key.clone()));
+        let mut scopes = vec![CutoffScope::Everything];
+        add_cutoff_scopes(
+            &mut scopes,
+            client_id.map(|id| CutoffScope::Client(id.to_owned())),
+        );
+        add_cutoff_scopes(&mut scopes, self.provenance_of(token).cutoff_scopes());
+        // Its issuer is the one that would exchange it, whatever the token says.
+        let issuers = self.deps.chain.issuers().names(now);
+        add_cutoff_scopes(&mut scopes, issuers.into_iter().map(CutoffScope::Issuer));
+        if let Some(registered) = &registered {
+            keys.extend(registered.session.as_ref().map(RevocationKey::session));
+            add_cutoff_scopes(&mut scopes, registered.subject.clone().map(CutoffScope::User));
+            let upstream_session = registered.upstream_session.clone();
+            add_cutoff_scopes(&mut scopes, upstream_session.map(CutoffScope::UpstreamSession));
+            add_cutoff_scopes(&mut scopes, registered.client_id.clone().map(CutoffScope::Client));
+            add_cutoff_scopes(&mut scopes, registered.issuer.clone().map(CutoffScope::Issuer));
         }
-        self.parts
-            .revocations
-            .check(&names, &parties, issued, now)
-            .await?;
-        Ok(RefreshStanding { key, known })
+        let state = RefreshTokenState {
+            key,
+            registered,
+            keys,
+            cutoff_scopes: scopes,
+        };
+        self.refuse_revoked(&state, now).await?;
+        Ok(state)
     }
 
-    /// Registers the tokens that a refresh token brought. If its session was ended meanwhile they are revoked too.
+    /// Fails if a revocation or a cut-off covers the refresh token.
+    async fn refuse_revoked(&self, state: &RefreshTokenState, now: Timestamp) -> Result<(), RefreshFault> {
+        let RefreshTokenState {
+            keys,
+            cutoff_scopes: scopes,
+            ..
+        } = state;
+        let revocations = &self.deps.revocations;
+        revocations.check(keys, scopes, state.issued(), now).await?;
+        Ok(())
+    }
+
+    /// Registers the tokens of a refresh, and renews their session.
+    ///
+    /// If the refresh token was revoked or its session ended meanwhile, the new tokens are revoked too.
+    /// `answered` is kept for the time in which the request may be repeated.
     ///
     /// # Errors
-    /// The tokens must not be given out.
-    pub async fn refreshed(
+    /// After any error the tokens must not be returned to the client.
+    #[tracing::instrument(skip_all)]
+    pub(super) async fn complete_refresh(
         &self,
-        standing: &RefreshStanding,
-        granted: &Granted,
-        began_at: Timestamp,
-        origin: &Origin,
+        state: &RefreshTokenState,
+        grant: &TokenGrant,
+        answered: AnsweredRefresh<'_>,
+        started_at: Timestamp,
+        origin: &AuditOrigin,
     ) -> Result<(), RefreshFault> {
         let now = self.now();
-        let Some((user_id, login_at)) = self.owner(standing, granted, began_at) else {
-            return Ok(());
+        let Some((subject, login_at)) = self.owner(state, grant, started_at) else {
+            // An opaque access token of an unknown login has no user to register it for. It is only checked.
+            let issued = self.issued_tokens(grant, None, None, started_at, now);
+            return self.refuse_if_revoked_meanwhile(state, grant, &issued, now).await;
         };
-        let session = standing.known.as_ref().and_then(|known| known.session.as_ref());
-        let issued = self.issued_tokens(granted, &user_id, session, login_at, now);
-        if standing.known.is_some() {
-            let (access_issued, parties) = (
-                access_issued(&granted.access),
-                parties_of(&granted.access, &user_id),
-            );
-            self.spare_from_earlier_cutoffs(&issued, access_issued, &parties, login_at, now)
+        let session = state
+            .registered
+            .as_ref()
+            .and_then(|registered| registered.session.as_ref());
+        let mut issued = self.issued_tokens(grant, Some(&subject), session, login_at, now);
+        let registered = state.registered.as_ref();
+        let upstream_session = registered.and_then(|token| token.upstream_session.as_ref());
+        belong_to_upstream_session(&mut issued, upstream_session);
+        // A refresh gets a new `iat` and keeps the login time. Only a registered
+        // login time can exempt from a cut-off.
+        if state.registered.is_some() {
+            let provenance = self.provenance_of(&grant.access_token);
+            let (access_issued, mut scopes) = (provenance.issued(), state.cutoff_scopes.clone());
+            add_cutoff_scopes(&mut scopes, provenance.cutoff_scopes());
+            self.exempt_from_earlier_cutoffs(&issued, access_issued, &scopes, login_at, now)
                 .await?;
         }
-        self.register(&issued, now).await?;
+        // Registered before the second check: a revocation that runs now finds
+        // the tokens here, or is found below.
+        self.register_tokens(&issued, now).await?;
         if let Some(handle) = session {
-            let tokens = session_tokens(granted, &issued);
-            let identity = self.identity_by(&granted.access, &user_id).await;
-            match self
-                .parts
-                .sessions
-                .renew(&user_id, handle, &tokens, identity.as_ref(), now)
-                .await
-            {
-                Ok(()) | Err(SessionFault::Missing | SessionFault::Ended) => {}
-                // The authorization server has rotated already, and the register knows the new tokens: a session that
-                // cannot be written now must not cost them (I7).
-                Err(SessionFault::Unavailable(fault)) => {
-                    tracing::warn!(%fault, "renewed tokens are registered, and not kept with their session");
-                }
-            }
-            self.refuse_if_ended_meanwhile(&user_id, handle, login_at, granted, &issued, now)
-                .await?;
+            self.renew_session(&subject, handle, grant, &issued, now).await;
         }
-        // Last, so that whatever failed before may be tried again with the old token.
-        let rotated = issued
+        self.refuse_if_revoked_meanwhile(state, grant, &issued, now)
+            .await?;
+        // Last: after a failure before this line, the client can retry with the old token.
+        let is_rotated = issued
             .iter()
-            .any(|t| t.token_use == TokenUse::Refresh && t.key != standing.key);
-        if rotated && standing.known.is_some() {
-            self.parts.issued.supersede(&standing.key, now).await?;
+            .any(|t| t.token_use == TokenUse::Refresh && t.key != state.key);
+        if is_rotated && state.registered.is_some() {
+            let answer = self.seal_answer(&state.key, answered, now);
+            let register = &self.deps.issued_tokens;
+            register.supersede(&state.key, now, answer.as_ref()).await?;
         }
-        let mut event = AuditEvent::new(AuditKind::Refresh, now, origin).by(&user_id);
+        let mut event = AuditEvent::new(AuditKind::Refresh, now, origin).with_actor(&subject);
         event.target = session.map(|handle| handle.as_str().to_owned());
         self.audit(event).await?;
         Ok(())
     }
 
-    /// Who the session's user is by now, by what a new access token shows. `None` where that cannot be told in a moment, or
-    /// is told of somebody else: the session keeps what it knows, and the tokens are given out either way (I7).
-    async fn identity_by(&self, access: &PresentedToken, user_id: &str) -> Option<Identity> {
-        let verified = timeout(IDENTITY_PATIENCE, self.parts.chain.verify(access, self.now())).await;
-        let identity = match verified {
-            Ok(Ok(verified)) => verified.into_facts().identity.clone(),
-            Ok(Err(fault)) => {
-                tracing::warn!(%fault, "a session keeps its roles: its new access token was not verified");
-                return None;
-            }
-            Err(_) => {
-                tracing::warn!("a session keeps its roles: its new access token was not verified in time");
-                return None;
-            }
-        };
-        if identity.user_id != user_id {
-            tracing::warn!("a session keeps its roles: its new access token names somebody else");
-            return None;
-        }
-        Some(identity)
-    }
-
-    /// Whose tokens they are, and when the login behind them began, as far as the gateway knows.
+    /// Returns the user of the tokens and the time at which their login began. `None` if the user is unknown.
     fn owner(
         &self,
-        standing: &RefreshStanding,
-        granted: &Granted,
-        began_at: Timestamp,
-    ) -> Option<(String, Timestamp)> {
-        if let Some(known) = &standing.known {
-            return Some((known.user_id.clone(), known.login_at));
+        state: &RefreshTokenState,
+        grant: &TokenGrant,
+        started_at: Timestamp,
+    ) -> Option<(Subject, Timestamp)> {
+        if let Some(registered) = &state.registered {
+            return Some((registered.subject.clone()?, registered.login_at));
         }
-        let TokenShape::Jws(jws) = shape_of(granted.access.expose()) else {
+        let TokenShape::Jws(jws) = shape_of(grant.access_token.expose()) else {
             return None;
         };
-        let subject = jws.claims_vouched_by_issuer().get("sub")?.as_str()?.to_owned();
-        Some((subject, began_at))
+        let id = subject_text(jws.claims_vouched_by_issuer().get("sub")?)?;
+        // The login is older than this refresh, but nothing records when it began.
+        Some((Subject::new(self.deps.chain.issuer().clone(), id), started_at))
     }
 
-    /// A termination may have come between the question to the authorization server and its answer. It has revoked
-    /// the session by name before it looked for tokens, so that either it saw these or this look sees it.
-    async fn refuse_if_ended_meanwhile(
+    /// Revokes the new tokens if the refresh token was revoked while the authorization server was asked.
+    ///
+    /// A revocation is recorded before it looks for tokens. So either it found
+    /// these tokens, or this check finds it.
+    async fn refuse_if_revoked_meanwhile(
         &self,
-        user_id: &str,
-        handle: &crate::credential::SessionHandle,
-        login_at: Timestamp,
-        granted: &Granted,
+        state: &RefreshTokenState,
+        grant: &TokenGrant,
         issued: &[IssuedToken],
         now: Timestamp,
     ) -> Result<(), RefreshFault> {
-        let revocations = &self.parts.revocations;
-        let names = [RevocationKey::session(handle)];
-        let parties = [Party::User(user_id.to_owned())];
-        let Err(refusal) = revocations
-            .check(&names, &parties, Issued::At(login_at), now)
-            .await
-        else {
+        let Err(fault) = self.refuse_revoked(state, now).await else {
             return Ok(());
         };
-        let fault = RefreshFault::from(refusal);
         if matches!(fault, RefreshFault::Revoked) {
-            let revoked = issued
-                .iter()
-                .map(|token| Revocation {
-                    key: RevocationKey::Token(token.key.clone()),
-                    cutoff: None,
-                    reason: Reason::SessionTerminated,
-                    revoked_at: now,
-                    expires_at: revocations.keep_until(Some(token.expires_at), now),
-                    token_expires_at: Some(token.expires_at),
-                    user_id: Some(user_id.to_owned()),
-                })
-                .collect();
-            revocations
-                .revoke(revoked, &[], now)
-                .await
-                .map_err(EndFault::from)?;
-            self.tell_upstream(&session_tokens(granted, issued), None, now)
-                .await?;
+            self.revoke_issued(issued, now).await?;
+            // The authorization server has just issued them and accepts them
+            // until it is asked to revoke them.
+            self.enqueue_upstream_revocations(
+                &session_tokens(self.deps.chain.issuer(), grant, issued),
+                None,
+                now,
+            )
+            .await?;
         }
         Err(fault)
     }
 }
 
-fn refuse_superseded(standing: RefreshStanding) -> Result<RefreshStanding, RefreshFault> {
-    match &standing.known {
-        Some(known) if known.superseded_at.is_some() => Err(RefreshFault::Reused),
-        _ => Ok(standing),
+/// Fails if the refresh token was exchanged before.
+fn refuse_superseded(state: RefreshTokenState) -> Result<RefreshTokenState, RefreshFault> {
+    match &state.registered {
+        Some(registered) if registered.superseded_at.is_some() => Err(RefreshFault::Reused),
+        _ => Ok(state),
     }
-}
-
-/// Whose cut-offs may cover a token that was just given out.
-fn parties_of(token: &PresentedToken, user_id: &str) -> Vec<Party> {
-    let mut parties = vec![Party::User(user_id.to_owned())];
-    if let TokenShape::Jws(jws) = shape_of(token.expose()) {
-        let claims = jws.claims_vouched_by_issuer();
-        let text = |name: &str| {
-            claims
-                .get(name)
-                .and_then(serde_json::Value::as_str)
-                .map(str::to_owned)
-        };
-        parties.extend(text("client_id").or_else(|| text("azp")).map(Party::Client));
-        parties.extend(text("iss").map(Party::Issuer));
-    }
-    parties
-}
-
-fn access_issued(token: &PresentedToken) -> Issued {
-    let TokenShape::Jws(jws) = shape_of(token.expose()) else {
-        return Issued::Unknown;
-    };
-    let iat = jws
-        .claims_vouched_by_issuer()
-        .get("iat")
-        .and_then(serde_json::Value::as_i64);
-    iat.and_then(|at| Timestamp::from_second(at).ok())
-        .map_or(Issued::Unknown, Issued::InSecond)
 }
 
 #[cfg(test)]

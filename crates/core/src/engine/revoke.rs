@@ -1,98 +1,190 @@
-//! One token revoked at its holder's wish (RFC 7009), by what is proven of it and nothing more.
-
-use std::time::Duration;
+//! Revocation of one token for its holder (RFC 7009), by what is proven about the token (decision 10).
 
 use jiff::Timestamp;
 
-use super::login::refresh_key;
-use super::{EndFault, Engine};
-use crate::audit::{AuditEvent, AuditKind, Origin};
-use crate::clock;
+use super::evidence::TokenEvidence;
+use super::token_grant::refresh_key;
+use super::{Engine, TerminationFault};
+use crate::audit::{AuditEvent, AuditKind, AuditOrigin};
 use crate::credential::PresentedToken;
+use crate::events::GatewayEvent;
+use crate::identity::Subject;
+use crate::issued_tokens::{IssuedToken, TokenUse};
 use crate::outbox::ClientCredentials;
-use crate::revocation::{Facts, Reason, Revocation, RevocationKey, TokenKey, TokenUse};
+use crate::revocation::{RecordOutcome, Revocation, RevocationReason, RevokeFault};
 use crate::session::SessionToken;
-use crate::token::{TokenShape, shape_of};
-use crate::verify::{Rejection, VerifyFault};
+use crate::unavailable::Unavailable;
+use crate::verdict::{CredentialInfo, RevocationKey, TokenKey};
+use maxlab_auth_jose::{TokenShape, shape_of};
 
-/// So long an opaque token is refused of which nothing is known: anybody can send such, and they must not pile up.
-const UNPROVEN: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Request to revoke a token, without the token itself.
+#[derive(Clone, Debug)]
+pub struct RevokeRequest<'r> {
+    /// `token_type_hint` (RFC 7009 §2.1).
+    pub hint: Option<&'r str>,
+    /// Client that the request names.
+    pub client: Option<ClientCredentials>,
+    /// `true` if the client authenticated with a secret that is configured here.
+    pub client_is_proven: bool,
+    /// Origin of the request, for the audit.
+    pub origin: &'r AuditOrigin,
+}
+
+/// Reason for which the revocation of a token is not acknowledged.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum RevokeTokenFault {
+    /// Revocation that is not acknowledged.
+    #[error(transparent)]
+    Termination(#[from] TerminationFault),
+    /// Nothing proves the token, and the set of unproven tokens is full (`REVOKE_UNPROVEN_MAX`).
+    #[error("the limit of unproven tokens is reached (REVOKE_UNPROVEN_MAX)")]
+    TooManyUnproven,
+}
+
+impl From<Unavailable> for RevokeTokenFault {
+    fn from(fault: Unavailable) -> Self {
+        Self::Termination(fault.into())
+    }
+}
+
+impl From<RevokeFault> for RevokeTokenFault {
+    fn from(fault: RevokeFault) -> Self {
+        Self::Termination(fault.into())
+    }
+}
+
+impl RevokeRequest<'_> {
+    /// Returns the token use that the request names. An access token if it names none.
+    pub(super) fn token_use(&self) -> TokenUse {
+        self.hint.and_then(TokenUse::parse).unwrap_or(TokenUse::Access)
+    }
+}
 
 impl Engine {
-    /// Revokes a token at its holder's wish (RFC 7009 §2). A refresh token ends its session and what hangs on it; an
-    /// access token ends alone; a token that is proven worthless ends nothing, which is a success too.
+    /// Revokes a token for its holder (RFC 7009 §2).
+    ///
+    /// * A refresh token ends its session and all tokens of the session.
+    /// * An access token ends alone.
+    /// * A token that can never be accepted ends nothing. That is a success too (RFC 7009 §2.2).
     ///
     /// # Errors
-    /// It is not acknowledged.
+    /// Fails if the revocation is not acknowledged.
+    #[tracing::instrument(skip_all)]
     pub async fn revoke_token(
         &self,
         token: &PresentedToken,
-        hint: Option<&str>,
-        client: Option<ClientCredentials>,
-        origin: &Origin,
-    ) -> Result<(), EndFault> {
+        request: RevokeRequest<'_>,
+    ) -> Result<(), RevokeTokenFault> {
         let now = self.now();
-        let known = self.parts.issued.find(&refresh_key(token)).await?;
-        if let Some(known) = known.filter(|known| known.token_use == TokenUse::Refresh) {
-            let event = AuditEvent::new(AuditKind::Revoke, now, origin).by(&known.user_id);
-            if let Some(handle) = &known.session {
-                let event = event.on(handle.as_str());
-                self.end_session(&known.user_id, handle, Reason::Revoked, vec![event])
-                    .await?;
-            } else {
-                let own = self.named(
-                    known.key.clone(),
-                    Some(known.expires_at),
-                    Some(&known.user_id),
+        // The register first, then the signature, and the layers last with a short time-out: a revocation
+        // does not wait for a layer that hangs.
+        let registered = self.deps.issued_tokens.find(&refresh_key(token)).await?;
+        if let Some(registered) = registered {
+            if registered.token_use == TokenUse::Refresh {
+                return Ok(self.revoke_refresh_token(token, registered, request, now).await?);
+            }
+            // Only an opaque token is proven by the register. The key of a signed token leaves out the
+            // signature, so a forgery has the same key.
+            if matches!(shape_of(token.expose()), TokenShape::Opaque) {
+                let revocation = self.token_revocation(
+                    registered.key,
+                    Some(registered.expires_at),
+                    registered.subject,
                     now,
                 );
-                let event = event.on(known.key.as_str());
-                return self
-                    .revoke_presented(token, TokenUse::Refresh, vec![own], event, client, now)
-                    .await;
-            }
-            return Ok(self
-                .tell_upstream_of(token, TokenUse::Refresh, None, client, now)
-                .await?);
-        }
-        self.revoke_access_token(token, hint, client, origin, now).await
-    }
-
-    async fn revoke_access_token(
-        &self,
-        token: &PresentedToken,
-        hint: Option<&str>,
-        client: Option<ClientCredentials>,
-        origin: &Origin,
-        now: Timestamp,
-    ) -> Result<(), EndFault> {
-        let signed = !matches!(shape_of(token.expose()), TokenShape::Opaque);
-        let revocations = match self.parts.chain.verify(token, now).await {
-            Ok(verified) => self.revocations_of(&verified.into_facts(), Reason::Revoked, now),
-            Err(VerifyFault::Rejected(rejection)) if signed && rejection != Rejection::Refused => {
+                let outcome = self.revoke_proven(token, vec![revocation], request, now).await?;
+                self.report_revoked(outcome, RevocationReason::Revoked);
                 return Ok(());
             }
-            // Nothing is proven of a signed token: to revoke what it names would end what may be another's.
-            Err(VerifyFault::Unavailable(fault)) if signed => return Err(fault.into()),
-            Err(fault) => {
-                // It may be a refresh token that did not pass here. Its own bytes, and nothing else, are refused; where
-                // the authorization server knows no such access token, until it has been told of this one for sure.
-                let refused = matches!(fault, VerifyFault::Rejected(_));
-                let until = refused.then(|| clock::after(now, UNPROVEN));
-                vec![self.named(TokenKey::from_bytes_of(token), until, None, now)]
+        }
+        match self.evidence_for_revoking(token, now).await? {
+            TokenEvidence::Proven(revocations) => {
+                let outcome = self.revoke_proven(token, revocations, request, now).await?;
+                self.report_revoked(outcome, RevocationReason::Revoked);
+                Ok(())
             }
-        };
-        let user_id = revocations.first().and_then(|own| own.user_id.clone());
-        let mut event = AuditEvent::new(AuditKind::Revoke, now, origin);
-        event.actor.clone_from(&user_id);
-        event.user_id = user_id;
-        event.target = revocations.first().map(|own| own.key.to_string());
-        let token_use = hint.and_then(TokenUse::parse).unwrap_or(TokenUse::Access);
-        self.revoke_presented(token, token_use, revocations, event, client, now)
-            .await
+            TokenEvidence::NothingToRevoke => Ok(()),
+            TokenEvidence::Unknown { key, provable_later } => {
+                self.refuse_unknown(token, key, provable_later, request, now)
+                    .await
+            }
+            TokenEvidence::Unanswered => self.refuse_until_answered(token, request, now).await,
+        }
     }
 
-    /// Records in one that it is revoked, and that the authorization server is to be told.
+    /// Revokes a refresh token that the register knows, and its session (RFC 9700 §4.14).
+    async fn revoke_refresh_token(
+        &self,
+        token: &PresentedToken,
+        registered: IssuedToken,
+        request: RevokeRequest<'_>,
+        now: Timestamp,
+    ) -> Result<(), TerminationFault> {
+        let mut event = AuditEvent::new(AuditKind::Revoke, now, request.origin);
+        event.actor = registered.subject.as_ref().map(Subject::to_string);
+        event.subject.clone_from(&registered.subject);
+        let (Some(handle), Some(subject)) = (&registered.session, &registered.subject) else {
+            let revocation = self.token_revocation(
+                registered.key.clone(),
+                Some(registered.expires_at),
+                registered.subject.clone(),
+                now,
+            );
+            let event = event.with_target(registered.key.as_str());
+            let outcome = self
+                .revoke_presented(
+                    token,
+                    TokenUse::Refresh,
+                    vec![revocation],
+                    event,
+                    request.client,
+                    now,
+                )
+                .await?;
+            self.report_revoked(outcome, RevocationReason::Revoked);
+            return Ok(());
+        };
+        let event = event.with_target(handle.as_str());
+        let session = RevocationKey::session(handle);
+        // Read before the session ends, because that records the line which is looked for.
+        let earlier = self
+            .deps
+            .revocations
+            .recorded_revocations(&[session], now)
+            .await?;
+        self.end_session(subject, handle, RevocationReason::Revoked, vec![event])
+            .await?;
+        if !earlier.is_empty() {
+            // The first revocation has queued the message for the authorization server.
+            return Ok(());
+        }
+        Ok(self
+            .enqueue_token_revocation(token, TokenUse::Refresh, None, request.client, now)
+            .await?)
+    }
+
+    /// Revokes a token by names that are proven to be its own, here and at the authorization server.
+    pub(super) async fn revoke_proven(
+        &self,
+        token: &PresentedToken,
+        revocations: Vec<Revocation>,
+        request: RevokeRequest<'_>,
+        now: Timestamp,
+    ) -> Result<RecordOutcome, RevokeTokenFault> {
+        let subject = revocations
+            .first()
+            .and_then(|revocation| revocation.subject.clone());
+        let mut event = AuditEvent::new(AuditKind::Revoke, now, request.origin);
+        event.actor = subject.as_ref().map(Subject::to_string);
+        event.subject = subject;
+        event.target = revocations.first().map(|revocation| revocation.key.to_string());
+        let token_use = request.token_use();
+        Ok(self
+            .revoke_presented(token, token_use, revocations, event, request.client, now)
+            .await?)
+    }
+
+    /// Records the revocation and the message for the authorization server in one transaction.
     async fn revoke_presented(
         &self,
         token: &PresentedToken,
@@ -101,43 +193,61 @@ impl Engine {
         event: AuditEvent,
         client: Option<ClientCredentials>,
         now: Timestamp,
-    ) -> Result<(), EndFault> {
-        let own = SessionToken::new(TokenKey::from_bytes_of(token), token_use, token, None);
-        let upstream = self.upstream_revocations(&[own], client.as_ref(), now)?;
-        let gate = &self.parts.revocations;
-        Ok(gate.revoke_and_tell(revocations, &[event], upstream, now).await?)
+    ) -> Result<RecordOutcome, TerminationFault> {
+        let owner = event.subject.as_ref().map(|subject| &subject.issuer);
+        let issuer = owner.unwrap_or(self.deps.chain.issuer()).clone();
+        let session_token =
+            SessionToken::new(TokenKey::from_presented(token), token_use, issuer, token, None);
+        // No expiry: the message is sent even if the token's own `exp` says that it is over.
+        let mut upstream = self.upstream_revocations(&[session_token], client.as_ref(), now)?;
+        // A client may send many tokens. Its address is the turn, so that it
+        // cannot delay the messages of others.
+        if let Some(address) = &event.ip_address {
+            for item in &mut upstream {
+                item.fairness_key.clone_from(address);
+            }
+        }
+        let gate = &self.deps.revocations;
+        Ok(gate.revoke_once(revocations, &[event], upstream, now).await?)
     }
 
-    /// What revokes the credential of these facts, and nothing else.
-    pub fn revocations_of(&self, facts: &Facts, reason: Reason, now: Timestamp) -> Vec<Revocation> {
-        let own = facts.names.iter().take(facts.own_names);
-        own.map(|key| Revocation {
-            key: key.clone(),
-            cutoff: None,
-            reason,
-            revoked_at: now,
-            expires_at: self.parts.revocations.keep_until(facts.expires_at, now),
-            token_expires_at: facts.expires_at,
-            user_id: Some(facts.identity.user_id.clone()),
-        })
-        .collect()
+    /// Reports a revocation, unless an earlier request has recorded and reported it.
+    pub(super) fn report_revoked(&self, outcome: RecordOutcome, reason: RevocationReason) {
+        if outcome == RecordOutcome::New {
+            self.report(GatewayEvent::Revoked { reason });
+        }
     }
 
-    fn named(
+    /// Returns the revocations that revoke exactly this credential.
+    pub fn revocations_of(
+        &self,
+        info: &CredentialInfo,
+        reason: RevocationReason,
+        now: Timestamp,
+    ) -> Vec<Revocation> {
+        // Further keys name the session of the credential, which goes on.
+        let own_keys = info.revocation_keys.iter().take(info.own_key_count);
+        let gate = &self.deps.revocations;
+        own_keys
+            .map(|key| Revocation {
+                subject: Some(info.identity.subject()),
+                ..gate.revocation_by_name(key.clone(), reason, info.expires_at, now)
+            })
+            .collect()
+    }
+
+    /// Returns the revocation of one token by its key.
+    pub(super) fn token_revocation(
         &self,
         key: TokenKey,
         expires_at: Option<Timestamp>,
-        user_id: Option<&str>,
+        subject: Option<Subject>,
         now: Timestamp,
     ) -> Revocation {
+        let (gate, reason) = (&self.deps.revocations, RevocationReason::Revoked);
         Revocation {
-            key: RevocationKey::Token(key),
-            cutoff: None,
-            reason: Reason::Revoked,
-            revoked_at: now,
-            expires_at: self.parts.revocations.keep_until(expires_at, now),
-            token_expires_at: expires_at,
-            user_id: user_id.map(str::to_owned),
+            subject,
+            ..gate.revocation_by_name(RevocationKey::Token(key), reason, expires_at, now)
         }
     }
 }

@@ -1,191 +1,204 @@
-//! May they: requirements on an identity, and the permit that proves one was met.
+//! Permissions: requirements on an identity, and the permit that proves that one is met.
 
+mod config;
 mod requirements;
-mod rights;
 
 use std::marker::PhantomData;
 
 use crate::identity::Identity;
-use crate::revocation::Live;
+use crate::verdict::{ActiveCredential, Entitlements};
 
-pub use requirements::{Quality, RequirementFault, Requirements};
-pub use rights::Rights;
+pub use config::GuardConfig;
+pub use requirements::{IdentityAttribute, RequirementFault, RequirementSet};
 
-/// A requirement on whoever asks.
-pub trait Guard {
-    /// Whether this identity meets it.
-    fn admits(&self, identity: &Identity) -> bool;
-    /// The same of a live credential; for guards that need its rights alone, so that no identity is unpacked for them.
-    fn admits_live(&self, live: &Live) -> bool {
-        self.admits(live.identity())
+/// Requirement on an authenticated principal.
+pub trait Requirement {
+    /// Checks an identity.
+    fn is_met_by(&self, identity: &Identity) -> bool;
+    /// Checks an active credential. Requirements that need only its entitlements override this, because the
+    /// identity of a compact verdict must be unpacked first.
+    fn is_met_by_credential(&self, credential: &ActiveCredential) -> bool {
+        self.is_met_by(credential.identity())
     }
-    /// What is wanting, for the one who was refused; it names the requirement and nothing of the identity.
-    fn wanting(&self) -> String;
+    /// Returns the text for the refused caller. Names the requirement, and nothing of the identity.
+    fn denial_message(&self) -> String;
 }
 
-/// Somebody who was let in. Whoever implements it has but one maker, as [`Live`] has.
-pub trait Admitted {
-    /// Who it is.
+/// Authenticated principal. Implement it only for types that can be constructed in exactly one place, like
+/// [`ActiveCredential`].
+pub trait AuthenticatedPrincipal {
+    /// Returns the identity.
     fn identity(&self) -> &Identity;
-    /// Whether they meet a requirement.
-    fn meets<G: Guard>(&self, guard: &G) -> bool {
-        guard.admits(self.identity())
+    /// Checks a requirement.
+    fn meets<G: Requirement>(&self, requirement: &G) -> bool {
+        requirement.is_met_by(self.identity())
     }
 }
 
-impl Admitted for Live {
+impl AuthenticatedPrincipal for ActiveCredential {
     fn identity(&self) -> &Identity {
-        Live::identity(self)
+        ActiveCredential::identity(self)
     }
 
-    fn meets<G: Guard>(&self, guard: &G) -> bool {
-        guard.admits_live(self)
+    // Overridden, so that a requirement on entitlements is checked without unpacking the identity.
+    fn meets<G: Requirement>(&self, requirement: &G) -> bool {
+        requirement.is_met_by_credential(self)
     }
 }
 
-/// Nobody meets the requirement but those who may; made by [`Permit::check`] alone.
+/// Proof that a principal meets the requirement `G`. Only [`Permit::check`] makes one.
 ///
-/// A handler that takes a `Permit<Admin>` cannot be called for anybody else: without one it does not compile. `W` is the
-/// proof that they were let in at all.
+/// A handler that takes a `Permit<Admin>` cannot run without that check: it would not compile. `W` is the
+/// proof of authentication.
 #[derive(Debug)]
-pub struct Permit<G, W = Live> {
-    who: W,
-    guard: PhantomData<G>,
+pub struct Permit<G, W = ActiveCredential> {
+    principal: W,
+    // The type alone is the proof, so that a permit costs nothing more than its principal.
+    requirement: PhantomData<G>,
 }
 
-/// The requirement was not met.
+/// Refusal of a principal that does not meet a requirement.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{wanting}")]
-pub struct Denied {
-    /// What is wanting.
-    pub wanting: String,
+#[error("{message}")]
+pub struct AccessDenied {
+    /// Text for the caller: the missing permission.
+    pub message: String,
 }
 
-impl<G: Guard, W: Admitted> Permit<G, W> {
-    /// Asks whether somebody who was let in meets the requirement.
+impl<G: Requirement, W: AuthenticatedPrincipal> Permit<G, W> {
+    /// Checks a requirement, and returns the permit if the principal meets it.
     ///
     /// # Errors
-    /// They do not.
-    pub fn check(who: W, guard: &G) -> Result<Self, Denied> {
-        if who.meets(guard) {
+    /// [`AccessDenied`] when the principal does not meet the requirement.
+    pub fn check(principal: W, requirement: &G) -> Result<Self, AccessDenied> {
+        if principal.meets(requirement) {
             Ok(Self {
-                who,
-                guard: PhantomData,
+                principal,
+                requirement: PhantomData,
             })
         } else {
-            Err(Denied {
-                wanting: guard.wanting(),
+            Err(AccessDenied {
+                message: requirement.denial_message(),
             })
         }
     }
 }
 
-impl<G, W: Admitted> Permit<G, W> {
-    /// Who was let in.
+impl<G, W: AuthenticatedPrincipal> Permit<G, W> {
+    /// Returns the identity of the principal.
     pub fn identity(&self) -> &Identity {
-        self.who.identity()
+        self.principal.identity()
     }
 
-    /// The proof that they were.
-    pub fn who(&self) -> &W {
-        &self.who
+    /// Returns the proof of authentication.
+    pub fn principal(&self) -> &W {
+        &self.principal
+    }
+
+    /// Returns the proof of authentication, and gives up the permit.
+    pub fn into_principal(self) -> W {
+        self.principal
     }
 }
 
 impl<G> Permit<G> {
-    /// The credential with which they were.
-    pub fn live(&self) -> &Live {
-        &self.who
+    /// Returns the active credential.
+    pub fn credential(&self) -> &ActiveCredential {
+        &self.principal
     }
 }
 
-/// Has one of the administrators' roles (`ADMIN_ROLES`).
+/// Requirement: one of the administrators' roles (`ADMIN_ROLES`).
 #[derive(Clone, Debug)]
 pub struct Admin {
-    /// Any one of these, by equality.
+    /// Roles that count as an administrator's. One is enough. Compared for equality.
     pub roles: Vec<String>,
 }
 
 impl Admin {
-    fn is_among(&self, rights: Rights<'_>) -> bool {
-        rights.roles.iter().any(|role| self.roles.contains(role))
+    // Whole elements only: a role "not-admin" must never pass as "admin".
+    fn is_held_by(&self, entitlements: Entitlements<'_>) -> bool {
+        entitlements.roles.iter().any(|role| self.roles.contains(role))
     }
 }
 
-impl Guard for Admin {
-    fn admits(&self, identity: &Identity) -> bool {
-        self.is_among(Rights::of(identity))
+impl Requirement for Admin {
+    fn is_met_by(&self, identity: &Identity) -> bool {
+        self.is_held_by(Entitlements::of(identity))
     }
 
-    fn admits_live(&self, live: &Live) -> bool {
-        self.is_among(live.rights())
+    fn is_met_by_credential(&self, credential: &ActiveCredential) -> bool {
+        self.is_held_by(credential.entitlements())
     }
 
-    fn wanting(&self) -> String {
+    fn denial_message(&self) -> String {
+        // The guide's text (docs/GUIDE.md, Permissions), which clients show as it is.
         "Admin permission required".into()
     }
 }
 
-/// Belongs to a group.
+/// Requirement: membership of a group.
 #[derive(Clone, Debug)]
 pub struct InGroup {
-    /// The group, by equality.
+    /// Name of the group. Compared for equality.
     pub group: String,
 }
 
-impl Guard for InGroup {
-    fn admits(&self, identity: &Identity) -> bool {
+impl Requirement for InGroup {
+    fn is_met_by(&self, identity: &Identity) -> bool {
         identity.groups.contains(&self.group)
     }
 
-    fn admits_live(&self, live: &Live) -> bool {
-        live.rights().groups.contains(&self.group)
+    fn is_met_by_credential(&self, credential: &ActiveCredential) -> bool {
+        credential.entitlements().groups.contains(&self.group)
     }
 
-    fn wanting(&self) -> String {
+    fn denial_message(&self) -> String {
         format!("Group '{}' permission required", self.group)
     }
 }
 
-/// Belongs to a workspace, or is an administrator.
+/// Requirement: membership of a workspace, or an administrator's role.
 #[derive(Clone, Debug)]
 pub struct InWorkspace {
-    /// The workspace's id, by equality.
+    /// Id of the workspace. Compared for equality.
     pub workspace_id: String,
-    /// Administrators enter every workspace.
+    /// Administrators, who may enter every workspace.
     pub admin: Admin,
 }
 
 impl InWorkspace {
-    fn is_open_to(&self, rights: Rights<'_>) -> bool {
-        rights.workspaces.contains(&self.workspace_id) || self.admin.is_among(rights)
+    // Workspaces only: `InGroup` has no such exception, and grants administrators nothing.
+    fn is_accessible_to(&self, entitlements: Entitlements<'_>) -> bool {
+        entitlements.workspaces.contains(&self.workspace_id) || self.admin.is_held_by(entitlements)
     }
 }
 
-impl Guard for InWorkspace {
-    fn admits(&self, identity: &Identity) -> bool {
-        self.is_open_to(Rights::of(identity))
+impl Requirement for InWorkspace {
+    fn is_met_by(&self, identity: &Identity) -> bool {
+        self.is_accessible_to(Entitlements::of(identity))
     }
 
-    fn admits_live(&self, live: &Live) -> bool {
-        self.is_open_to(live.rights())
+    fn is_met_by_credential(&self, credential: &ActiveCredential) -> bool {
+        self.is_accessible_to(credential.entitlements())
     }
 
-    fn wanting(&self) -> String {
+    fn denial_message(&self) -> String {
         format!("Workspace '{}' access denied", self.workspace_id)
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::identity::VerificationSource;
+    use crate::identity::{Issuer, VerificationSource};
 
-    pub(super) fn somebody() -> Identity {
+    pub(crate) fn user() -> Identity {
         Identity {
             user_id: "u".into(),
+            issuer: Issuer::DEFAULT,
             email: None,
             name: None,
             avatar: None,
@@ -196,6 +209,7 @@ mod tests {
             scope: vec![],
             client_id: None,
             session_id: None,
+            sid: None,
             verification_source: VerificationSource::LocalJwt,
             verified_at: Timestamp::UNIX_EPOCH,
         }
@@ -209,26 +223,26 @@ mod tests {
 
     #[test]
     fn a_role_is_matched_whole() {
-        let mut who = somebody();
+        let mut user = user();
         for role in ["not-admin", "administrators", "Admin", "admin ", ""] {
-            who.roles = vec![role.into()];
-            assert!(!admin().admits(&who), "{role:?} is not an administrator");
+            user.roles = vec![role.into()];
+            assert!(!admin().is_met_by(&user), "{role:?} is not an administrator");
         }
-        who.roles = vec!["x".into(), "administrator".into()];
-        assert!(admin().admits(&who));
+        user.roles = vec!["x".into(), "administrator".into()];
+        assert!(admin().is_met_by(&user));
     }
 
     #[test]
     fn a_group_is_matched_whole_and_admins_are_not_in_every_group() {
-        let mut who = somebody();
-        who.roles = vec!["admin".into()];
-        who.groups = vec!["engineering-guests".into()];
+        let mut user = user();
+        user.roles = vec!["admin".into()];
+        user.groups = vec!["engineering-guests".into()];
         let guard = InGroup {
             group: "engineering".into(),
         };
-        assert!(!guard.admits(&who));
-        who.groups.push("engineering".into());
-        assert!(guard.admits(&who));
+        assert!(!guard.is_met_by(&user));
+        user.groups.push("engineering".into());
+        assert!(guard.is_met_by(&user));
     }
 
     #[test]
@@ -237,14 +251,14 @@ mod tests {
             workspace_id: "w1".into(),
             admin: admin(),
         };
-        let mut who = somebody();
-        assert!(!guard.admits(&who));
-        who.workspaces = vec!["w10".into()];
-        assert!(!guard.admits(&who));
-        who.workspaces = vec!["w1".into()];
-        assert!(guard.admits(&who));
-        who.workspaces.clear();
-        who.roles = vec!["admin".into()];
-        assert!(guard.admits(&who));
+        let mut user = user();
+        assert!(!guard.is_met_by(&user));
+        user.workspaces = vec!["w10".into()];
+        assert!(!guard.is_met_by(&user));
+        user.workspaces = vec!["w1".into()];
+        assert!(guard.is_met_by(&user));
+        user.workspaces.clear();
+        user.roles = vec!["admin".into()];
+        assert!(guard.is_met_by(&user));
     }
 }

@@ -1,25 +1,25 @@
-//! What a front proxy asks for in a query: `role=a,b&group=c` means (a or b) and c.
+//! Requirements that a front proxy writes into a query: `role=a,b&group=c` means (a or b) and c.
 
-use super::{Admin, Guard, Rights};
+use super::{Admin, Entitlements, Requirement};
 use crate::identity::Identity;
-use crate::revocation::Live;
+use crate::verdict::ActiveCredential;
 
-/// What a requirement looks at.
+/// Attribute of an identity that a requirement reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Quality {
-    /// `role=`
+pub enum IdentityAttribute {
+    /// `role=`.
     Role,
-    /// `group=`
+    /// `group=`.
     Group,
-    /// `permission=`
+    /// `permission=`.
     Permission,
-    /// `workspace=`; administrators are in every workspace
+    /// `workspace=`. Administrators may enter every workspace.
     Workspace,
-    /// `scope=`
+    /// `scope=`.
     Scope,
 }
 
-impl Quality {
+impl IdentityAttribute {
     const ALL: [Self; 5] = [
         Self::Role,
         Self::Group,
@@ -28,7 +28,7 @@ impl Quality {
         Self::Scope,
     ];
 
-    /// Its name in the query.
+    /// Returns the name of the attribute in a query.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Role => "role",
@@ -39,112 +39,121 @@ impl Quality {
         }
     }
 
-    fn of(self, rights: Rights<'_>) -> &[String] {
+    fn values_in(self, entitlements: Entitlements<'_>) -> &[String] {
         match self {
-            Self::Role => rights.roles,
-            Self::Group => rights.groups,
-            Self::Permission => rights.permissions,
-            Self::Workspace => rights.workspaces,
-            Self::Scope => rights.scope,
+            Self::Role => entitlements.roles,
+            Self::Group => entitlements.groups,
+            Self::Permission => entitlements.permissions,
+            Self::Workspace => entitlements.workspaces,
+            Self::Scope => entitlements.scope,
         }
     }
 }
 
-/// Why a query is no list of requirements. A requirement that is misread must not become none.
+/// Reason why a query is not a list of requirements. An unreadable requirement is always an
+/// error, never ignored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequirementFault {
-    /// There is no requirement of that name.
-    #[error("there is no requirement `{0}`; there are role, group, permission, workspace and scope")]
+    /// Unknown name.
+    #[error("unknown requirement `{0}`; use role, group, permission, workspace or scope")]
     Unknown(String),
-    /// It names nothing, or an element of it does.
-    #[error("the requirement `{0}` names nothing")]
+    /// Empty value, or an empty element in the list of values.
+    #[error("the requirement `{0}` has an empty value")]
     Empty(&'static str),
 }
 
-/// One requirement: any one of these.
+/// One requirement: the attribute contains any of the values.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Requirement {
-    quality: Quality,
+struct AttributeRequirement {
+    attribute: IdentityAttribute,
     any_of: Vec<String>,
 }
 
-/// Requirements, all of which must be met. None at all is met by whoever is authenticated.
+/// Set of requirements that must all be met. Every authenticated principal meets an empty set.
 #[derive(Clone, Debug)]
-pub struct Requirements {
-    all_of: Vec<Requirement>,
+pub struct RequirementSet {
+    all_of: Vec<AttributeRequirement>,
     admin: Admin,
 }
 
-impl Requirements {
-    /// Reads them from decoded pairs: a name again is one more that must be met, a comma is "or".
+impl RequirementSet {
+    /// Reads requirements from decoded pairs. A repeated name is an additional requirement, and a
+    /// comma means "or".
     ///
     /// # Errors
-    /// A name is not one of the five, or names nothing.
+    /// [`RequirementFault`] when a name is not one of the five, or a value is empty.
     pub fn parse<'p>(
         pairs: impl IntoIterator<Item = (&'p str, &'p str)>,
         admin: Admin,
     ) -> Result<Self, RequirementFault> {
         let mut all_of = Vec::new();
         for (name, value) in pairs {
-            let quality = Quality::ALL.into_iter().find(|quality| quality.as_str() == name);
-            let quality = quality.ok_or_else(|| {
+            let attribute = IdentityAttribute::ALL
+                .into_iter()
+                .find(|attribute| attribute.as_str() == name);
+            let attribute = attribute.ok_or_else(|| {
+                // The name comes from the request: it is shown without control characters, and shortened.
                 RequirementFault::Unknown(name.chars().filter(|c| !c.is_control()).take(40).collect())
             })?;
             let any_of: Vec<_> = value.split(',').map(str::to_owned).collect();
             if any_of.iter().any(|element| element.trim().is_empty()) {
-                return Err(RequirementFault::Empty(quality.as_str()));
+                return Err(RequirementFault::Empty(attribute.as_str()));
             }
-            all_of.push(Requirement { quality, any_of });
+            all_of.push(AttributeRequirement { attribute, any_of });
         }
         Ok(Self { all_of, admin })
     }
 
-    /// Whether there is none, so that whoever is authenticated meets them.
+    /// Returns `true` if there is no requirement, so that authentication is enough.
     pub fn is_empty(&self) -> bool {
         self.all_of.is_empty()
     }
 
-    /// Whether the workspaces of the identity matter.
-    pub fn ask_for_workspaces(&self) -> bool {
+    /// Returns `true` if a requirement reads the workspaces of the identity.
+    pub fn need_workspaces(&self) -> bool {
         self.all_of
             .iter()
-            .any(|requirement| requirement.quality == Quality::Workspace)
+            .any(|requirement| requirement.attribute == IdentityAttribute::Workspace)
     }
 
-    fn unmet(&self, rights: Rights<'_>) -> Option<&Requirement> {
+    fn first_unmet(&self, entitlements: Entitlements<'_>) -> Option<&AttributeRequirement> {
         self.all_of.iter().find(|requirement| {
             let has = requirement
-                .quality
-                .of(rights)
+                .attribute
+                .values_in(entitlements)
                 .iter()
-                .any(|mine| requirement.any_of.contains(mine));
-            let enters_all = requirement.quality == Quality::Workspace && self.admin.is_among(rights);
+                .any(|value| requirement.any_of.contains(value));
+            // Administrators have this exception only: their role grants no group, permission or scope.
+            let enters_all =
+                requirement.attribute == IdentityAttribute::Workspace && self.admin.is_held_by(entitlements);
             !has && !enters_all
         })
     }
 }
 
-impl std::fmt::Display for Requirements {
+impl std::fmt::Display for RequirementSet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let words: Vec<_> = self
             .all_of
             .iter()
-            .map(|r| format!("{}={}", r.quality.as_str(), r.any_of.join(",")))
+            .map(|r| format!("{}={}", r.attribute.as_str(), r.any_of.join(",")))
             .collect();
         f.write_str(&words.join(" and "))
     }
 }
 
-impl Guard for Requirements {
-    fn admits(&self, identity: &Identity) -> bool {
-        self.unmet(Rights::of(identity)).is_none()
+impl Requirement for RequirementSet {
+    fn is_met_by(&self, identity: &Identity) -> bool {
+        self.first_unmet(Entitlements::of(identity)).is_none()
     }
 
-    fn admits_live(&self, live: &Live) -> bool {
-        self.unmet(live.rights()).is_none()
+    fn is_met_by_credential(&self, credential: &ActiveCredential) -> bool {
+        self.first_unmet(credential.entitlements()).is_none()
     }
 
-    fn wanting(&self) -> String {
+    fn denial_message(&self) -> String {
+        // All requirements, not the first unmet one: the text must not reveal which of them
+        // the identity meets.
         format!("Permission required: {self}")
     }
 }
@@ -152,18 +161,18 @@ impl Guard for Requirements {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guard::tests::{admin, somebody};
+    use crate::guard::tests::{admin, user};
 
-    fn read(pairs: &[(&str, &str)]) -> Result<Requirements, RequirementFault> {
-        Requirements::parse(pairs.iter().copied(), admin())
+    fn read(pairs: &[(&str, &str)]) -> Result<RequirementSet, RequirementFault> {
+        RequirementSet::parse(pairs.iter().copied(), admin())
     }
 
     #[test]
     fn repeated_is_and_and_a_comma_is_or() {
-        let mut who = somebody();
-        who.roles = vec!["a".into()];
-        who.groups = vec!["g".into(), "h".into()];
-        who.scope = vec!["read".into()];
+        let mut user = user();
+        user.roles = vec!["a".into()];
+        user.groups = vec!["g".into(), "h".into()];
+        user.scope = vec!["read".into()];
         for met in [
             &[][..],
             &[("role", "a")],
@@ -172,7 +181,7 @@ mod tests {
             &[("group", "g"), ("group", "h")],
             &[("scope", "read")],
         ] {
-            assert!(read(met).unwrap().admits(&who), "{met:?}");
+            assert!(read(met).unwrap().is_met_by(&user), "{met:?}");
         }
         for unmet in [
             &[("role", "b")][..],
@@ -181,7 +190,7 @@ mod tests {
             &[("permission", "a")],
             &[("workspace", "a")],
         ] {
-            assert!(!read(unmet).unwrap().admits(&who), "{unmet:?}");
+            assert!(!read(unmet).unwrap().is_met_by(&user), "{unmet:?}");
         }
     }
 
@@ -202,9 +211,9 @@ mod tests {
 
     #[test]
     fn administrators_enter_every_workspace_and_have_no_other_right_by_that() {
-        let mut who = somebody();
-        who.roles = vec!["admin".into()];
-        assert!(read(&[("workspace", "w")]).unwrap().admits(&who));
-        assert!(!read(&[("group", "g")]).unwrap().admits(&who));
+        let mut user = user();
+        user.roles = vec!["admin".into()];
+        assert!(read(&[("workspace", "w")]).unwrap().is_met_by(&user));
+        assert!(!read(&[("group", "g")]).unwrap().is_met_by(&user));
     }
 }

@@ -1,10 +1,12 @@
-//! The gateway's own word on who it is, for the application behind: a short-lived JWT (RFC 7519) that can be checked offline.
+//! Identity tokens: short-lived JWTs (RFC 7519) with which the gateway tells an application who the user is.
+//! The application can verify them offline.
 //!
-//! Each is signed with ES256 and bound to the host and the method of the one request that it goes with, so that it is of no
-//! use elsewhere. It is made once for an identity, a host and a method, and then handed out until it grows old.
+//! Each token is signed with ES256 and bound to the host and the method of a request, so that it
+//! is useless elsewhere. One token serves all requests with the same identity, host and method
+//! until a third of its life is left.
 
-mod key;
-mod mint;
+mod issuer;
+mod signing_keys;
 
-pub use key::{SigningKeyFault, SigningKeys};
-pub use mint::{IdentityTokens, TYPE};
+pub use issuer::{IDENTITY_TOKEN_TYPE, IdentityTokenContents, IdentityTokenIssuer};
+pub use signing_keys::{SigningKeyFault, SigningKeys};

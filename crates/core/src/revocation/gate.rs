@@ -1,143 +1,124 @@
-//! The one gate: every credential passes it on every request, and everything that ends a credential goes through it.
+//! The gate: it checks every credential on every request, and every revocation goes through it.
+
+mod revoke;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::assurance::{Assurance, GateStatus};
-use super::facts::Issued;
-use super::follower::Follower;
-use super::key::{Party, RevocationKey};
-use super::live::{Known, Live};
-use super::log::RevocationLog;
-use super::marks::Standing;
-use super::membership::{Adopted, Membership};
-use super::publisher::{Order, Publisher};
-use super::record::{JournalEntry, Reason, Revocation, Spare};
+use super::follower::StreamFollower;
+use super::gate_status::GateStatus;
+use super::lease_manager::LeaseManager;
+use super::publisher::Publisher;
 use super::replica::Replica;
-use super::store::{Journal, RevocationStore};
-use crate::audit::AuditEvent;
-use crate::clock::{self, Clock, Ticks};
-use crate::outbox::UpstreamRevocation;
+use super::shared_log::RevocationLog;
+use super::status::RevocationStatus;
+use super::storage::{Journal, RevocationStore};
+use crate::clock::{Clock, MonotonicClock};
+use crate::events::GatewayEvents;
 use crate::random;
 use crate::unavailable::Unavailable;
-use crate::verify::Verified;
+use crate::verdict::{
+    ActiveCredential, CredentialRepr, CutoffScope, IssueTime, ReadAssurance, RevocationKey, RevocationReason,
+    Term, Verified,
+};
 
-/// How many journal lines are carried to the store at a time.
-const BATCH: u32 = 1_000;
-
-/// How long revocations are kept and how far clocks may differ.
+/// Retention of revocations, clock tolerance and leases.
 #[derive(Clone, Copy, Debug)]
 pub struct RevocationPolicy {
-    /// How far the authorization server's clock may be off (`CLOCK_SKEW_SECONDS`).
+    /// Largest error of the authorization server's clock (`CLOCK_SKEW_SECONDS`).
     pub skew: Duration,
-    /// How long a cut-off, and the revocation of what names no expiry, is kept (`REVOCATION_RETENTION_DAYS`).
+    /// Time for which a cut-off, and a revocation without a known expiry, is kept
+    /// (`REVOCATION_RETENTION_DAYS`).
     pub retention: Duration,
-    /// Whether checks are answered from memory under a lease (`REVOCATION_READS=replica`) or always by the store.
-    pub from_memory: bool,
-    /// How long a lease lasts (`REVOCATION_LEASE_SECONDS`).
+    /// True if checks read the replica under a lease (`REVOCATION_READS=replica`), false if they always read
+    /// the store.
+    pub reads_replica: bool,
+    /// Duration of a lease (`REVOCATION_LEASE_SECONDS`).
     pub lease: Duration,
 }
 
-/// Why a verified credential is not let through.
+/// Reason for refusing a verified credential.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum Refusal {
-    /// It is revoked.
+pub enum GateRefusal {
+    /// The token is revoked.
     #[error("the token was revoked ({})", .0.as_str())]
-    TokenRevoked(Reason),
-    /// Its session is.
+    TokenRevoked(RevocationReason),
+    /// The session is revoked.
     #[error("the session was ended ({})", .0.as_str())]
-    SessionRevoked(Reason),
-    /// Nobody knows.
+    SessionRevoked(RevocationReason),
+    /// The state is unknown, because store or journal did not answer.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }
 
-/// Why a revocation is not acknowledged. It may take effect later, or not at all.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum RevokeFault {
-    /// It was not recorded, or nobody can say that it was.
-    #[error("the revocation was not recorded: {0}")]
-    NotRecorded(Unavailable),
-    /// It is in the journal, and the reconciler will finish it.
-    #[error("the revocation was recorded and could not be applied yet: {0}")]
-    NotApplied(Unavailable),
-}
-
-impl RevokeFault {
-    /// What did not answer.
-    pub fn into_unavailable(self) -> Unavailable {
-        match self {
-            Self::NotRecorded(fault) | Self::NotApplied(fault) => fault,
-        }
-    }
-}
-
-/// The parts that a gate is made of.
-pub struct GateParts {
-    /// The record that nothing acknowledged is lost from.
+/// Dependencies of a gate.
+pub struct GateDeps {
+    /// Durable record of all revocations.
     pub journal: Arc<dyn Journal>,
-    /// The shared store, as direct reads see it.
+    /// The shared store, for direct reads.
     pub store: Arc<dyn RevocationStore>,
-    /// The same store, as what binds every instance.
+    /// Interface of the store for stream, leases and marks.
     pub log: Arc<dyn RevocationLog>,
-    /// The time of day.
+    /// Wall clock.
     pub clock: Arc<dyn Clock>,
-    /// What leases are measured with.
-    pub ticks: Arc<dyn Ticks>,
-    /// Told of each acknowledged revocation, and how long it took.
-    pub acknowledged: fn(Duration),
+    /// Clock for leases.
+    pub ticks: Arc<dyn MonotonicClock>,
+    /// Receiver of the gate's events.
+    pub events: Arc<dyn GatewayEvents>,
 }
 
-impl std::fmt::Debug for GateParts {
+impl std::fmt::Debug for GateDeps {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("GateParts").finish_non_exhaustive()
+        f.debug_struct("GateDeps").finish_non_exhaustive()
     }
 }
 
-/// What is revoked: the check on every request, and the only way to revoke anything.
-pub struct Revocations {
-    journal: Arc<dyn Journal>,
+/// The gate: the check on every request, and the only way to revoke anything.
+pub struct RevocationGate {
+    pub(super) journal: Arc<dyn Journal>,
     pub(super) store: Arc<dyn RevocationStore>,
     pub(super) policy: RevocationPolicy,
-    pub(super) membership: Arc<Membership>,
+    pub(super) lease_manager: Arc<LeaseManager>,
     pub(super) replica: Arc<Replica>,
-    publisher: Arc<Publisher>,
-    follower: Follower,
-    /// Lines that were found unfinished the last time. What is still there the next time was left by somebody.
+    pub(super) publisher: Arc<Publisher>,
+    follower: StreamFollower,
+    /// Lines that the previous run of the reconciler found without an acknowledgement.
     unfinished: Mutex<HashSet<i64>>,
-    acknowledged: fn(Duration),
+    events: Arc<dyn GatewayEvents>,
     pub(super) direct_reads: AtomicU64,
 }
 
-impl std::fmt::Debug for Revocations {
+impl std::fmt::Debug for RevocationGate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Revocations")
+        f.debug_struct("RevocationGate")
             .field("policy", &self.policy)
             .finish_non_exhaustive()
     }
 }
 
-impl Revocations {
+impl RevocationGate {
     /// A gate over a journal and a store.
     ///
     /// # Errors
-    /// The machine gives no random numbers.
-    pub fn new(parts: GateParts, policy: RevocationPolicy) -> Result<Self, Unavailable> {
-        let GateParts {
+    /// [`Unavailable`] if the operating system returns no random bytes.
+    pub fn new(deps: GateDeps, policy: RevocationPolicy) -> Result<Self, Unavailable> {
+        let GateDeps {
             journal,
             store,
             log,
             clock,
             ticks,
-            acknowledged,
-        } = parts;
+            events,
+        } = deps;
+        // A new name for each process: a restarted instance has an empty replica and none of its
+        // predecessor's leases.
         let id = Uuid::new_v4().simple().to_string();
-        let membership = Arc::new(Membership::new(
+        let lease_manager = Arc::new(LeaseManager::new(
             id,
             Arc::clone(&journal),
             Arc::clone(&log),
@@ -148,13 +129,13 @@ impl Revocations {
         let publisher = Arc::new(Publisher::new(
             Arc::clone(&journal),
             Arc::clone(&log),
-            Arc::clone(&membership),
+            Arc::clone(&lease_manager),
             Arc::clone(&replica),
         ));
         Ok(Self {
-            follower: Follower {
+            follower: StreamFollower {
                 log,
-                membership: Arc::clone(&membership),
+                lease_manager: Arc::clone(&lease_manager),
                 publisher: Arc::clone(&publisher),
                 replica: Arc::clone(&replica),
                 clock,
@@ -162,16 +143,16 @@ impl Revocations {
             journal,
             store,
             policy,
-            membership,
+            lease_manager,
             replica,
             publisher,
             unfinished: Mutex::default(),
-            acknowledged,
+            events,
             direct_reads: AtomicU64::new(0),
         })
     }
 
-    /// The store behind the gate, for listing and cleaning.
+    /// The store behind the gate, for lists and deletions.
     pub fn store(&self) -> &dyn RevocationStore {
         self.store.as_ref()
     }
@@ -181,40 +162,43 @@ impl Revocations {
         self.policy
     }
 
-    /// The name of this instance.
+    /// Random name of this instance.
     pub fn instance(&self) -> &str {
-        self.membership.id()
+        self.lease_manager.instance_id()
     }
 
-    /// Keeps a lease, and the replica complete, for as long as this is polled. Without it every check asks the store.
-    /// `predecessor` names an instance that is dead for sure: nobody need wait for it.
-    pub async fn follow(&self, predecessor: Option<&str>) {
-        if let Some(dead) = predecessor {
-            self.follower.bury(dead).await;
+    /// Keeps a lease and a complete replica while it is polled. Without it, every check reads the store.
+    /// `predecessor` names an instance that is certainly dead; its leases are removed, so that no revoker
+    /// waits for them.
+    pub async fn run_follower(&self, predecessor: Option<&str>) {
+        if let Some(predecessor) = predecessor {
+            self.follower.evict_predecessor(predecessor).await;
         }
-        tokio::join!(self.follower.keep_lease(), self.follower.follow());
+        // Two loops: a slow snapshot or a broken stream must not delay a renewal.
+        tokio::join!(self.follower.run_lease_renewal(), self.follower.run_stream());
     }
 
-    /// Gives the lease back, so that nobody waits for this instance when it is gone.
-    pub async fn release(&self) {
-        self.membership.release().await;
+    /// Releases the lease, so that no revoker waits for this instance after it has stopped.
+    pub async fn release_lease(&self) {
+        self.lease_manager.release_lease().await;
     }
 
-    /// How this instance stands.
+    /// State of this instance's gate.
     pub fn status(&self) -> GateStatus {
-        let (position, stream) = self.membership.positions();
+        let (position, stream_position) = self.lease_manager.positions();
         GateStatus {
-            term: self.membership.adopted().map(|adopted| adopted.term.clone()),
+            term: self.store_term().map(Arc::unwrap_or_clone),
             position,
-            stream,
-            lease_left: self.membership.lease_left(),
-            waiters: self.publisher.waiters(),
+            stream_position,
+            lease_left: self.lease_manager.lease_left(),
+            pending_groups: self.publisher.pending_groups(),
             direct_reads: self.direct_reads.load(Ordering::Relaxed),
             replica: self.replica.stats(),
         }
     }
 
-    /// Forgets in memory what has expired, some entries at a time; how many that were.
+    /// Removes expired entries from the replica, about `budget` entries at a time, and returns how many were
+    /// removed.
     pub fn sweep(&self, now: Timestamp, budget: usize) -> usize {
         self.replica.sweep(now, budget)
     }
@@ -222,79 +206,89 @@ impl Revocations {
     /// Lets a verified credential through unless it is revoked.
     ///
     /// # Errors
-    /// It is revoked, or nobody knows whether it is.
-    pub async fn admit(&self, verified: Verified, now: Timestamp) -> Result<Live, Refusal> {
-        let known = verified.into_known();
-        let facts = known.facts();
-        match self.check(&facts.names, &facts.parties, facts.issued, now).await {
-            Ok(assurance) => Ok(Live::new(Known::Whole(facts), assurance)),
+    /// [`GateRefusal`] if it is revoked, or if its state is unknown.
+    pub async fn admit(&self, verified: Verified, now: Timestamp) -> Result<ActiveCredential, GateRefusal> {
+        let repr = verified.into_repr();
+        let info = repr.info();
+        match self
+            .check(&info.revocation_keys, &info.cutoff_scopes, info.issue_time, now)
+            .await
+        {
+            Ok(assurance) => Ok(ActiveCredential::new(CredentialRepr::Full(info), assurance)),
             Err(refusal) => {
-                self.keep_refusal(&refusal, &facts, now);
+                self.cache_refusal(&refusal, &info, now);
                 Err(refusal)
             }
         }
     }
 
-    /// The same question, of something that is not a verified credential: a refresh token, or the names that an
-    /// unverified token gives itself (then only a refusal means anything). Answers on what grounds it is let through.
+    /// Checks something that is not a verified credential: a refresh token, or the names that an unverified
+    /// token contains (then only a refusal counts). Returns the grounds of the acceptance.
     ///
     /// # Errors
-    /// It is revoked, or nobody knows whether it is.
+    /// [`GateRefusal`] if it is revoked, or if its state is unknown.
     pub async fn check(
         &self,
-        names: &[RevocationKey],
-        parties: &[Party],
-        issued: Issued,
+        keys: &[RevocationKey],
+        scopes: &[CutoffScope],
+        issue_time: IssueTime,
         now: Timestamp,
-    ) -> Result<Assurance, Refusal> {
-        let mut asked = names.to_vec();
-        asked.extend(parties.iter().cloned().map(RevocationKey::Before));
-        let (findings, assurance) = self.find(&asked, names, now).await?;
-        let spared_since = findings.spared.iter().flatten().max();
-        for (key, found) in asked.iter().zip(&findings.revoked) {
+    ) -> Result<ReadAssurance, GateRefusal> {
+        let mut lookup_keys = keys.to_vec();
+        lookup_keys.extend(scopes.iter().cloned().map(RevocationKey::Cutoff));
+        // One lookup for both, so that no cut-off is seen without the exemptions from it (I5).
+        let (findings, assurance) = self.find(&lookup_keys, keys, now).await?;
+        let exempt_since = findings.exempt_since.iter().flatten().max();
+        for (key, found) in lookup_keys.iter().zip(&findings.revoked) {
             let Some(found) = found else { continue };
             let skew = self.policy.skew;
-            if Standing::under(found.cutoff, issued, skew, || spared_since.copied()) == Standing::Revoked {
+            if RevocationStatus::from_record(found.cutoff, issue_time, skew, || exempt_since.copied())
+                == RevocationStatus::Revoked
+            {
                 return Err(refusal(key, found.reason));
             }
         }
         Ok(assurance)
     }
 
-    /// How long the replica may go on answering; `None` if it may not.
-    pub(super) fn lease_for_memory(&self) -> Option<Duration> {
-        let left = self.membership.lease_left();
-        (self.policy.from_memory && !left.is_zero()).then_some(left)
+    /// Time for which the replica may still answer; `None` if it may not.
+    pub(super) fn replica_lease_left(&self) -> Option<Duration> {
+        let left = self.lease_manager.lease_left();
+        (self.policy.reads_replica && !left.is_zero()).then_some(left)
     }
 
     pub(super) fn replica(&self) -> &Replica {
         &self.replica
     }
 
-    pub(super) fn adopted(&self) -> Option<Arc<Adopted>> {
-        self.membership.adopted()
+    pub(super) fn store_term(&self) -> Option<Arc<Term>> {
+        self.lease_manager.store_term()
     }
 
-    /// The present by the clock that all instances share, from a store that holds all that the journal does.
+    /// Returns the present by the clock that all instances share, from a store that holds everything that the
+    /// journal holds.
     ///
     /// # Errors
-    /// Journal or store did not answer.
+    /// [`Unavailable`] if journal or store did not answer.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn shared_time(&self, now: Timestamp) -> Result<Timestamp, Unavailable> {
-        // It answers now, and not only did a lease ago: a login must not spend its code for nothing.
-        self.find_directly(&[], &[], now).await?;
+        // A read without keys: the store must answer now. A login that cannot be recorded must not use up its
+        // code.
+        self.find_in_store(&[], &[], now).await?;
         self.store.shared_time(now).await
     }
 
-    /// The latest cut-off of any of these parties, if there is one.
+    /// Returns the latest cut-off of any of these scopes, if there is one.
     ///
     /// # Errors
-    /// Nobody knows.
+    /// [`Unavailable`] if the replica may not answer and the store did not.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn latest_cutoff(
         &self,
-        parties: &[Party],
+        scopes: &[CutoffScope],
         now: Timestamp,
     ) -> Result<Option<Timestamp>, Unavailable> {
-        let keys: Vec<_> = parties.iter().cloned().map(RevocationKey::Before).collect();
+        let keys: Vec<_> = scopes.iter().cloned().map(RevocationKey::Cutoff).collect();
         let (findings, _) = self.find(&keys, &[], now).await?;
         Ok(findings
             .revoked
@@ -304,109 +298,29 @@ impl Revocations {
             .max())
     }
 
-    /// Revokes, in the order that promises I1 and I2: journal and audit first, then the store, then every instance that
-    /// answers from memory. When it returns `Ok` every instance refuses what the revocations cover.
+    /// Makes sure that the store holds everything that the journal holds.
     ///
     /// # Errors
-    /// It is not acknowledged; see [`RevokeFault`].
-    pub async fn revoke(
-        &self,
-        revocations: Vec<Revocation>,
-        audit: &[AuditEvent],
-        now: Timestamp,
-    ) -> Result<(), RevokeFault> {
-        self.revoke_and_tell(revocations, audit, Vec::new(), now).await
+    /// [`Unavailable`] if journal or store did not answer.
+    pub async fn ensure_store_filled(&self, now: Timestamp) -> Result<(), Unavailable> {
+        self.lease_manager.confirmed_term(now).await.map(drop)
     }
 
-    /// The same, and records with it what the authorization server has to be told: both or neither.
+    /// Deletes expired lines of the journal and expired entries of the store, and returns how many of each.
     ///
     /// # Errors
-    /// As [`revoke`](Self::revoke).
-    pub async fn revoke_and_tell(
-        &self,
-        revocations: Vec<Revocation>,
-        audit: &[AuditEvent],
-        upstream: Vec<UpstreamRevocation>,
-        now: Timestamp,
-    ) -> Result<(), RevokeFault> {
-        let order = Order {
-            entries: revocations.into_iter().map(JournalEntry::Revoked).collect(),
-            audit: audit.to_vec(),
-            upstream,
-        };
-        let began = self.membership.now();
-        self.publisher.submit(order, now).await?;
-        (self.acknowledged)(Duration::from_micros(self.membership.now().saturating_sub(began)));
-        Ok(())
-    }
-
-    /// Exempts logins from the cut-offs before them, durably and on every instance.
-    ///
-    /// # Errors
-    /// It is not sure that they are exempt.
-    pub async fn spare(&self, spares: Vec<Spare>, now: Timestamp) -> Result<(), Unavailable> {
-        if spares.is_empty() {
-            return Ok(());
-        }
-        let order = Order {
-            entries: spares.into_iter().map(JournalEntry::Spared).collect(),
-            ..Order::default()
-        };
-        let spared = self.publisher.submit(order, now).await;
-        spared.map_err(RevokeFault::into_unavailable)
-    }
-
-    /// Finishes what was recorded and did not reach the store: lines that are found unfinished twice in a row, since
-    /// whoever is at work on a line is done with it by then. How many lines that were.
-    ///
-    /// # Errors
-    /// Journal or store did not answer; what is left is left for the next time.
-    pub async fn reconcile(&self, now: Timestamp) -> Result<usize, Unavailable> {
-        let lines = self.journal.unapplied(BATCH).await?;
-        let left: Vec<_> = {
-            let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
-            let before =
-                std::mem::replace(&mut *unfinished, lines.iter().map(|line| line.position).collect());
-            lines
-                .into_iter()
-                .filter(|line| before.contains(&line.position))
-                .collect()
-        };
-        if !left.is_empty() {
-            self.publisher.carry(&left, now).await?;
-        }
-        Ok(left.len())
-    }
-
-    /// Makes sure that the store holds all that the journal does.
-    ///
-    /// # Errors
-    /// Journal or store did not answer.
-    pub async fn ensure_filled(&self, now: Timestamp) -> Result<(), Unavailable> {
-        self.membership.confirmed(now).await.map(drop)
-    }
-
-    /// Forgets what has expired, in journal and store; how many lines and entries that were.
-    ///
-    /// # Errors
-    /// Journal or store did not answer.
+    /// [`Unavailable`] if journal or store did not answer.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn purge(&self, now: Timestamp) -> Result<(u64, u64), Unavailable> {
         Ok((self.journal.purge(now).await?, self.store.purge(now).await?))
     }
-
-    /// When the revocation of something that expires at `expires_at` may be forgotten.
-    pub fn keep_until(&self, expires_at: Option<Timestamp>, now: Timestamp) -> Timestamp {
-        match expires_at {
-            // Whoever allows for a skew may accept it that much longer, on either side.
-            Some(expiry) => clock::after(expiry, self.policy.skew * 2 + Duration::from_secs(1)),
-            None => clock::after(now, self.policy.retention),
-        }
-    }
 }
 
-fn refusal(key: &RevocationKey, reason: Reason) -> Refusal {
+fn refusal(key: &RevocationKey, reason: RevocationReason) -> GateRefusal {
     match key {
-        RevocationKey::Session(_) => Refusal::SessionRevoked(reason),
-        RevocationKey::Token(_) | RevocationKey::Before(_) => Refusal::TokenRevoked(reason),
+        RevocationKey::Session(_) | RevocationKey::Cutoff(CutoffScope::UpstreamSession(_)) => {
+            GateRefusal::SessionRevoked(reason)
+        }
+        RevocationKey::Token(_) | RevocationKey::Cutoff(_) => GateRefusal::TokenRevoked(reason),
     }
 }

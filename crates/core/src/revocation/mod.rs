@@ -1,48 +1,44 @@
-//! Is it still good: what can be revoked, what is recorded of it, and the one gate that every credential passes.
+//! Revocation: the entries, their storage and propagation, and the gate that checks every credential.
 //!
-//! `docs/REVOCATION.md` states the protocol. Its rules are two pure state machines, [`Member`] (may this instance answer
-//! from memory?) and [`Awaiting`] (whom does a revocation wait for?); the rest drives them over the traits in `log` and
-//! `store`.
+//! `docs/REVOCATION.md` states the protocol. Its rules are two pure state machines: [`LeaseState`] (may this
+//! instance answer from memory?) and [`AckBarrier`] (for which instances must a revocation wait?). The other
+//! modules drive them over the traits in `shared_log` and `storage`.
 
-mod assurance;
-mod at_once;
-mod awaiting;
-mod board;
-mod facts;
+mod ack_barrier;
+mod applied_positions;
+mod fast_path;
 mod follower;
 mod gate;
-mod issued;
-mod key;
-mod live;
-mod log;
-mod marks;
-mod member;
-mod membership;
-mod packed;
+mod gate_status;
+mod idempotency;
+mod journal_entry;
+mod lease_manager;
+mod lease_state;
+mod lookup;
+mod propagation;
 mod publisher;
-mod reading;
-mod record;
 mod refill;
 mod replica;
-mod store;
-mod term;
+mod revoke_fault;
+mod shared_log;
+mod status;
+mod storage;
+mod unproven;
 
-pub use assurance::{Assurance, GateStatus};
-pub use awaiting::{Awaiting, at_most};
-pub use facts::{Facts, Issued};
-pub use gate::{GateParts, Refusal, RevocationPolicy, Revocations, RevokeFault};
-pub use issued::{IssuedToken, IssuedTokens, TokenUse};
-pub use key::{Party, RevocationKey, TokenKey};
-pub(crate) use live::Known;
-pub use live::Live;
-pub use log::{
-    Delivered, Filling, Follow, Holder, Instance, LogFault, News, Published, Renewal, RevocationLog,
-    StoreView,
-};
-pub use member::{Member, Position, Taken, Tick};
-pub use packed::Who;
-pub(crate) use packed::{Commons, Packed, parts, taken};
-pub use record::{JournalEntry, Journalled, Reason, Revocation, Spare};
+pub use crate::verdict::RevocationReason;
+pub use ack_barrier::{AckBarrier, with_clock_drift};
+pub use gate::{GateDeps, GateRefusal, RevocationGate, RevocationPolicy};
+pub use gate_status::GateStatus;
+pub use idempotency::RecordOutcome;
+pub use journal_entry::{CutoffExemption, JournalEntry, JournalLine, Revocation};
+pub use lease_state::{LeaseState, MonotonicMicros, StreamEntryAction, StreamPosition};
 pub use replica::{Fingerprint, Replica, ReplicaStats};
-pub use store::{Findings, Found, Journal, Record, RevocationStore};
-pub use term::{Epoch, Term};
+pub use revoke_fault::RevokeFault;
+pub use shared_log::{
+    InstanceId, LeaseHolder, LeaseRenewal, LogFault, PublishReceipt, RefillLock, RevocationLog, StoreView,
+    StreamBatch, StreamEntry, StreamSubscription,
+};
+pub use storage::{
+    FoundRevocation, Journal, JournalLineStatus, JournalTransaction, RevocationFindings, RevocationStore,
+};
+pub use unproven::{PlaceReservation, UnprovenToken, UnprovenTokens};

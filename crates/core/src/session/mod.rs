@@ -1,9 +1,24 @@
-//! The life of a session: begun at a login, opened by its cookie, ended once and for good.
+//! Sessions: created at a login, loaded by their cookie, ended once and for good (decisions 5 and 23).
 
-mod life;
+mod cached_session;
+mod cookie_name;
+mod fault;
+mod loaded_session;
+mod policy;
 mod record;
+mod rotation;
+mod sessions;
 mod store;
+mod touches;
 
-pub use life::{Begun, Opened, SessionFault, SessionPolicy, Sessions};
-pub use record::{NewSession, SessionRecord, SessionToken};
-pub use store::{IndexedSession, Lookup, Replaced, SessionStore, StoredSession};
+pub use cached_session::SessionCacheLimits;
+pub use cookie_name::{PLAIN_COOKIE_NAME, SECURE_COOKIE_NAME, cookie_name};
+pub use fault::SessionFault;
+pub use loaded_session::LoadedSession;
+pub use policy::SessionPolicy;
+pub use record::{CreatedSession, NewSession, SessionRecord, SessionToken};
+pub use rotation::RotatedSession;
+pub use sessions::SessionManager;
+pub use store::{
+    IndexedSession, InsertOutcome, ReplaceOutcome, SessionChange, SessionLookup, SessionStore, StoredSession,
+};

@@ -1,65 +1,67 @@
-//! The order of the layers, what their answers add up to, and the verdicts that are remembered for a while.
+//! Verification chain: the order of the layers, the result of their verdicts, and the verdict cache.
 
-mod at_once;
+mod ask_layers;
+mod authentic_info;
+mod fast_path;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use quick_cache::sync::{Cache, EntryAction, EntryResult};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use super::ahead::{Ahead, DueRenewals, Renewed};
-use super::examined::Examined;
-use super::jwt::{JwtCheck, KeysInForce, Precheck, Proof};
-use super::key::{Presented, Token};
-use super::reading::Reading;
-use super::remembered::{ByBytes, Remembered};
-use super::testimony::{Rejection, Shown, Verdict, Verified, Verifier};
+use super::budget::{UnlimitedBudget, UpstreamBudget};
+use super::cache_key::{CacheKey, CacheKeyRef};
+use super::cached_verdict::{CachedVerdict, VerdictWeighter};
+use super::fault::VerifyFault;
+use super::issuers::DefaultIssuers;
+use super::jwt::JwtCheck;
+use super::key_provider::KeySetVersion;
+use super::layer::TokenVerifier;
+use super::parsed_token::ParsedToken;
+use super::refresh_ahead::{DueRefreshes, RefreshAhead};
 use crate::credential::PresentedToken;
-use crate::identity::{ClaimPaths, VerificationSource};
-use crate::revocation::{Commons, Facts, Known, Packed};
-use crate::token::TokenShape;
-use crate::unavailable::Unavailable;
+use crate::events::RefreshAheadOutcome;
+use crate::identity::{ClaimPaths, Issuer, VerificationSource};
+use crate::issued_tokens::IssuedTokens;
+use crate::verdict::{ClaimsInterner, CompactVerdict, CredentialInfo, CredentialRepr, Verified};
 
-/// Why a token is not verified.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum VerifyFault {
-    /// It is not good.
-    #[error("{0}")]
-    Rejected(Rejection),
-    /// Nobody knows.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-}
-
-/// How long and how many verdicts are remembered, and how long they are waited for.
+/// Limits of the verdict cache, and the time-out of a layer.
 #[derive(Clone, Copy, Debug)]
 pub struct ChainLimits {
-    /// A verdict is remembered at most this long, and never past the token's expiry (`VERIFY_CACHE_SECONDS`).
-    pub keep: Duration,
-    /// All of them together take about this many bytes.
-    pub bytes: u64,
-    /// All remote layers together are waited for so long (`UPSTREAM_TIMEOUT_SECONDS`).
-    pub patience: Duration,
+    /// Maximum cache time of a verdict, which never exceeds the token's expiry (`VERIFY_CACHE_SECONDS`).
+    pub verdict_ttl: Duration,
+    /// Approximate memory of all cached verdicts, in bytes.
+    pub cache_bytes: u64,
+    /// Time-out of one remote layer (`UPSTREAM_TIMEOUT_SECONDS`). Each layer has its own, so that a silent
+    /// layer does not use up the time of the next one.
+    pub layer_timeout: Duration,
 }
 
-/// The local layer is given so long at least: it may have to fetch keys.
-const LOCAL_PATIENCE: Duration = Duration::from_secs(1);
+/// Minimum time-out of the local layer, which may have to fetch keys.
+pub(super) const MIN_LOCAL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The layered check of a token.
+/// Verifies tokens by a list of layers.
 ///
-/// The first layer that says yes wins. Otherwise any no is a no; otherwise any "cannot say" is unavailable; otherwise
-/// it is a no. The layer `local_jwt` behind remote layers is a fallback for outages: it is asked only when none of
-/// them said no. Put first, it decides by itself.
+/// * The first layer that accepts a token wins, unless an earlier layer has refuted the token.
+/// * Otherwise, if any layer has rejected it, the token is rejected.
+/// * Otherwise, if any layer could not decide, the result is [`VerifyFault::Unavailable`].
+/// * Otherwise the token is rejected.
+///
+/// The layer `local_jwt` behind remote layers is a fallback for outages. It is asked only if none of them has
+/// rejected the token. As the first layer it decides by itself.
 pub struct VerifyChain {
-    layers: Vec<Arc<dyn Verifier>>,
-    jwt: Option<Arc<JwtCheck>>,
-    paths: ClaimPaths,
+    layers: Vec<Arc<dyn TokenVerifier>>,
+    pub(super) jwt: Option<Arc<JwtCheck>>,
+    pub(super) claim_paths: ClaimPaths,
+    pub(super) issuer: Issuer,
+    issuers: DefaultIssuers,
     limits: ChainLimits,
-    cache: Cache<Token, Remembered, ByBytes>,
-    commons: Commons,
-    ahead: Ahead,
+    cache: Cache<CacheKey, CachedVerdict, VerdictWeighter>,
+    interner: ClaimsInterner,
+    refresh_ahead: RefreshAhead,
+    register: Option<Arc<dyn IssuedTokens>>,
 }
 
 impl std::fmt::Debug for VerifyChain {
@@ -72,266 +74,268 @@ impl std::fmt::Debug for VerifyChain {
 }
 
 impl VerifyChain {
-    /// A chain of layers in this order. `jwt` is what is known of signatures, to refuse forgeries early.
+    /// Creates a chain of layers in this order. `jwt` is the signature check that rejects forgeries early.
     pub fn new(
-        layers: Vec<Arc<dyn Verifier>>,
+        layers: Vec<Arc<dyn TokenVerifier>>,
         jwt: Option<Arc<JwtCheck>>,
-        paths: ClaimPaths,
+        claim_paths: ClaimPaths,
         limits: ChainLimits,
     ) -> Self {
-        let items = usize::try_from(limits.bytes / 2_048)
+        // An estimate for the cache's tables: an entry takes about 2 KiB. The
+        // weight is the limit that counts.
+        let estimated_items = usize::try_from(limits.cache_bytes / 2_048)
             .unwrap_or(usize::MAX)
             .max(16);
         Self {
             layers,
+            issuer: Issuer::DEFAULT,
+            issuers: DefaultIssuers::new(jwt.clone()),
             jwt,
-            paths,
+            claim_paths,
             limits,
-            cache: Cache::with_weighter(items, limits.bytes, ByBytes),
-            commons: Commons::default(),
-            ahead: Ahead::default(),
+            cache: Cache::with_weighter(estimated_items, limits.cache_bytes, VerdictWeighter),
+            interner: ClaimsInterner::default(),
+            refresh_ahead: RefreshAhead::default(),
+            register: None,
         }
     }
 
-    /// The verdict on this very token, if one is remembered; then the layers need not be asked. The token is compared in full.
-    pub fn recall(&self, token: &str, now: Timestamp) -> Option<Result<Verified, VerifyFault>> {
-        let remembered = self.current(token, now)?;
-        if remembered.is_due(now) {
-            self.hand_over(token, now);
-        }
-        Some(verified(remembered.outcome))
+    /// Adds the register of issued tokens, to reject its refresh tokens before
+    /// a layer is asked (RFC 6749 §1.5).
+    #[must_use]
+    pub fn with_register(mut self, register: Arc<dyn IssuedTokens>) -> Self {
+        self.register = Some(register);
+        self
     }
 
-    /// Verifies a token. However many ask about one token at once, the layers are asked once.
+    /// Sets the names of the authorization server that are used while no issuer is configured or discovered.
+    #[must_use]
+    pub fn with_server_names(self, names: Vec<String>) -> Self {
+        Self {
+            issuers: self.issuers.with_fallback(names),
+            ..self
+        }
+    }
+
+    /// Sets the issuer of every person and token that this chain accepts.
+    #[must_use]
+    pub fn with_issuer(self, issuer: Issuer) -> Self {
+        Self { issuer, ..self }
+    }
+
+    /// Returns the issuer of every person and token that this chain accepts.
+    pub fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    /// Returns the issuers of tokens that name none.
+    pub fn issuers(&self) -> &DefaultIssuers {
+        &self.issuers
+    }
+
+    /// Returns the cached verdict of this token, if there is one. The token is compared in full.
+    pub fn lookup_cached(&self, token: &str, now: Timestamp) -> Option<Result<Verified, VerifyFault>> {
+        let cached = self.current_entry(token, now)?;
+        if cached.is_refresh_due(now) {
+            self.enqueue_refresh(token, now);
+        }
+        Some(into_verified(cached.outcome))
+    }
+
+    /// Verifies a token. Concurrent calls for one token ask the layers once.
     ///
     /// # Errors
-    /// It is not good, or nobody knows.
+    /// Fails if the token is rejected, or if no layer could decide.
     pub async fn verify(&self, token: &PresentedToken, now: Timestamp) -> Result<Verified, VerifyFault> {
-        match self.recall(token.expose(), now) {
+        match self.lookup_cached(token.expose(), now) {
             Some(verdict) => verdict,
-            None => self.verify_examined(&Examined::of(token), now).await,
+            None => {
+                self.verify_parsed(&ParsedToken::parse(token), now, &UnlimitedBudget)
+                    .await
+            }
         }
     }
 
-    /// The same for a token that was taken apart already.
+    /// Verifies a parsed token. A request to the authorization server is charged to `budget`.
     ///
     /// # Errors
-    /// As [`verify`](Self::verify).
-    pub async fn verify_examined(
+    /// Fails like [`verify`](Self::verify), or if the budget is spent.
+    pub async fn verify_parsed(
         &self,
-        examined: &Examined<'_>,
+        parsed: &ParsedToken<'_>,
         now: Timestamp,
+        budget: &dyn UpstreamBudget,
     ) -> Result<Verified, VerifyFault> {
-        let token = examined.token().expose();
+        let token = parsed.token().expose();
+        // An expired entry would otherwise be returned below instead of the guard.
         self.cache
-            .remove_if(&Presented(token), |known| !self.counts(known, now));
-        let plain = Token::Plain(token.into());
-        let guard = match self.cache.get_value_or_guard_async(&plain).await {
-            Ok(remembered) => return verified(remembered.outcome),
+            .remove_if(&CacheKeyRef(token), |cached| !self.is_current(cached, now));
+        let text_key = CacheKey::Text(token.into());
+        // The guard makes concurrent requests for this token wait for one result.
+        let guard = match self.cache.get_value_or_guard_async(&text_key).await {
+            Ok(cached) => return into_verified(cached.outcome),
             Err(guard) => guard,
         };
-        let answer = match self.answered_meanwhile(token, now).await {
-            Some(answer) => answer,
-            None => self.ask(examined, now).await,
+        let fetched = match self.refreshed_meanwhile(token, now).await {
+            Some(fetched) => fetched,
+            None => {
+                self.fetch_verdict(parsed, self.register.as_deref(), budget, now)
+                    .await
+            }
         };
-        if guard.insert(answer.clone()).is_ok()
-            && let Ok(packed) = &answer.outcome
+        // Not cached: the requests that wait for this result have budgets of their own. The guard is
+        // dropped, and the next one of them asks.
+        if fetched.is_throttled() {
+            return into_verified(fetched.outcome);
+        }
+        if guard.insert(fetched.clone()).is_ok()
+            && let Ok(verdict) = &fetched.outcome
         {
-            // From now on the verdict's own copy of the token is the key.
-            let key = Token::Packed(Arc::clone(packed));
-            let _ = self.cache.replace(key, answer.clone(), true);
+            // The verdict contains the token. With it as the key, the text is stored only once.
+            let key = CacheKey::InVerdict(Arc::clone(verdict));
+            // An error means that the entry was evicted meanwhile, which is fine.
+            let _ = self.cache.replace(key, fetched.clone(), true);
         }
-        verified(answer.outcome)
+        into_verified(fetched.outcome)
     }
 
-    /// The tokens whose verdicts are due to be renewed, for whoever then calls [`renew`](Self::renew). Nothing is renewed
-    /// before this is called; `None` if it was.
-    pub fn due_renewals(&self) -> Option<DueRenewals> {
-        self.ahead.drained()
+    /// Returns the queue of tokens that are due for a refresh, for a task that
+    /// calls [`refresh_verdict`](Self::refresh_verdict). Nothing is refreshed
+    /// before. `None` from the second call on.
+    pub fn due_refreshes(&self) -> Option<DueRefreshes> {
+        self.refresh_ahead.take_receiver()
     }
 
-    /// The verdict on this token that waits to be renewed, if it still does.
-    pub fn awaiting_renewal(&self, token: &PresentedToken, now: Timestamp) -> Option<Verified> {
-        let remembered = self.cache.peek(&Presented(token.expose()))?;
-        verified(remembered.outcome.clone())
+    /// Returns the cached verdict of this token, if its refresh is claimed and still pending.
+    pub fn awaiting_refresh(&self, token: &PresentedToken, now: Timestamp) -> Option<Verified> {
+        // `peek` and not `get`: the background task's look is no use of the token.
+        let cached = self.cache.peek(&CacheKeyRef(token.expose()))?;
+        into_verified(cached.outcome.clone())
             .ok()
-            .filter(|_| remembered.is_claimed(now))
+            .filter(|_| cached.is_refreshing(now, self.limits.verdict_ttl))
     }
 
-    /// Asks the layers again about a token whose verdict waits to be renewed.
-    pub async fn renew(&self, token: &PresentedToken, now: Timestamp) -> Renewed {
-        // Announced before it is looked whether the verdict still counts: whoever finds that it does not counts on finding
-        // the renewal here, and does not ask too.
-        let Some(under_way) = self.ahead.begin(token.expose()) else {
-            return Renewed::Needless;
+    /// Asks the layers again about a token whose refresh is pending.
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn refresh_verdict(&self, token: &PresentedToken, now: Timestamp) -> RefreshAheadOutcome {
+        // Announced before the verdict is checked: a request that finds the verdict expired must find this
+        // refresh, so that it does not ask the layers too.
+        let Some(in_flight) = self.refresh_ahead.try_begin(token.expose()) else {
+            return RefreshAheadOutcome::Skipped;
         };
-        if self.awaiting_renewal(token, now).is_none() {
-            return Renewed::Needless;
+        if self.awaiting_refresh(token, now).is_none() {
+            return RefreshAheadOutcome::Skipped;
         }
-        let answer = self.ask(&Examined::of(token), now).await;
-        let (key, renewed) = match &answer.outcome {
-            // Only the fallback for outages said yes: for the remote layers' verdict that is none.
-            Ok(packed) if packed.source() == VerificationSource::LocalJwt => (None, Renewed::Unavailable),
-            Ok(packed) => (Some(Token::Packed(Arc::clone(packed))), Renewed::Verified),
+        // Without the register, which was asked for the first verdict: an access token
+        // does not become a refresh token.
+        let fetched = self
+            .fetch_verdict(&ParsedToken::parse(token), None, &UnlimitedBudget, now)
+            .await;
+        let (key, outcome) = match &fetched.outcome {
+            // Only the fallback for outages accepted. That must not replace a verdict of the remote layers.
+            Ok(verdict) if verdict.source() == VerificationSource::LocalJwt => {
+                (None, RefreshAheadOutcome::Unavailable)
+            }
+            Ok(verdict) => (
+                Some(CacheKey::InVerdict(Arc::clone(verdict))),
+                RefreshAheadOutcome::Verified,
+            ),
             Err(fault) => match fault.as_ref() {
-                VerifyFault::Rejected(_) => (Some(Token::Plain(token.expose().into())), Renewed::Rejected),
-                VerifyFault::Unavailable(_) => (None, Renewed::Unavailable),
+                VerifyFault::Rejected(_) => (
+                    Some(CacheKey::Text(token.expose().into())),
+                    RefreshAheadOutcome::Rejected,
+                ),
+                VerifyFault::Unavailable(_) => (None, RefreshAheadOutcome::Unavailable),
             },
         };
         if let Some(key) = key {
-            self.cache.insert(key, answer.clone());
+            self.cache.insert(key, fetched.clone());
         }
-        under_way.end(answer);
-        renewed
+        // After the insertion: a request that finds no refresh in progress then finds the new verdict.
+        in_flight.finish(fetched);
+        outcome
     }
 
-    /// What is remembered of a token, if it still counts.
-    fn current(&self, token: &str, now: Timestamp) -> Option<Remembered> {
+    /// Returns the cached verdict of a token, if it is still valid.
+    fn current_entry(&self, token: &str, now: Timestamp) -> Option<CachedVerdict> {
         self.cache
-            .get(&Presented(token))
-            .filter(|remembered| self.counts(remembered, now))
+            .get(&CacheKeyRef(token))
+            .filter(|cached| self.is_current(cached, now))
     }
 
-    fn counts(&self, remembered: &Remembered, now: Timestamp) -> bool {
-        remembered.is_current(now, || self.keys_in_force())
+    /// Returns `true` if a cached verdict is still valid.
+    fn is_current(&self, cached: &CachedVerdict, now: Timestamp) -> bool {
+        cached.is_current(now, self.limits.verdict_ttl, || self.key_set_version())
     }
 
-    fn keys_in_force(&self) -> Option<KeysInForce> {
-        self.jwt.as_ref()?.keys_in_force()
+    /// Returns the version of the keys that signatures are checked with now, if known.
+    fn key_set_version(&self) -> Option<KeySetVersion> {
+        self.jwt.as_ref()?.key_set_version()
     }
 
-    /// Puts a token whose verdict runs out soon into the queue, once; this is rare.
+    /// Puts a token whose verdict expires soon into the queue, once.
+    // Cold: most lookups are not near an expiry, and this must not be inlined into them.
     #[cold]
-    fn hand_over(&self, token: &str, now: Timestamp) {
-        let Some(place) = self.ahead.place() else { return };
+    fn enqueue_refresh(&self, token: &str, now: Timestamp) {
+        let Some(permit) = self.refresh_ahead.try_reserve() else {
+            return;
+        };
         let Ok(token) = PresentedToken::parse(token) else {
             return;
         };
-        let key = Token::Plain(token.expose().into());
-        let claimed = self.cache.entry(&key, Some(Duration::ZERO), |_, remembered| {
-            EntryAction::Retain(remembered.claim(now))
+        // The claim is made in the cache's entry, under its lock, so that only one of many
+        // concurrent uses queues the token.
+        let key = CacheKey::Text(token.expose().into());
+        let claim = self.cache.entry(&key, Some(Duration::ZERO), |_, cached| {
+            EntryAction::Retain(cached.claim_refresh(now, self.limits.verdict_ttl))
         });
-        if matches!(claimed, EntryResult::Retained(true)) {
-            place.send(token);
+        if matches!(claim, EntryResult::Retained(true)) {
+            permit.send(token);
         }
     }
 
-    /// What a renewal under way says, or said between the look at what is remembered and this one.
-    async fn answered_meanwhile(&self, token: &str, now: Timestamp) -> Option<Remembered> {
-        if let Some(answer) = self.ahead.answer_of(token).await {
-            return Some(answer);
+    /// Returns the verdict of a refresh that is in progress, or that ended since the cache was read.
+    async fn refreshed_meanwhile(&self, token: &str, now: Timestamp) -> Option<CachedVerdict> {
+        if let Some(refreshed) = self.refresh_ahead.wait_for(token).await {
+            return Some(refreshed);
         }
         self.cache
-            .peek(&Presented(token))
-            .filter(|remembered| self.counts(remembered, now))
+            .peek(&CacheKeyRef(token))
+            .filter(|cached| self.is_current(cached, now))
     }
 
-    async fn ask(&self, examined: &Examined<'_>, now: Timestamp) -> Remembered {
-        let (began, keep) = (Instant::now(), self.limits.keep);
-        let edition = self.keys_in_force().map(|keys| keys.edition);
-        match self.ask_layers(examined, now).await {
-            Ok(facts) => {
-                let packed = self.packed(examined.token(), &facts);
-                Remembered::accepted(packed, now, keep, began.elapsed(), edition)
-            }
-            Err(fault) => Remembered::refused(fault, now, keep),
-        }
-    }
-
-    fn packed(&self, token: &PresentedToken, facts: &Facts) -> Arc<Packed> {
-        Arc::new(Packed::new(token.expose(), facts, &self.commons))
-    }
-
-    async fn ask_layers(&self, examined: &Examined<'_>, now: Timestamp) -> Result<Facts, VerifyFault> {
-        let proof = self.early_look(examined, now).map_err(VerifyFault::Rejected)?;
-        let shown = Shown {
-            examined,
-            proof: proof.as_deref(),
-        };
-        let started = Instant::now();
-        let (mut rejected, mut unavailable) = (None, None);
-        let reading = self.reading(&shown, now);
-        for layer in &self.layers {
-            if rejected.is_some() && layer.source() == VerificationSource::LocalJwt {
-                continue;
-            }
-            let verdict = match self.asked(layer.as_ref(), &shown, started, now).await {
-                Verdict::Verified(said) => match reading.facts(layer.source(), &said) {
-                    Ok(facts) => return Ok(facts),
-                    Err(verdict) => verdict,
-                },
-                other => other,
-            };
-            match verdict {
-                Verdict::Rejected(rejection) => rejected = rejected.or(Some(rejection)),
-                Verdict::Unavailable(fault) => {
-                    tracing::warn!(layer = layer.source().as_str(), %fault, "a layer could not answer");
-                    unavailable = unavailable.or(Some(fault));
-                }
-                Verdict::NotMine | Verdict::Verified(_) => {}
-            }
-        }
-        match (rejected, unavailable) {
-            (Some(rejection), _) => Err(VerifyFault::Rejected(rejection)),
-            (None, Some(fault)) => Err(VerifyFault::Unavailable(fault)),
-            (None, None) => Err(VerifyFault::Rejected(Rejection::Refused)),
-        }
-    }
-
-    /// How a token is read that a layer accepts.
-    fn reading<'a>(&'a self, shown: &Shown<'a>, now: Timestamp) -> Reading<'a> {
-        Reading {
-            paths: &self.paths,
-            leeway: self.leeway(),
-            examined: shown.examined,
-            proven: shown.proof.map(Proof::testimony),
-            now,
-        }
-    }
-
-    /// What known keys prove of it before any layer is asked.
-    fn early_look(&self, examined: &Examined<'_>, now: Timestamp) -> Result<Option<Box<Proof>>, Rejection> {
-        match (examined.shape(), &self.jwt) {
-            (TokenShape::Malformed(_), _) => Err(Rejection::Malformed),
-            (TokenShape::Jws(jws), Some(check)) => match check.look(jws, now) {
-                Precheck::Refused(rejection) => Err(rejection),
-                Precheck::Proven(proof) => Ok(Some(proof)),
-                Precheck::Open => Ok(None),
-            },
-            _ => Ok(None),
-        }
-    }
-
-    /// What a layer says, as long as there is time left. The local layer is asked all the same: it is there for when
-    /// the others do not answer.
-    async fn asked(
+    /// Asks the layers, and turns their result into a cache entry.
+    #[tracing::instrument(level = "debug", skip_all)]
+    async fn fetch_verdict(
         &self,
-        layer: &dyn Verifier,
-        shown: &Shown<'_>,
-        started: Instant,
+        parsed: &ParsedToken<'_>,
+        register: Option<&dyn IssuedTokens>,
+        budget: &dyn UpstreamBudget,
         now: Timestamp,
-    ) -> Verdict {
-        let left = self.limits.patience.saturating_sub(started.elapsed());
-        let left = if layer.source() == VerificationSource::LocalJwt {
-            left.max(LOCAL_PATIENCE)
-        } else {
-            left
-        };
-        let late = || Verdict::Unavailable(Unavailable::upstream("no time was left to ask it"));
-        timeout(left, layer.verify(shown, now))
-            .await
-            .unwrap_or_else(|_| late())
+    ) -> CachedVerdict {
+        let (started_at, ttl) = (Instant::now(), self.limits.verdict_ttl);
+        // Read before the check: if the keys change meanwhile, the verdict belongs to
+        // the older set and expires with it.
+        let key_set_version = self.key_set_version().map(|keys| keys.number);
+        match self.ask_layers(parsed, register, budget, now).await {
+            Ok(info) => {
+                let verdict = self.compact_verdict(parsed.token(), &info);
+                CachedVerdict::accepted(verdict, now, ttl, started_at.elapsed(), key_set_version)
+            }
+            Err(fault) => CachedVerdict::rejected(fault, now, ttl),
+        }
     }
 
-    fn leeway(&self) -> Duration {
-        let seconds = self.jwt.as_ref().map_or(0, |check| check.policy.leeway_seconds);
-        Duration::from_secs(seconds)
+    /// Packs the info of a token for the cache.
+    fn compact_verdict(&self, token: &PresentedToken, info: &CredentialInfo) -> Arc<CompactVerdict> {
+        Arc::new(CompactVerdict::new(token.expose(), info, &self.interner))
     }
 }
 
-fn verified(outcome: Result<Arc<Packed>, Arc<VerifyFault>>) -> Result<Verified, VerifyFault> {
+/// Converts a cached outcome into a result.
+fn into_verified(outcome: Result<Arc<CompactVerdict>, Arc<VerifyFault>>) -> Result<Verified, VerifyFault> {
     match outcome {
-        Ok(packed) => Ok(Verified::new(Known::Packed(packed))),
+        Ok(verdict) => Ok(Verified::new(CredentialRepr::Compact(verdict))),
         Err(fault) => Err(Arc::unwrap_or_clone(fault)),
     }
 }

@@ -1,299 +1,330 @@
-//! The layer that checks a signature here, and the early look that keeps forged tokens from the authorization server.
+//! Layer `local_jwt`, which checks signatures here, and the precheck that rejects
+//! forged tokens before a layer is asked.
+
+mod keyless;
+mod signed_answer;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::testimony::{Rejection, Shown, Testimony, Verdict, Verifier};
+use super::authenticity::SignatureFinding;
+use super::explain;
+use super::key_provider::{KeySetProvider, KeySetVersion};
+use super::layer::{LayerClaims, SignatureProof, TokenRejection, TokenVerifier, Verdict, VerifyInput};
+use crate::clock;
 use crate::identity::VerificationSource;
-use crate::token::{Algorithm, ClaimFault, ClaimsPolicy, CompactJws, KeySet, SignatureFault, TokenShape};
 use crate::unavailable::Unavailable;
+use maxlab_auth_jose::{
+    Algorithm, AuthenticClaims, ClaimFault, ClaimsPolicy, CompactJws, KeySet, SignatureFault, TokenShape,
+};
 
-/// Where an issuer's keys come from.
-#[async_trait]
-pub trait KeySource: Send + Sync {
-    /// The keys known now, without any call; `None` if none are, or they are too old to be believed.
-    fn known(&self, now: Timestamp) -> Option<Arc<KeySet>>;
-    /// What [`keys_for`](Self::keys_for) gives, where that needs no call.
-    fn fresh(&self, kid: Option<&str>, now: Timestamp) -> Option<Arc<KeySet>>;
-    /// The keys with which to check a token that names `kid`, fetched if need be and allowed.
-    /// `None` if the issuer publishes no keys.
-    ///
-    /// # Errors
-    /// No usable keys are known, and the place where they come from does not answer.
-    async fn keys_for(&self, kid: Option<&str>, now: Timestamp) -> Result<Option<Arc<KeySet>>, Unavailable>;
-    /// The issuer whose keys they are, if the place where they come from says so.
-    fn issuer(&self, now: Timestamp) -> Option<String>;
-    /// Which keys [`fresh`](Self::fresh) gives, without giving them; `None` if it can't be told.
-    fn in_force(&self) -> Option<KeysInForce>;
-}
-
-/// Which keys are in force, and for how long without asking.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeysInForce {
-    /// Another set has another number. Keys that are got after this was read are of this set or of a later one.
-    pub edition: u32,
-    /// Then they have to be renewed before they are used.
-    pub fresh_until: Timestamp,
-}
-
-/// What an early look at a token shows, without any call.
+/// Result of the precheck, which makes no request.
 #[derive(Debug)]
-pub enum Precheck {
-    /// Known keys prove that it must be refused.
-    Refused(Rejection),
-    /// Known keys prove it authentic and valid.
-    Proven(Box<Proof>),
-    /// Nothing is proven either way.
-    Open,
+pub enum PrecheckResult {
+    /// Token that is certainly not valid, by the cached keys.
+    Rejected(TokenRejection),
+    /// Token that is authentic and valid, by the cached keys.
+    Proven(Box<SignatureProof>),
+    /// Token about which nothing is proven.
+    Undecided,
 }
 
-/// That a token is authentic and valid at a moment, and on what grounds. Only [`JwtCheck::look`] makes one.
-///
-/// The look takes the keys that are known, be they old; the layer takes keys that are fresh, and may have to fetch them.
-/// So the layer may say what was proven, and not check the signature again, only where all grounds are still its own: the
-/// same check, the very same key set (not one fetched since, in which the key may be missing), the same issuer (which may
-/// have been learnt since).
-pub struct Proof {
-    by: Arc<JwtCheck>,
-    keys: Arc<KeySet>,
-    issuer: Option<String>,
-    testimony: Testimony,
-}
-
-impl Proof {
-    /// What was proven.
-    pub fn testimony(&self) -> &Testimony {
-        &self.testimony
-    }
-
-    fn holds_for(&self, check: &JwtCheck, keys: &Arc<KeySet>, now: Timestamp) -> bool {
-        std::ptr::eq(Arc::as_ptr(&self.by), check)
-            && Arc::ptr_eq(&self.keys, keys)
-            && self.issuer.as_deref() == check.issuer(now).as_deref()
-    }
-}
-
-impl fmt::Debug for Proof {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Proof").finish_non_exhaustive()
-    }
-}
-
-/// What a signature check needs: keys of each class (never mixed), and the rules for claims.
+/// Signature check: keys of each class, which are never mixed, and the rules for claims.
 pub struct JwtCheck {
-    /// The issuer's published keys, for the asymmetric algorithms.
-    pub published: Option<Arc<dyn KeySource>>,
-    /// The shared secret's only algorithm and key (`JWT_SECRET_KEY`).
-    pub shared: Option<(Algorithm, Arc<KeySet>)>,
-    /// The asymmetric algorithms that are allowed.
-    pub allowed: Vec<Algorithm>,
-    /// The rules for claims.
-    pub policy: ClaimsPolicy,
+    /// Published keys of the issuer, for the asymmetric algorithms.
+    pub published_keys: Option<Arc<dyn KeySetProvider>>,
+    /// Shared secret with its only algorithm (`JWT_SECRET_KEY`).
+    pub shared_secret: Option<(Algorithm, Arc<KeySet>)>,
+    /// Asymmetric algorithms that are allowed.
+    pub allowed_algorithms: Vec<Algorithm>,
+    /// Rules for claims.
+    pub claims_policy: ClaimsPolicy,
 }
 
 impl fmt::Debug for JwtCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JwtCheck")
-            .field("allowed", &self.allowed)
-            .field("policy", &self.policy)
+            .field("allowed", &self.allowed_algorithms)
+            .field("policy", &self.claims_policy)
             .finish_non_exhaustive()
     }
 }
 
 impl JwtCheck {
-    /// Which keys signatures are checked with now; `None` where something else than the keys may change what the check finds.
-    pub(super) fn keys_in_force(&self) -> Option<KeysInForce> {
-        match &self.published {
-            // Whose tokens are ours is learnt from the keys' own place, at any time.
-            Some(_) if self.policy.issuer.is_none() => None,
-            Some(source) => source.in_force(),
-            None => Some(KeysInForce {
-                edition: 0,
+    /// Returns the version of the keys that signatures are checked with now.
+    ///
+    /// `None` if something else than the keys may change the result.
+    pub(super) fn key_set_version(&self) -> Option<KeySetVersion> {
+        match &self.published_keys {
+            // The issuer comes from the metadata of the key source, and may
+            // become known or change at any time.
+            Some(_) if self.claims_policy.issuer.is_none() => None,
+            Some(source) => source.current_version(),
+            // A shared secret does not change while the process runs.
+            None => Some(KeySetVersion {
+                number: 0,
                 fresh_until: Timestamp::MAX,
             }),
         }
     }
 
-    /// Looks at a token with what is known already. Anything not proven is left [`Precheck::Open`].
-    pub fn look(self: &Arc<Self>, jws: &CompactJws<'_>, now: Timestamp) -> Precheck {
+    /// Checks a token with the cached keys. If nothing is proven, the result
+    /// is [`PrecheckResult::Undecided`].
+    pub fn precheck(self: &Arc<Self>, jws: &CompactJws<'_>, now: Timestamp) -> PrecheckResult {
         let Some(algorithm) = jws.header().algorithm() else {
-            return Precheck::Refused(Rejection::Signature);
-        };
-        let Some(keys) = self.keys_at_hand(algorithm, |published| published.known(now)) else {
-            return Precheck::Open;
+            explain::note(|| explain::algorithm_step(jws, "is not supported"));
+            return PrecheckResult::Rejected(TokenRejection::Signature);
         };
         let issuer = self.issuer(now);
-        match self.checked(jws, &keys, issuer.as_deref(), now) {
-            Ok(testimony) => Precheck::Proven(Box::new(Proof {
-                by: Arc::clone(self),
+        if self.is_algorithm_confusion(jws, algorithm, issuer.as_deref(), now) {
+            explain::note(|| explain::algorithm_step(jws, "needs a secret, and kid names a published key"));
+            return PrecheckResult::Rejected(TokenRejection::Signature);
+        }
+        let Some(keys) = self.cached_keys(algorithm, |published| published.cached(now)) else {
+            return PrecheckResult::Undecided;
+        };
+        if self.lacks_issuer(algorithm, issuer.as_deref()) {
+            return PrecheckResult::Undecided;
+        }
+        match self.check_token(jws, &keys, issuer.as_deref(), now) {
+            Ok(claims) => PrecheckResult::Proven(Box::new(SignatureProof {
+                check: Arc::clone(self) as _,
                 issuer: issuer.map(Cow::into_owned),
                 keys,
-                testimony,
+                claims,
             })),
-            Err(Fault::Unprovable) => Precheck::Open,
-            // A key of another issuer may share a name with one of ours; and a token that names no key may be signed
-            // with one that was published a moment ago.
-            Err(Fault::Refused(Rejection::Signature))
-                if is_foreign(jws, issuer.as_deref()) || names_no_key(jws) =>
+            Err(CheckFault::NoMatchingKey | CheckFault::UndeclaredKind) => PrecheckResult::Undecided,
+            // A key of another issuer may have the same name as one of ours. And a token that names no key
+            // may be signed with a key that was published a moment ago.
+            Err(CheckFault::Rejected(TokenRejection::Signature))
+                if is_from_other_issuer(jws, issuer.as_deref()) || names_no_key(jws) =>
             {
-                Precheck::Open
+                PrecheckResult::Undecided
             }
-            Err(Fault::Refused(rejection)) => Precheck::Refused(rejection),
+            Err(CheckFault::Rejected(rejection)) => PrecheckResult::Rejected(rejection),
         }
     }
 
-    /// What was proven, if the keys for it are at hand and all its grounds are this layer's own.
-    fn accepts<'p>(&self, jws: &CompactJws<'_>, proof: &'p Proof, now: Timestamp) -> Option<&'p Testimony> {
+    /// Returns the claims of a token whose signature a cached key proves, and a
+    /// time at which the token is valid.
+    ///
+    /// The time may be in the past or in the future.
+    pub(super) fn authentic_claims(
+        &self,
+        jws: &CompactJws<'_>,
+        now: Timestamp,
+    ) -> Option<(LayerClaims, Timestamp)> {
+        let SignatureFinding::Authentic(claims) = self.signature_finding(jws, now) else {
+            return None;
+        };
+        let issuer = self.issuer(now);
+        if self.lacks_issuer(jws.header().algorithm()?, issuer.as_deref()) {
+            return None;
+        }
+        let valid_from = claims.not_before().ok()?.max(claims.issued_at().ok()?);
+        let expires_at = claims.expires_at().ok()?;
+        // One second before the expiry, if nothing says when the token begins to be valid.
+        let valid_at = valid_from.or_else(|| Some(clock::before(expires_at?, Duration::from_secs(1))))?;
+        let times = self
+            .claims_policy
+            .check_with_issuer(issuer.as_deref(), &claims, valid_at)
+            .ok()?;
+        let layer_claims = LayerClaims {
+            claims: claims.to_shared_map(),
+            expires_at: Some(times.expires_at),
+            key_id: claims.key_id().map(str::to_owned),
+        };
+        Some((layer_claims, valid_at))
+    }
+
+    /// Returns the claims of a proof, if fresh keys are cached and the proof still holds for them.
+    fn try_accept<'p>(
+        &self,
+        jws: &CompactJws<'_>,
+        proof: &'p SignatureProof,
+        now: Timestamp,
+    ) -> Option<&'p LayerClaims> {
         let header = jws.header();
-        let fresh = self.keys_at_hand(header.algorithm()?, |published| {
+        let fresh = self.cached_keys(header.algorithm()?, |published| {
             published.fresh(header.kid(), now)
         })?;
-        proof.holds_for(self, &fresh, now).then(|| proof.testimony())
+        proof
+            .holds_for(self, &fresh, self.issuer(now).as_deref())
+            .then(|| proof.claims())
     }
 
-    /// The keys for an algorithm: the secret's, or those that `of` finds among the published.
-    fn keys_at_hand(
+    /// Returns the keys for an algorithm: the shared secret, or the published keys that `of` selects.
+    pub(super) fn cached_keys(
         &self,
         algorithm: Algorithm,
-        of: impl FnOnce(&dyn KeySource) -> Option<Arc<KeySet>>,
+        of: impl FnOnce(&dyn KeySetProvider) -> Option<Arc<KeySet>>,
     ) -> Option<Arc<KeySet>> {
         if algorithm.is_symmetric() {
-            return self.shared.as_ref().map(|(_, keys)| Arc::clone(keys));
+            return self.shared_secret.as_ref().map(|(_, keys)| Arc::clone(keys));
         }
-        of(self.published.as_deref()?)
+        of(self.published_keys.as_deref()?)
     }
 
-    async fn verdict(&self, jws: &CompactJws<'_>, proof: Option<&Proof>, now: Timestamp) -> Verdict {
-        let keys = match (&self.shared, jws.header().algorithm()) {
-            (_, None) => return Verdict::Rejected(Rejection::Signature),
-            (Some((_, keys)), Some(algorithm)) if algorithm.is_symmetric() => Arc::clone(keys),
-            (None, Some(algorithm)) if algorithm.is_symmetric() => return self.without_secret(now),
-            _ => match &self.published {
-                None => return Verdict::NotMine,
-                Some(source) => match source.keys_for(jws.header().kid(), now).await {
-                    Ok(Some(keys)) => keys,
-                    Ok(None) => return Verdict::NotMine,
-                    Err(fault) => return Verdict::Unavailable(fault),
-                },
+    /// Verifies a token with fresh keys. May fetch them.
+    async fn verify(&self, jws: &CompactJws<'_>, proof: Option<&SignatureProof>, now: Timestamp) -> Verdict {
+        let Some(algorithm) = jws.header().algorithm() else {
+            return Verdict::Rejected(TokenRejection::Signature);
+        };
+        let keys = match (&self.shared_secret, &self.published_keys) {
+            (Some((_, keys)), _) if algorithm.is_symmetric() => Arc::clone(keys),
+            (_, None) => return Verdict::NotApplicable,
+            (_, Some(source)) => match source.keys_for(jws.header().kid(), now).await {
+                // Only after the fetch: the verdict depends on whether the issuer publishes keys.
+                _ if algorithm.is_symmetric() => return self.verdict_without_secret(jws, now),
+                Ok(Some(keys)) => keys,
+                Ok(None) => return Verdict::NotApplicable,
+                Err(fault) => return Verdict::Unavailable(fault),
             },
         };
-        if let Some(proof) = proof.filter(|proof| proof.holds_for(self, &keys, now)) {
-            return Verdict::Verified(Box::new(proof.testimony.clone()));
+        // The precheck has verified this signature with the same keys.
+        if let Some(proof) = proof.filter(|proof| proof.holds_for(self, &keys, self.issuer(now).as_deref())) {
+            return Verdict::Verified(Box::new(proof.claims.clone()));
         }
         let issuer = self.issuer(now);
-        match self.checked(jws, &keys, issuer.as_deref(), now) {
-            Ok(testimony) => Verdict::Verified(Box::new(testimony)),
-            Err(_) if is_foreign(jws, issuer.as_deref()) => Verdict::NotMine,
-            Err(Fault::Unprovable) => Verdict::Rejected(Rejection::Signature),
-            Err(Fault::Refused(rejection)) => Verdict::Rejected(rejection),
+        if self.lacks_issuer(algorithm, issuer.as_deref()) {
+            return Verdict::Unavailable(Unavailable::upstream(
+                "the issuer is unknown; set JWT_ISSUER if the authorization server publishes no metadata",
+            ));
+        }
+        match self.check_token(jws, &keys, issuer.as_deref(), now) {
+            Ok(claims) => Verdict::Verified(Box::new(claims)),
+            // A token of another issuer is for other layers: no key of ours can prove it false.
+            Err(_) if is_from_other_issuer(jws, issuer.as_deref()) => Verdict::NotApplicable,
+            // Only the authorization server knows which kind it is. Without another layer the token is refused.
+            Err(CheckFault::UndeclaredKind) => Verdict::NotApplicable,
+            Err(CheckFault::NoMatchingKey) => self.verdict_without_key(jws, &keys, issuer.as_deref(), now),
+            // Not refuted: it may be signed with a key that was published a moment ago.
+            Err(CheckFault::Rejected(TokenRejection::Signature)) if names_no_key(jws) => {
+                Verdict::Rejected(TokenRejection::Signature)
+            }
+            Err(CheckFault::Rejected(rejection)) => Verdict::Refuted(rejection),
         }
     }
 
-    /// A symmetric algorithm, and no secret is configured: where the issuer publishes keys this is no token of its.
-    fn without_secret(&self, now: Timestamp) -> Verdict {
-        let published = self
-            .published
-            .as_ref()
-            .is_some_and(|source| source.known(now).is_some());
-        if published {
-            Verdict::Rejected(Rejection::Signature)
-        } else {
-            Verdict::NotMine
-        }
-    }
-
-    fn checked(
+    /// Checks signature and claims of a token.
+    fn check_token(
         &self,
         jws: &CompactJws<'_>,
         keys: &KeySet,
         issuer: Option<&str>,
         now: Timestamp,
-    ) -> Result<Testimony, Fault> {
+    ) -> Result<LayerClaims, CheckFault> {
+        // The tests count signature checks: there must be one per token.
         #[cfg(test)]
         tests::CHECKS.with(|checks| checks.set(checks.get() + 1));
-        let symmetric = self.shared.as_ref().map(|(algorithm, _)| [*algorithm]);
-        let allowed: &[Algorithm] = match &symmetric {
-            Some(only) if jws.header().algorithm().is_some_and(Algorithm::is_symmetric) => only,
-            _ => &self.allowed,
-        };
-        let claims = jws.verify(keys, allowed).map_err(|fault| match fault {
-            SignatureFault::UnknownKey => Fault::Unprovable,
-            _ => Fault::Refused(Rejection::Signature),
+        let claims = self.signed_claims(jws, keys).map_err(|fault| {
+            explain::note(|| explain::signature_step(fault, jws, keys, self.allowed_for_header(jws)));
+            match fault {
+                SignatureFault::UnknownKey => CheckFault::NoMatchingKey,
+                _ => CheckFault::Rejected(TokenRejection::Signature),
+            }
         })?;
-        let times = self.policy.check_from(issuer, &claims, now).map_err(|fault| {
-            Fault::Refused(match fault {
-                ClaimFault::Expired | ClaimFault::TooOld => Rejection::Expired,
-                ClaimFault::Malformed(_) => Rejection::Malformed,
-                _ => Rejection::Claims,
-            })
-        })?;
-        Ok(Testimony {
-            claims: claims.shared_map(),
+        let times = self
+            .claims_policy
+            .check_with_issuer(issuer, &claims, now)
+            .map_err(|fault| {
+                explain::note(|| explain::claims_step(fault, &claims, &self.claims_policy, issuer, now));
+                CheckFault::of_claims(fault)
+            })?;
+        Ok(LayerClaims {
+            claims: claims.to_shared_map(),
             expires_at: Some(times.expires_at),
             key_id: claims.key_id().map(str::to_owned),
         })
     }
 
-    /// Whose tokens are ours: as the setting has it, or the issuer that the keys' own place names.
-    fn issuer(&self, now: Timestamp) -> Option<Cow<'_, str>> {
-        match &self.policy.issuer {
+    /// Returns the claims of a token with a valid signature.
+    fn signed_claims(&self, jws: &CompactJws<'_>, keys: &KeySet) -> Result<AuthenticClaims, SignatureFault> {
+        jws.verify(keys, self.allowed_for_header(jws))
+    }
+
+    /// Returns the expected issuer: the configured one, or the one that the key source names.
+    pub(super) fn issuer(&self, now: Timestamp) -> Option<Cow<'_, str>> {
+        match &self.claims_policy.issuer {
             Some(issuer) => Some(Cow::Borrowed(issuer)),
-            None => self.published.as_ref()?.issuer(now).map(Cow::Owned),
+            None => self.published_keys.as_ref()?.issuer(now).map(Cow::Owned),
         }
     }
 }
 
-fn is_foreign(jws: &CompactJws<'_>, ours: Option<&str>) -> bool {
-    match (ours, jws.unverified_issuer()) {
-        (Some(ours), Some(theirs)) => ours != theirs,
+/// Returns `true` if a token names another issuer than the expected one.
+pub(super) fn is_from_other_issuer(jws: &CompactJws<'_>, own: Option<&str>) -> bool {
+    match (own, jws.unverified_issuer()) {
+        (Some(own), Some(named)) => own != named,
         _ => false,
     }
 }
 
-fn names_no_key(jws: &CompactJws<'_>) -> bool {
+/// Returns `true` if an asymmetrically signed token names no key.
+pub(super) fn names_no_key(jws: &CompactJws<'_>) -> bool {
     jws.header().kid().is_none() && !jws.header().algorithm().is_some_and(Algorithm::is_symmetric)
 }
 
-enum Fault {
-    /// No key here fits the token.
-    Unprovable,
-    Refused(Rejection),
+/// Reason for which a check fails.
+enum CheckFault {
+    /// Token that no known key fits.
+    NoMatchingKey,
+    /// Authentic token that has the claims of an ID token, and declares no kind.
+    UndeclaredKind,
+    /// Token with a wrong signature or unacceptable claims.
+    Rejected(TokenRejection),
 }
 
-/// The layer `local_jwt`: a signature is always checked; there is no way to read claims without one.
+impl CheckFault {
+    fn of_claims(fault: ClaimFault) -> Self {
+        Self::Rejected(match fault {
+            ClaimFault::ResemblesIdToken => return Self::UndeclaredKind,
+            ClaimFault::Expired | ClaimFault::TooOld => TokenRejection::Expired,
+            ClaimFault::Malformed(_) => TokenRejection::Malformed,
+            ClaimFault::WrongType => TokenRejection::NotAccessToken,
+            ClaimFault::ForeignIssuer
+            | ClaimFault::WrongAudience
+            | ClaimFault::NotYetValid
+            | ClaimFault::MissingExpiry => TokenRejection::Claims,
+        })
+    }
+}
+
+/// Layer `local_jwt`. It always checks the signature; there is no way to read claims without that.
 #[derive(Debug)]
 pub struct JwtVerifier {
     check: Arc<JwtCheck>,
 }
 
 impl JwtVerifier {
-    /// The layer over a check.
+    /// Creates the layer.
     pub fn new(check: Arc<JwtCheck>) -> Self {
         Self { check }
     }
 }
 
 #[async_trait]
-impl Verifier for JwtVerifier {
+impl TokenVerifier for JwtVerifier {
     fn source(&self) -> VerificationSource {
         VerificationSource::LocalJwt
     }
 
-    async fn verify(&self, shown: &Shown<'_>, now: Timestamp) -> Verdict {
-        match shown.examined.shape() {
-            TokenShape::Jws(jws) => self.check.verdict(jws, shown.proof, now).await,
-            TokenShape::Opaque => Verdict::NotMine,
-            TokenShape::Malformed(_) => Verdict::Rejected(Rejection::Malformed),
+    async fn verify(&self, input: &VerifyInput<'_>, now: Timestamp) -> Verdict {
+        match input.parsed.shape() {
+            TokenShape::Jws(jws) => self.check.verify(jws, input.proof, now).await,
+            TokenShape::Opaque => Verdict::NotApplicable,
+            TokenShape::Malformed(_) => Verdict::Rejected(TokenRejection::Malformed),
         }
     }
 
-    fn accepts_at_once<'a>(&self, shown: &Shown<'a>, now: Timestamp) -> Option<&'a Testimony> {
-        match shown.examined.shape() {
-            TokenShape::Jws(jws) => self.check.accepts(jws, shown.proof?, now),
+    fn try_accept<'a>(&self, input: &VerifyInput<'a>, now: Timestamp) -> Option<&'a LayerClaims> {
+        match input.parsed.shape() {
+            TokenShape::Jws(jws) => self.check.try_accept(jws, input.proof?, now),
             TokenShape::Opaque | TokenShape::Malformed(_) => None,
         }
     }

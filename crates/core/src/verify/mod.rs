@@ -1,18 +1,29 @@
-//! Is it authentic: the layers that a token is shown to, their order, and what their answers add up to.
+//! Verification: the layers that a token is checked by, their order, and the result of their verdicts.
 
-mod ahead;
+mod authenticity;
+mod budget;
+mod cache_key;
+mod cached_verdict;
 mod chain;
-mod examined;
+mod claims;
+pub mod explain;
+mod fault;
+mod issuers;
+mod jwks_cache;
 mod jwt;
-mod key;
-mod published;
-mod reading;
-mod remembered;
-mod testimony;
+mod key_provider;
+mod layer;
+mod parsed_token;
+mod refresh_ahead;
 
-pub use ahead::{DueRenewals, Renewed};
-pub use chain::{ChainLimits, VerifyChain, VerifyFault};
-pub use examined::Examined;
-pub use jwt::{JwtCheck, JwtVerifier, KeySource, KeysInForce, Precheck, Proof};
-pub use published::{Fetched, KeyPlace, PublishedKeys};
-pub use testimony::{Rejection, Shown, Testimony, Verdict, Verified, Verifier};
+pub use authenticity::{SignedToken, TokenAuthenticity};
+pub use budget::{UnlimitedBudget, UpstreamBudget};
+pub use chain::{ChainLimits, VerifyChain};
+pub use fault::VerifyFault;
+pub use issuers::DefaultIssuers;
+pub use jwks_cache::{FetchedJwks, JwksCache, JwksSource};
+pub use jwt::{JwtCheck, JwtVerifier, PrecheckResult};
+pub use key_provider::{KeySetProvider, KeySetVersion};
+pub use layer::{LayerClaims, SignatureProof, TokenRejection, TokenVerifier, Verdict, VerifyInput};
+pub use parsed_token::ParsedToken;
+pub use refresh_ahead::DueRefreshes;

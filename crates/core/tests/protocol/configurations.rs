@@ -1,13 +1,26 @@
-//! The configurations: each has bounds of its own, small enough to be searched to the end.
+//! Configurations of the model, each with bounds that are small enough for a complete search.
 
 use crate::setup::{BY_NAME, FIRST_CUTOFF, Order, Role, SECOND_CUTOFF, Setup};
 use crate::world::Faults;
 
 const fn order(by: usize, entries: &'static [crate::facts::Entry]) -> Order {
-    Order { by, entries }
+    Order {
+        by,
+        entries,
+        repeats: None,
+    }
 }
 
-/// Two revocations, by name and by cut-off, while one instance holds a lease and another joins.
+/// An order whose client gave up waiting for an earlier one, and asks an instance for the same again.
+const fn again(by: usize, repeats: usize, entries: &'static [crate::facts::Entry]) -> Order {
+    Order {
+        by,
+        entries,
+        repeats: Some(repeats),
+    }
+}
+
+/// Two revocations, by name and by cut-off, while one instance has a lease and another one joins.
 pub(crate) fn join() -> Setup {
     Setup {
         name: "join",
@@ -19,7 +32,7 @@ pub(crate) fn join() -> Setup {
     }
 }
 
-/// A cut-off of the same user, raised twice, with a spared login.
+/// Two cut-offs of the same user, the second one later, and a login that is exempt from the first.
 pub(crate) fn cutoffs() -> Setup {
     Setup {
         name: "cut-offs",
@@ -31,7 +44,7 @@ pub(crate) fn cutoffs() -> Setup {
     }
 }
 
-/// The instance that holds a lease dies and comes back.
+/// Crash and restart of an instance with a lease.
 pub(crate) fn crash() -> Setup {
     Setup {
         name: "crash",
@@ -48,7 +61,7 @@ pub(crate) fn crash() -> Setup {
     }
 }
 
-/// The instance that holds a lease is cut off from the store, and its clock is slow.
+/// Network partition between an instance with a lease and the store, with a slow clock on that instance.
 pub(crate) fn partition() -> Setup {
     Setup {
         name: "partition",
@@ -66,7 +79,54 @@ pub(crate) fn partition() -> Setup {
     }
 }
 
-/// A record of a holder is evicted while the holder comes back.
+/// Clients that give up and ask again, on the same and on another instance, while a lease
+/// holder is partitioned.
+pub(crate) fn repeats() -> Setup {
+    Setup {
+        name: "repeats",
+        roles: &[Role::Direct, Role::Holder, Role::Direct],
+        orders: vec![order(0, BY_NAME), again(0, 0, BY_NAME), again(2, 0, BY_NAME)],
+        renewals: &[0, 1, 0],
+        joins: &[0, 0, 0],
+        faults: Faults {
+            cuts: 1,
+            slow_steps: 1,
+            ..Faults::default()
+        },
+        steps: 3,
+        ..Setup::default()
+    }
+}
+
+/// Repeat of a cut-off on another instance, after the first one has crashed.
+pub(crate) fn repeats_after_a_crash() -> Setup {
+    Setup {
+        name: "repeats after a crash",
+        roles: &[Role::Direct, Role::Holder, Role::Direct],
+        orders: vec![order(0, FIRST_CUTOFF), again(2, 0, FIRST_CUTOFF)],
+        renewals: &[0, 1, 0],
+        joins: &[0, 0, 0],
+        faults: Faults {
+            crashes: 1,
+            ..Faults::default()
+        },
+        victim: 0,
+        steps: 3,
+        ..Setup::default()
+    }
+}
+
+/// Repeat of a request, between which the store loses everything.
+pub(crate) fn repeats_after_a_flush() -> Setup {
+    Setup {
+        name: "repeats after a flush",
+        orders: vec![order(0, BY_NAME), again(0, 0, BY_NAME)],
+        steps: 3,
+        ..flush()
+    }
+}
+
+/// Eviction of a holder's record while the holder comes back.
 pub(crate) fn eviction() -> Setup {
     Setup {
         name: "eviction",
@@ -80,7 +140,7 @@ pub(crate) fn eviction() -> Setup {
     }
 }
 
-/// The stream forgets entries that an instance has not had, which joins again under the lease that it holds.
+/// Trimmed stream: an instance misses entries, and joins again while it has a lease.
 pub(crate) fn gap() -> Setup {
     Setup {
         name: "gap",
@@ -97,7 +157,7 @@ pub(crate) fn gap() -> Setup {
     }
 }
 
-/// The store loses everything.
+/// Store that loses everything.
 pub(crate) fn flush() -> Setup {
     Setup {
         name: "flush",
@@ -113,7 +173,7 @@ pub(crate) fn flush() -> Setup {
     }
 }
 
-/// The store loses everything, and the instance that held a lease joins the new data set.
+/// Store that loses everything, and a former lease holder that joins the new data set.
 pub(crate) fn flush_and_join() -> Setup {
     Setup {
         name: "flush and join",
@@ -123,7 +183,7 @@ pub(crate) fn flush_and_join() -> Setup {
     }
 }
 
-/// The store comes back as it was, by another server's name.
+/// Store that is rolled back to an earlier copy, on another server.
 pub(crate) fn roll_back() -> Setup {
     Setup {
         name: "roll-back",
@@ -135,7 +195,8 @@ pub(crate) fn roll_back() -> Setup {
     }
 }
 
-/// A replica that lags becomes the master, and a holder goes on talking to the old one. Whoever revokes has moved.
+/// Failover to a lagging replica. A lease holder stays connected to the old master; the revoking
+/// instance has moved.
 pub(crate) fn failover() -> Setup {
     Setup {
         name: "failover",
@@ -151,7 +212,8 @@ pub(crate) fn failover() -> Setup {
     }
 }
 
-/// The same, and that holder does not reach the journal either: Sentinel tells whether its store counts.
+/// Failover, and the lease holder does not reach the journal either: Sentinel decides whether its
+/// store is current.
 pub(crate) fn without_journal() -> Setup {
     Setup {
         name: "failover without the journal",
@@ -160,7 +222,7 @@ pub(crate) fn without_journal() -> Setup {
     }
 }
 
-/// The same, and whoever revokes goes on talking to the old master.
+/// Failover, and the revoking instance stays connected to the old master.
 pub(crate) fn old_master() -> Setup {
     Setup {
         name: "old master",
@@ -177,7 +239,7 @@ pub(crate) fn old_master() -> Setup {
     }
 }
 
-/// Requests ask the store while a lease is being renewed.
+/// Direct reads from the store during the renewal of a lease.
 pub(crate) fn refusals() -> Setup {
     Setup {
         name: "refusals",
@@ -191,7 +253,7 @@ pub(crate) fn refusals() -> Setup {
     }
 }
 
-/// What was refused from memory under the old master is asked of the new one.
+/// Refusal from memory under the old master, then a direct read from the new one.
 pub(crate) fn refusals_of_an_old_master() -> Setup {
     Setup {
         name: "refusals of an old master",
@@ -209,7 +271,7 @@ pub(crate) fn refusals_of_an_old_master() -> Setup {
     }
 }
 
-/// What `Epoch` promises is broken: the store comes back as it was and shows the same epoch.
+/// Broken promise of `Epoch`: the store is rolled back and shows the same epoch.
 pub(crate) fn same_epoch() -> Setup {
     Setup {
         name: "same epoch",
@@ -218,12 +280,18 @@ pub(crate) fn same_epoch() -> Setup {
     }
 }
 
-/// Everything at once: two revocations, a join, a crash, a partition, a slow clock, a forgetful stream, a lost store.
+/// All faults together: two revocations, a join, a crash, a partition, a slow clock, a trimmed
+/// stream, a lost store.
 pub(crate) fn everything() -> Setup {
     Setup {
         name: "everything",
         roles: &[Role::Direct, Role::Holder, Role::New],
-        orders: vec![order(0, FIRST_CUTOFF), order(2, BY_NAME)],
+        orders: vec![
+            order(0, FIRST_CUTOFF),
+            order(2, BY_NAME),
+            again(1, 0, FIRST_CUTOFF),
+            again(0, 1, BY_NAME),
+        ],
         renewals: &[3, 4, 4],
         joins: &[0, 2, 2],
         faults: Faults {
@@ -242,7 +310,7 @@ pub(crate) fn everything() -> Setup {
     }
 }
 
-/// The same with a failover in place of the loss.
+/// All faults together, with a failover instead of the loss.
 pub(crate) fn everything_with_a_failover() -> Setup {
     let faults = Faults {
         flushes: 0,

@@ -1,44 +1,44 @@
-//! What can be revoked in the model, and what a replica, a store or the journal know of it.
+//! Revocations of the model, and their combined effect in a replica, a store or the journal.
 
-/// One line of the journal.
+/// Line of the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Entry {
-    /// One token, by name.
+    /// Revocation of one token, by name.
     Named,
-    /// Everything of a user that was issued up to this moment.
+    /// Cut-off: everything of a user that was issued up to this moment.
     Cutoff(u8),
-    /// The login that is exempt from cut-offs up to [`SPARED_UP_TO`].
+    /// Exemption of a login from cut-offs up to [`SPARED_UP_TO`].
     Spare,
 }
 
-/// The spared login began after this cut-off and before the next one.
+/// Last cut-off that does not apply to the exempt login, which began before the next one.
 pub(crate) const SPARED_UP_TO: u8 = 1;
 
-/// What is presented to the gate.
+/// Credential that is presented to the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Credential {
-    /// What [`Entry::Named`] revokes.
+    /// The token that [`Entry::Named`] revokes.
     Named,
-    /// Issued at moment 1.
+    /// Token issued at moment 1.
     Early,
-    /// Issued at moment 2.
+    /// Token issued at moment 2.
     Late,
-    /// The spared login, whose moment of issue nobody knows.
+    /// Exempt login, whose time of issue is unknown.
     Spared,
-    /// What nobody revokes.
+    /// Token that is never revoked.
     Other,
 }
 
 impl Credential {
     pub(crate) const ALL: [Self; 5] = [Self::Named, Self::Early, Self::Late, Self::Spared, Self::Other];
 
-    /// Its place in a set of credentials.
+    /// Bit of the credential in a set of credentials.
     pub(crate) fn bit(self) -> u8 {
         1 << self as u8
     }
 }
 
-/// What entries amount to.
+/// Combined effect of entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Facts {
     named: bool,
@@ -55,7 +55,7 @@ impl Facts {
         facts
     }
 
-    /// Several cut-offs combine by their maximum.
+    /// Applies an entry. Cut-offs combine by their maximum.
     pub(crate) fn apply(&mut self, entry: Entry) {
         match entry {
             Entry::Named => self.named = true,
@@ -64,7 +64,7 @@ impl Facts {
         }
     }
 
-    /// The planted fault of the maximum rule.
+    /// Applies an entry with a planted bug: cut-offs combine by their minimum.
     pub(crate) fn apply_the_least(&mut self, entry: Entry) {
         match entry {
             Entry::Cutoff(moment) if self.cutoff > 0 => self.cutoff = self.cutoff.min(moment),
@@ -85,18 +85,21 @@ impl Facts {
             Credential::Named => self.named,
             Credential::Early => self.cutoff >= 1,
             Credential::Late => self.cutoff >= 2,
+            // With an unknown time of issue, every cut-off applies unless the login is exempt.
             Credential::Spared => self.cutoff >= 1 && !(self.spared && self.cutoff <= SPARED_UP_TO),
             Credential::Other => false,
         }
     }
 
-    /// The set of credentials that are refused.
+    /// Set of refused credentials.
     pub(crate) fn refused(self) -> u8 {
-        let refused = Credential::ALL.into_iter().filter(|one| self.refuses(*one));
+        let refused = Credential::ALL
+            .into_iter()
+            .filter(|credential| self.refuses(*credential));
         refused.map(Credential::bit).sum()
     }
 
-    /// What a snapshot reads first, and what it reads then.
+    /// The two parts that a snapshot reads one after the other: cut-offs first.
     pub(crate) fn halves(self) -> (Self, Self) {
         let first = Self {
             spared: false,

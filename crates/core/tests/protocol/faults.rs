@@ -1,11 +1,11 @@
-//! What goes wrong: crashes, partitions, and all the ways in which a store loses something.
+//! Faults of the model: crashes, partitions, and all the ways in which a store loses data.
 
 use crate::setup::Setup;
 use crate::store::Store;
 use crate::world::{Node, Task, World};
 
 impl Setup {
-    /// An instance dies, and its requests with it.
+    /// Crashes an instance. Its requests are lost.
     pub(crate) fn crash(&self, world: &World) -> Option<World> {
         let i = self.victim;
         if world.left.crashes == 0 || !world.nodes[i].up {
@@ -18,19 +18,20 @@ impl Setup {
                 *task = Task::Lost;
             }
         }
-        let died = &world.nodes[i];
-        // What an instance has refused, its successor need not know: it asks the store.
+        let crashed = &world.nodes[i];
+        // The successor starts without the refusals of its predecessor: it asks the store.
         next.nodes[i] = Node {
             up: false,
-            life: died.life + 1,
-            link: died.link,
-            is_cut: died.is_cut,
-            lag: died.lag,
-            ..Node::new(died.renewals, self.joins[i].max(1))
+            life: crashed.life + 1,
+            link: crashed.link,
+            is_cut: crashed.is_cut,
+            lag: crashed.lag,
+            ..Node::new(crashed.renewals, self.joins[i].max(1))
         };
         Some(next)
     }
 
+    /// Restarts the crashed instance.
     pub(crate) fn restart(&self, world: &World) -> Option<World> {
         if world.nodes[self.victim].up {
             return None;
@@ -40,7 +41,7 @@ impl Setup {
         Some(next)
     }
 
-    /// The line between an instance and the store is cut, or mended.
+    /// Cuts the link between an instance and the store.
     pub(crate) fn cut(&self, world: &World) -> Option<World> {
         if world.left.cuts == 0 || world.nodes[self.victim].is_cut {
             return None;
@@ -51,6 +52,7 @@ impl Setup {
         Some(next)
     }
 
+    /// Restores the link between an instance and the store.
     pub(crate) fn mend(&self, world: &World) -> Option<World> {
         if !world.nodes[self.victim].is_cut {
             return None;
@@ -60,7 +62,7 @@ impl Setup {
         Some(next)
     }
 
-    /// The store loses everything.
+    /// Empties the store.
     pub(crate) fn flush(&self, world: &World) -> Option<World> {
         if world.left.flushes == 0 {
             return None;
@@ -72,7 +74,7 @@ impl Setup {
         Some(next)
     }
 
-    /// A copy is made, to which the store may be rolled back or which a replica holds.
+    /// Copies the store. The copy is a snapshot for a roll-back, or a lagging replica.
     pub(crate) fn copy(&self, world: &World) -> Option<World> {
         if world.left.rollbacks + world.left.failovers == 0 || world.copy.is_some() {
             return None;
@@ -82,7 +84,7 @@ impl Setup {
         Some(next)
     }
 
-    /// The store comes back as it was when it was copied, by another server's name.
+    /// Rolls the store back to the copy, on another server.
     pub(crate) fn roll_back(&self, world: &World) -> Option<World> {
         let copy = world.copy.as_deref().filter(|_| world.left.rollbacks > 0)?;
         let mut next = world.clone();
@@ -90,7 +92,7 @@ impl Setup {
         next.is_lost = true;
         next.copy = None;
         next.stores[0] = copy.clone();
-        // A clock of its own goes on: a count that never repeats does not after a roll-back either.
+        // The renewal numbers continue: a number that never repeats must not repeat after a roll-back either.
         next.stores[0].renewals = world.stores[0].renewals;
         if !self.keeps_epoch {
             next.stores[0].epoch.server += 1;
@@ -98,7 +100,7 @@ impl Setup {
         Some(next)
     }
 
-    /// A replica that lags becomes the master. One instance goes on talking to the old one.
+    /// Makes the lagging replica the master. One instance stays connected to the old master.
     pub(crate) fn fail_over(&self, world: &World) -> Option<World> {
         let copy = world.copy.as_deref().filter(|_| world.left.failovers > 0)?;
         let mut next = world.clone();
@@ -115,7 +117,7 @@ impl Setup {
         Some(next)
     }
 
-    /// It finds the new master.
+    /// Connects the instance that was left behind to the new master.
     pub(crate) fn move_over(&self, world: &World) -> Option<World> {
         if world.nodes[self.left_behind].link == world.master {
             return None;
@@ -125,7 +127,7 @@ impl Setup {
         Some(next)
     }
 
-    /// The stream forgets what it holds.
+    /// Trims all entries off the stream.
     pub(crate) fn trim(&self, world: &World) -> Option<World> {
         let last = world.stores[0].last();
         if world.left.trims == 0 || world.stores[0].trimmed == last {
@@ -137,7 +139,7 @@ impl Setup {
         Some(next)
     }
 
-    /// Time passes; one clock may miss it.
+    /// Advances the time. The victim's clock may miss the step.
     pub(crate) fn pass(&self, world: &World, is_slow: bool) -> Option<World> {
         if world.now == self.steps + self.more || (is_slow && world.left.slow_steps == 0) {
             return None;

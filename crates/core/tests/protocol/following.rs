@@ -1,13 +1,13 @@
-//! Joining and following the stream, in the order of `revocation/follower.rs`.
+//! Joining and following the stream, with the steps of `revocation/follower.rs`.
 
-use maxlab_auth_core::revocation::{Position, Taken};
+use maxlab_auth_core::revocation::{StreamEntryAction, StreamPosition};
 
 use crate::facts::Entry;
 use crate::setup::{Bug, Setup};
 use crate::world::{Join, World};
 
 impl Setup {
-    /// Reads a position.
+    /// Reads the stream's last position.
     pub(crate) fn place(&self, world: &World, i: usize) -> Option<World> {
         let node = &world.nodes[i];
         let adopted = node
@@ -23,6 +23,7 @@ impl Setup {
             term: adopted.term,
             at: store.last(),
         };
+        // Without a loss, nothing that matters can happen between the two steps.
         if self.is_lossless() {
             self.open(&next, i)
         } else {
@@ -30,7 +31,7 @@ impl Setup {
         }
     }
 
-    /// Opens the stream behind that position: the join begins.
+    /// Opens the stream after that position. The join begins.
     pub(crate) fn open(&self, world: &World, i: usize) -> Option<World> {
         let Join::Placed { term, at } = world.nodes[i].join else {
             return None;
@@ -43,14 +44,15 @@ impl Setup {
                 cursor: at,
                 read: None,
             };
-            next.nodes[i].member.begin(term.number.into(), at);
+            next.nodes[i].member.begin_join(term.number.into(), at);
         } else {
             next.leave(i);
         }
         Some(next)
     }
 
-    /// Reads the first half of the snapshot: the cut-offs, which wait for the logins that are exempt from them.
+    /// Reads the first part of the snapshot: the cut-offs. They are not applied before the
+    /// exemptions from them.
     pub(crate) fn read_half(&self, world: &World, i: usize) -> Option<World> {
         let Join::Loading {
             term,
@@ -74,7 +76,7 @@ impl Setup {
         Some(next)
     }
 
-    /// Reads the other half, sees that it is still the same data set, and has the whole of it in the replica.
+    /// Reads the second part, checks that the data set is still the same, and applies the whole snapshot.
     pub(crate) fn load(&self, world: &World, i: usize) -> Option<World> {
         let Join::Loading {
             term,
@@ -92,6 +94,7 @@ impl Setup {
         }
         let (_, rest) = store.facts.halves();
         let node = &mut next.nodes[i];
+        // Also if the term has changed: applying more revocations is never wrong.
         node.replica = node.replica.join(rest).join(read);
         if node.member.term() != Some(term.number.into()) {
             next.leave(i);
@@ -99,9 +102,9 @@ impl Setup {
         }
         if self.has(Bug::TailAfterSnapshot) {
             cursor = store.last();
-            node.member.applied(cursor);
+            node.member.mark_applied(cursor);
         }
-        node.member.loaded();
+        node.member.mark_loaded();
         node.join = Join::Following {
             term,
             cursor,
@@ -111,7 +114,7 @@ impl Setup {
         Some(next)
     }
 
-    /// The stream delivers what comes next.
+    /// Delivers the next entry of the stream.
     pub(crate) fn deliver(&self, world: &World, i: usize) -> Option<World> {
         let (term, cursor) = match world.nodes[i].join {
             Join::Loading { term, cursor, .. } => (term, cursor),
@@ -130,19 +133,19 @@ impl Setup {
         }
         let (position, entry) = store.next(cursor)?;
         let mut next = world.clone();
-        match world.nodes[i].member.take(position - 1, position) {
-            Taken::Gap if !self.has(Bug::GapIgnored) => next.leave(i),
-            Taken::Known => next.move_on(i, position),
+        match world.nodes[i].member.classify_entry(position - 1, position) {
+            StreamEntryAction::Gap if !self.has(Bug::GapIgnored) => next.leave(i),
+            StreamEntryAction::AlreadyApplied => next.move_on(i, position),
             _ => self.apply(&mut next, i, position, entry),
         }
         Some(next)
     }
 
-    /// First the replica, then whatever may tell others of it.
-    fn apply(&self, next: &mut World, i: usize, position: Position, entry: Entry) {
+    /// Applies an entry. The replica comes first, and only then may the instance report the position.
+    fn apply(&self, next: &mut World, i: usize, position: StreamPosition, entry: Entry) {
         next.move_on(i, position);
         let node = &mut next.nodes[i];
-        node.member.applied(position);
+        node.member.mark_applied(position);
         match &mut node.join {
             Join::Following { unapplied, .. } if self.has(Bug::AckBeforeApply) => *unapplied = Some(entry),
             _ if self.has(Bug::CutoffByMinimum) => node.replica.apply_the_least(entry),
@@ -150,7 +153,7 @@ impl Setup {
         }
     }
 
-    /// What a planted fault has put off.
+    /// Applies the entry that a planted bug has delayed.
     pub(crate) fn apply_late(&self, world: &World, i: usize) -> Option<World> {
         let Join::Following {
             term,
@@ -170,23 +173,25 @@ impl Setup {
         Some(next)
     }
 
-    /// Tells the others up to where the replica is complete.
+    /// Reports the position up to which the replica is complete.
     pub(crate) fn tell(&self, world: &World, i: usize) -> Option<World> {
         let node = &world.nodes[i];
         let (term, cursor) = match node.join {
             Join::Loading { term, cursor, .. } if self.has(Bug::AckWhileLoading) => (term, Some(cursor)),
-            Join::Loading { term, .. } | Join::Following { term, .. } => (term, node.member.position()),
+            Join::Loading { term, .. } | Join::Following { term, .. } => {
+                (term, node.member.complete_position())
+            }
             _ => return None,
         };
         let name = world.holder(i, term);
-        let stands = world.reached(i)?.applied(&name)?;
-        let position = cursor.filter(|position| *position > stands)?;
+        let reported = world.reached(i)?.applied(&name)?;
+        let position = cursor.filter(|position| *position > reported)?;
         let mut next = world.clone();
         next.store_of(i).tell(&name, position);
         Some(next)
     }
 
-    /// The stream breaks off, since the line is cut.
+    /// Ends the stream of an instance whose link is cut.
     pub(crate) fn break_off(&self, world: &World, i: usize) -> Option<World> {
         let node = &world.nodes[i];
         if !node.is_cut || node.join == Join::Out {
@@ -202,10 +207,10 @@ impl World {
     fn leave(&mut self, i: usize) {
         let node = &mut self.nodes[i];
         node.join = Join::Out;
-        node.member.leave();
+        node.member.leave_stream();
     }
 
-    fn move_on(&mut self, i: usize, position: Position) {
+    fn move_on(&mut self, i: usize, position: StreamPosition) {
         match &mut self.nodes[i].join {
             Join::Loading { cursor, .. } | Join::Following { cursor, .. } => *cursor = position,
             Join::Out | Join::Placed { .. } => {}

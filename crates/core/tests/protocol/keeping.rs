@@ -1,6 +1,6 @@
-//! Renewing the lease and adopting a data set, in the order of `revocation/membership.rs`.
+//! Renewing the lease and adopting a data set, with the steps of `revocation/lease_manager.rs`.
 
-use maxlab_auth_core::revocation::at_most;
+use maxlab_auth_core::revocation::with_clock_drift;
 
 use crate::facts::Credential;
 use crate::setup::{Bug, Setup};
@@ -8,7 +8,7 @@ use crate::store::{Epoch, Store, Term};
 use crate::world::{Adopted, Answer, Keeper, LEASE, World};
 
 impl Setup {
-    /// A renewal is sent, and at the same time the register is read: as early as that can be.
+    /// Sends a renewal, and reads the register at the earliest possible moment.
     pub(crate) fn ask(&self, world: &World, i: usize) -> Option<World> {
         let node = &world.nodes[i];
         let adopted = node
@@ -21,18 +21,18 @@ impl Setup {
         node.keeper = Keeper::Renewing {
             term: adopted.term,
             sent_at,
-            told: node.member.position(),
+            reported: node.member.complete_position(),
             register: (self.without_journal != Some(i)).then_some(world.register),
             answer: None,
         };
         Some(next)
     }
 
-    /// The store executes the renewal.
+    /// Executes the renewal in the store.
     pub(crate) fn grant(&self, world: &World, i: usize) -> Option<World> {
         let Keeper::Renewing {
             term,
-            told,
+            reported,
             register,
             answer: None,
             ..
@@ -41,30 +41,31 @@ impl Setup {
             return None;
         };
         let store = world.reached(i)?;
+        // Without the journal, Sentinel must confirm that this store is the master.
         let is_unconfirmed = register.is_none() && world.master != world.nodes[i].link;
-        let got = match self.is_there(store, term.epoch) {
+        let reply = match self.is_there(store, term.epoch) {
             false => Answer::AnotherEpoch,
             true if is_unconfirmed => Answer::Unconfirmed,
             true => Answer::At(store.last()),
         };
         let mut next = world.clone();
-        if let (true, Some(told)) = (self.is_there(store, term.epoch), told) {
+        if let (true, Some(reported)) = (self.is_there(store, term.epoch), reported) {
             let name = world.holder(i, term);
-            next.store_of(i).renew(&name, told, LEASE, self.counted());
+            next.store_of(i).renew(&name, reported, LEASE, self.counted());
         }
         let Keeper::Renewing { answer, .. } = &mut next.nodes[i].keeper else {
             return None;
         };
-        *answer = Some(got);
+        *answer = Some(reply);
         Some(next)
     }
 
-    /// The answer comes.
+    /// Handles the answer to the renewal.
     pub(crate) fn finish(&self, world: &World, i: usize) -> Option<World> {
         let Keeper::Renewing {
             term,
             mut sent_at,
-            mut told,
+            mut reported,
             register,
             answer: Some(answer),
         } = world.nodes[i].keeper
@@ -75,7 +76,7 @@ impl Setup {
         let clock = world.clock(i);
         let node = &mut next.nodes[i];
         node.keeper = Keeper::Idle;
-        let is_over = register.is_some_and(|standing| standing != term) && !self.has(Bug::NoGenerationCheck);
+        let is_over = register.is_some_and(|current| current != term) && !self.has(Bug::NoGenerationCheck);
         let Answer::At(mut position) = answer else {
             if answer == Answer::AnotherEpoch {
                 next.give_up(i);
@@ -90,12 +91,15 @@ impl Setup {
             sent_at = clock;
         }
         if self.has(Bug::LeaseBeforeApplied) {
-            position = told.map_or(position, |told| position.min(told));
+            position = reported.map_or(position, |reported| position.min(reported));
         }
         if self.has(Bug::LateAnswerIsLoss) {
-            told = told.and(node.member.position());
+            reported = reported.and(node.member.complete_position());
         }
-        if !node.member.renewed(term.number.into(), sent_at, told, position) {
+        if !node
+            .member
+            .record_renewal(term.number.into(), sent_at, reported, position)
+        {
             next.seen.false_alarm |= !world.is_lost;
             next.give_up(i);
             next.nodes[i].rolled_back = Some(term);
@@ -103,7 +107,7 @@ impl Setup {
         Some(next)
     }
 
-    /// Whoever waits for an answer gives up: the line is cut, or the request that renewed is dropped.
+    /// Gives up waiting for the answer, because the link is cut or the request was cancelled.
     pub(crate) fn drop_request(&self, world: &World, i: usize) -> Option<World> {
         let node = &world.nodes[i];
         let is_cancelled = !node.is_cut && world.left.cancels > 0;
@@ -116,7 +120,7 @@ impl Setup {
         Some(next)
     }
 
-    /// Looks at the store, which founds a generation if it has none.
+    /// Reads the store's epoch and marks. A store without a generation gets one.
     pub(crate) fn look(&self, world: &World, i: usize) -> Option<World> {
         let node = &world.nodes[i];
         let store = world.reached(i)?;
@@ -129,16 +133,17 @@ impl Setup {
             let generation = next.generations;
             next.store_of(i).epoch.generation = generation;
         }
-        let shown = next.store_of(i).clone();
+        let view = next.store_of(i).clone();
         next.nodes[i].keeper = Keeper::Looked {
-            epoch: shown.epoch,
-            filled: shown.filled,
-            settled: shown.settled,
+            epoch: view.epoch,
+            filled: view.filled,
+            settled: view.settled,
         };
         Some(next)
     }
 
-    /// Reads the register, and moves it on if it names another data set: that takes a store that counts.
+    /// Reads the register. If it names another data set, registers this one, which only the
+    /// current master may be.
     pub(crate) fn register(&self, world: &World, i: usize) -> Option<World> {
         let Keeper::Looked {
             epoch,
@@ -148,15 +153,16 @@ impl Setup {
         else {
             return None;
         };
-        let standing = world.register;
-        let is_known = standing.epoch == epoch && world.nodes[i].rolled_back != Some(standing);
+        let current = world.register;
+        // A term that this instance saw rolled back needs a new number, although the epoch is the same.
+        let is_known = current.epoch == epoch && world.nodes[i].rolled_back != Some(current);
         if !is_known && world.master != world.nodes[i].link {
             return None;
         }
         let mut next = world.clone();
         if !is_known {
             next.register = Term {
-                number: standing.number + 1,
+                number: current.number + 1,
                 epoch,
             };
         }
@@ -174,7 +180,7 @@ impl Setup {
         Some(next)
     }
 
-    /// Publishes the next lines of the journal, or finds none and marks the data set as filled.
+    /// Publishes the remaining lines of the journal. If there are none, marks the data set as filled.
     pub(crate) fn fill(&self, world: &World, i: usize) -> Option<World> {
         let Keeper::Filling { term, settled, lines } = world.nodes[i].keeper else {
             return None;
@@ -199,7 +205,7 @@ impl Setup {
         Some(next)
     }
 
-    /// A request is refused by the store.
+    /// Refuses a request after a direct read from the store.
     pub(crate) fn refuse_directly(&self, world: &World, i: usize) -> Option<World> {
         let node = &world.nodes[i];
         if !self.asks_directly || world.remembers(i) {
@@ -231,22 +237,22 @@ impl Setup {
 impl World {
     fn adopt(&mut self, i: usize, term: Term, settled: bool, setup: &Setup) {
         let settled = settled || term.number == 1 || setup.has(Bug::NoSettling);
-        let settles_at = (!settled).then(|| self.clock(i) + at_most(LEASE));
+        let settles_at = (!settled).then(|| self.clock(i) + with_clock_drift(LEASE));
         let node = &mut self.nodes[i];
-        node.member.adopt(term.number.into());
+        node.member.adopt_term(term.number.into());
         node.adopted = Some(Adopted { term, settles_at });
         node.rolled_back = None;
         node.keeper = Keeper::Idle;
     }
 
-    /// What was believed of the store is wrong.
+    /// Ends the term of an instance, because its data set is not the current one.
     pub(crate) fn give_up(&mut self, i: usize) {
         let node = &mut self.nodes[i];
-        node.member.void();
+        node.member.invalidate();
         node.adopted = None;
     }
 
-    /// The same, on somebody else's word, who must have the lock; `None` if it is taken.
+    /// Ends the term on behalf of another step, which needs the lock. `None` if the lock is taken.
     pub(crate) fn disprove(&self, i: usize, term: Term) -> Option<World> {
         if self.nodes[i].keeper != Keeper::Idle {
             return None;

@@ -1,10 +1,12 @@
-//! A model check of the revocation protocol: every interleaving of a few instances, revocations and faults.
+//! Model check of the revocation protocol (`docs/REVOCATION.md`): every interleaving of a few instances,
+//! revocations and faults.
 //!
-//! The instances are the real [`Member`](maxlab_auth_core::revocation::Member) and
-//! [`Awaiting`](maxlab_auth_core::revocation::Awaiting); what drives them here takes the same steps in the same order as
-//! `revocation/membership.rs`, `follower.rs` and `publisher.rs`, and the store is what `log.rs` asks of one. Between any
-//! two steps anything else may happen. `PROTOCOL_MODEL_DEPTH=n` gives each configuration n more steps of time, renewals
-//! and joins (each of 1 multiplies the states by about ten).
+//! The instances are the real [`LeaseState`](maxlab_auth_core::revocation::LeaseState) and
+//! [`AckBarrier`](maxlab_auth_core::revocation::AckBarrier). The code around them takes the same steps in
+//! the same order as `revocation/lease_manager.rs`, `follower.rs` and `publisher.rs`. The store behaves
+//! as `shared_log.rs` requires. Any other step may happen between two steps. `PROTOCOL_MODEL_DEPTH=n`
+//! gives each configuration n more steps of time, renewals and joins. Each 1 multiplies the number of
+//! states by about ten.
 
 mod configurations;
 mod facts;

@@ -1,4 +1,4 @@
-//! All steps that can be taken in a state, and what must hold in each.
+//! Steps that are possible in a state, and properties that must hold in every state.
 
 use stateright::{Model, Property};
 
@@ -6,7 +6,7 @@ use crate::facts::Facts;
 use crate::setup::Setup;
 use crate::world::World;
 
-/// One step: of an instance, of an order, or of the world around them.
+/// Step of an instance, of an order, or of the world around them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     Ask(usize),
@@ -138,6 +138,7 @@ impl Model for Setup {
             Property::sometimes(ACKNOWLEDGED_LATER, |_, world: &World| {
                 world.seen.acknowledged_later
             }),
+            Property::sometimes(REPEATED, |_, world: &World| world.seen.repeated),
         ]
     }
 }
@@ -152,8 +153,10 @@ pub(crate) const ACKNOWLEDGED: &str = "a revocation is acknowledged";
 pub(crate) const LAPSED: &str = "it is acknowledged after a holder's lease ran out";
 pub(crate) const JOINED_LATER: &str = "a join completes after the store lost its data";
 pub(crate) const ACKNOWLEDGED_LATER: &str = "a revocation is acknowledged after the store lost its data";
+pub(crate) const REPEATED: &str = "a client that asked again is answered";
 
-/// I1: whatever an instance would answer now, from memory or from the store, covers all that was acknowledged.
+/// I1: every answer that an instance could give now, from memory or from the store, refuses all that
+/// was acknowledged.
 fn nothing_acknowledged_is_accepted(setup: &Setup, world: &World) -> bool {
     let covered = world.acknowledged.refused();
     (0..world.nodes.len())
@@ -161,7 +164,7 @@ fn nothing_acknowledged_is_accepted(setup: &Setup, world: &World) -> bool {
         .all(|refused| refused & covered == covered)
 }
 
-/// I2: it is in the journal, and in the data set that counts once that is filled.
+/// I2: everything acknowledged is in the journal, and in the current data set once that is filled.
 fn nothing_acknowledged_is_lost(_: &Setup, world: &World) -> bool {
     let covered = world.acknowledged.refused();
     let is_covered = |facts: Facts| facts.refused() & covered == covered;
@@ -172,7 +175,8 @@ fn nothing_acknowledged_is_lost(_: &Setup, world: &World) -> bool {
     is_covered(Facts::of(&world.journal)) && counting.into_iter().all(|store| is_covered(store.facts))
 }
 
-/// I5: nobody refuses what the journal does not revoke; the spared login is exempt wherever the cut-off is known.
+/// I5: no instance refuses what the journal does not revoke. The exempt login is exempt wherever the
+/// cut-off is known.
 fn nothing_else_is_refused(setup: &Setup, world: &World) -> bool {
     let revoked = Facts::of(&world.journal).refused();
     (0..world.nodes.len())
@@ -180,22 +184,24 @@ fn nothing_else_is_refused(setup: &Setup, world: &World) -> bool {
         .all(|refused| refused & !revoked == 0)
 }
 
-/// I6: what an instance has refused once, it refuses by every way of answering.
+/// I6: what an instance has refused once, it refuses from memory and after a direct read.
 fn a_refusal_is_permanent(setup: &Setup, world: &World) -> bool {
     (0..world.nodes.len()).all(|i| {
-        let once = world.nodes[i].refused;
-        world.answers(i, setup).all(|refused| refused & once == once)
+        let earlier = world.nodes[i].refused;
+        world
+            .answers(i, setup)
+            .all(|refused| refused & earlier == earlier)
     })
 }
 
 impl Setup {
-    /// What can only bring an acknowledgement nearer happens as soon as it can: an instance tells how far it is, word of
-    /// it comes, leases that were waited for lapse. An acknowledgement that comes later forbids less, so no violation is
-    /// missed by leaving those histories out.
+    /// Takes every step that only brings an acknowledgement nearer as soon as it is possible: reports of
+    /// positions, their arrival, the end of leases. A later acknowledgement would forbid less, so leaving
+    /// those histories out misses no violation, and keeps the number of states small.
     fn hasten(&self, mut world: World) -> World {
         loop {
-            let told = (0..world.nodes.len()).find_map(|i| self.tell(&world, i));
-            let next = told.or_else(|| {
+            let reported = (0..world.nodes.len()).find_map(|i| self.tell(&world, i));
+            let next = reported.or_else(|| {
                 (0..world.tasks.len()).find_map(|order| {
                     self.hear(&world, order)
                         .or_else(|| self.lapse(&world, order))

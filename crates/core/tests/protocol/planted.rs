@@ -1,4 +1,4 @@
-//! Bugs that are planted in what drives the protocol: the check finds a counterexample to each.
+//! Planted bugs in the code that drives the protocol: the check must find a counterexample for each.
 
 use stateright::{Checker, HasDiscoveries, Model, Path};
 
@@ -6,17 +6,18 @@ use crate::configurations as of;
 use crate::model::{I1, I2, I5, I6, NO_FALSE_ALARM};
 use crate::setup::{Bug, Setup};
 
-/// Searches for the shortest violation of one property.
+/// Searches for the shortest violation of a property, and fails without one.
 fn is_found(setup: &Setup, bug: impl Into<Option<Bug>>, property: &'static str) {
     let bug = bug.into();
     let model = Setup { bug, ..setup.clone() };
-    let one = HasDiscoveries::AnyOf([property].into());
-    let checker = model.checker().finish_when(one).spawn_bfs().join();
+    // Breadth first, and only until the first violation: the shortest counterexample.
+    let first_violation = HasDiscoveries::AnyOf([property].into());
+    let checker = model.checker().finish_when(first_violation).spawn_bfs().join();
     let states = checker.unique_state_count();
     let found = checker.discovery(property);
     assert!(
         found.is_some(),
-        "{bug:?} is not found in {}: {states} states",
+        "{bug:?} was not found in {}: {states} states",
         setup.name
     );
     let steps: Vec<_> = found.into_iter().flat_map(Path::into_actions).collect();
@@ -28,7 +29,7 @@ fn is_found(setup: &Setup, bug: impl Into<Option<Bug>>, property: &'static str) 
     );
 }
 
-/// Searches everything and finds no violation: the slip is caught by something else.
+/// Searches all states, and fails with a violation: another rule makes this bug harmless.
 fn is_harmless(setup: &Setup, bug: Bug) {
     let model = Setup {
         bug: Some(bug),
@@ -43,12 +44,12 @@ fn is_harmless(setup: &Setup, bug: Bug) {
     }
     assert!(
         checker.unique_state_count() > 1_000,
-        "{}: nothing was searched",
+        "{}: too few states were searched",
         setup.name
     );
 }
 
-/// Not a bug of the protocol but what it assumes of the store: see `Epoch`.
+/// Broken assumption about the store rather than a bug of the protocol: see `Epoch`.
 #[test]
 fn a_roll_back_that_shows_the_same_epoch() {
     is_found(&of::same_epoch(), None, I1);
@@ -137,4 +138,17 @@ fn a_snapshot_with_cutoffs_first_refuses_nobody_since_a_join_gives_the_lease_up(
 #[test]
 fn a_late_answer_taken_for_a_loss() {
     is_found(&of::gap(), Bug::LateAnswerIsLoss, NO_FALSE_ALARM);
+}
+
+/// Regression test: a logout that was given up and repeated was answered while another instance still
+/// accepted the token.
+#[test]
+fn s16_a_repeat_answered_by_ones_own_refusal() {
+    is_found(&of::repeats(), Bug::RepeatBelievesRefusal, I1);
+    is_found(&of::repeats_after_a_crash(), Bug::RepeatBelievesRefusal, I1);
+}
+
+#[test]
+fn s16_a_repeat_answered_once_the_entry_is_published() {
+    is_found(&of::repeats(), Bug::RepeatBelievesPublished, I1);
 }

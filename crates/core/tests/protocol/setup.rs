@@ -1,95 +1,102 @@
-//! A configuration of the model: who takes part, what is revoked, what may go wrong, and which bug is planted.
+//! Configuration of the model: instances, revocations, possible faults, and the planted bug.
 
-use maxlab_auth_core::revocation::Member;
+use maxlab_auth_core::revocation::LeaseState;
 
 use crate::facts::{Entry, Facts};
 use crate::store::{Counted, Epoch, Store, Term};
 use crate::world::{Adopted, Faults, Join, Keeper, LEASE, Node, Seen, Task, World};
 
-/// A fault that is planted in what drives the two state machines, to see that the check finds it.
+/// Bug that is planted in the code that drives the two state machines, to show that the check finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bug {
-    /// An instance says that it has applied an entry before the entry is in its replica.
+    /// Reports an entry as applied before it is in the replica.
     AckBeforeApply,
-    /// The stream is followed from where it stands when the snapshot has been read.
+    /// Follows the stream from its last position after the snapshot was read.
     TailAfterSnapshot,
-    /// A lease counts from when the store's answer came.
+    /// Counts a lease from the arrival of the store's answer.
     LeaseFromReply,
-    /// Nobody looks which data set the store holds.
+    /// Never checks which data set the store has.
     NoGenerationCheck,
-    /// Several cut-offs combine by their minimum.
+    /// Combines cut-offs by their minimum.
     CutoffByMinimum,
-    /// An entry is applied although one before it is missing.
+    /// Applies an entry although an earlier one is missing.
     GapIgnored,
-    /// An instance that joins again says how far it is before the snapshot is loaded.
+    /// Reports a position during a second join, before the snapshot is loaded.
     AckWhileLoading,
-    /// A renewal counts at once, whatever the store held.
+    /// Counts a renewal at once, whatever position the store had.
     LeaseBeforeApplied,
-    /// After a change of term nobody waits for the leases of the term before.
+    /// Does not wait for the leases of the previous term after a change of term.
     NoSettling,
-    /// Whether the term stands is asked before the line is committed.
+    /// Reads the register before the line is committed.
     RegisterReadBeforeCommit,
-    /// The leases are read first, and the entry is published in another step.
+    /// Reads the leases first, and publishes the entry in another step.
     HoldersReadBeforePublish,
-    /// A lease is waited for as if all clocks went at the same speed.
+    /// Waits for a lease as if all clocks ran at the same speed.
     NoDriftAllowance,
-    /// The count of renewals begins anew with each record of a holder.
+    /// Starts the renewal number again with each record of a holder.
     RenewalsCountedAnew,
-    /// A refusal by a cut-off that the store gave is not kept in memory.
+    /// Does not keep a refusal by a cut-off from the store in memory.
     RefusalNotKept,
-    /// An instance that asks the store leaves its own memory out.
+    /// Ignores the own memory after a direct read.
     MemoryNotAsked,
-    /// A snapshot delivers cut-offs before the logins that are exempt from them.
+    /// Applies the cut-offs of a snapshot before the exemptions from them.
     CutoffsBeforeSpares,
-    /// A renewal's position is compared with what is applied when the answer comes.
+    /// Compares the position of a renewal with what is applied when the answer arrives.
     LateAnswerIsLoss,
+    /// Answers a repeat at once, because the instance itself refuses already.
+    RepeatBelievesRefusal,
+    /// Answers a repeat as soon as the entry is published.
+    RepeatBelievesPublished,
 }
 
-/// What one instance is at the start.
+/// State of an instance at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// It knows nothing yet.
+    /// Without a term.
     New,
-    /// It has adopted the term, and asks the store.
+    /// With the term adopted, and direct reads from the store.
     Direct,
-    /// It has joined and holds a lease.
+    /// Joined, with a lease.
     Holder,
 }
 
-/// Who revokes what.
+/// Order: a revocation by an instance.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Order {
     pub(crate) by: usize,
     pub(crate) entries: &'static [Entry],
+    /// Earlier order that is repeated, because its client gave up waiting.
+    pub(crate) repeats: Option<usize>,
 }
 
 pub(crate) const BY_NAME: &[Entry] = &[Entry::Named];
 pub(crate) const FIRST_CUTOFF: &[Entry] = &[Entry::Spare, Entry::Cutoff(1)];
 pub(crate) const SECOND_CUTOFF: &[Entry] = &[Entry::Cutoff(2)];
 
+/// Configuration of the model.
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
     pub(crate) name: &'static str,
     pub(crate) roles: &'static [Role],
     pub(crate) orders: Vec<Order>,
-    /// How many steps of time there are.
+    /// Number of time steps.
     pub(crate) steps: u8,
-    /// How many renewals each instance sends, and how often it joins.
+    /// Number of renewals and of joins of each instance.
     pub(crate) renewals: &'static [u8],
     pub(crate) joins: &'static [u8],
     pub(crate) faults: Faults,
-    /// Who may crash or be cut off, or has the slow clock.
+    /// Instance that may crash, lose its link or have the slow clock.
     pub(crate) victim: usize,
-    /// Who goes on talking to the old master after a failover until it notices.
+    /// Instance that stays connected to the old master for a while after a failover.
     pub(crate) left_behind: usize,
-    /// Who does not reach the journal's register.
+    /// Instance that does not reach the register of the journal.
     pub(crate) without_journal: Option<usize>,
-    /// Whether a roll-back brings a copy under the same epoch, which no store does that keeps what `Epoch` promises.
+    /// Rolls back under the same epoch, against the promise of `Epoch`.
     pub(crate) keeps_epoch: bool,
     pub(crate) asks_directly: bool,
     pub(crate) evicts: bool,
     pub(crate) bug: Option<Bug>,
-    /// So many more steps of time, renewals and joins than the configuration says.
+    /// Additional time steps, renewals and joins (`PROTOCOL_MODEL_DEPTH`).
     pub(crate) more: u8,
 }
 
@@ -101,6 +108,7 @@ impl Default for Setup {
             orders: vec![Order {
                 by: 0,
                 entries: BY_NAME,
+                repeats: None,
             }],
             steps: 4,
             renewals: &[0, 1, 1],
@@ -123,7 +131,8 @@ impl Setup {
         self.bug == Some(bug)
     }
 
-    /// Whether no store can lose anything here: then steps that only such a loss could come between are taken as one.
+    /// Returns `true` if no store can lose data in this configuration. Steps that only a loss could separate
+    /// are then taken as one.
     pub(crate) fn is_lossless(&self) -> bool {
         self.faults.flushes + self.faults.rollbacks + self.faults.failovers == 0 && !self.evicts
     }
@@ -136,7 +145,7 @@ impl Setup {
         }
     }
 
-    /// Term 1 is adopted, and the leases were just renewed.
+    /// Returns the first state: term 1 is adopted, and the leases were just renewed.
     pub(crate) fn start(&self) -> World {
         let epoch = Epoch {
             generation: 1,
@@ -179,7 +188,7 @@ impl Setup {
         world
     }
 
-    /// A bound that is not zero, widened.
+    /// Extends a bound by `more`, unless it is zero.
     fn widened(&self, bound: u8) -> u8 {
         if bound == 0 { 0 } else { bound + self.more }
     }
@@ -193,21 +202,21 @@ impl Setup {
             term,
             settles_at: None,
         });
-        node.member.adopt(term.number.into());
+        node.member.adopt_term(term.number.into());
         let is_holder = self.roles[i] == Role::Holder;
         if is_holder {
-            node.member.begin(term.number.into(), 0);
-            node.member.loaded();
+            node.member.begin_join(term.number.into(), 0);
+            node.member.mark_loaded();
             node.join = Join::Following {
                 term,
                 cursor: 0,
                 unapplied: None,
             };
         }
-        let well = node
+        let is_accepted = node
             .member
-            .renewed(term.number.into(), 0, is_holder.then_some(0), 0);
-        assert!(well, "the store stands where it stood");
+            .record_renewal(term.number.into(), 0, is_holder.then_some(0), 0);
+        assert!(is_accepted, "the store has lost nothing yet");
         node
     }
 }
@@ -220,7 +229,7 @@ impl Node {
             link: 0,
             is_cut: false,
             lag: 0,
-            member: Member::new(LEASE),
+            member: LeaseState::new(LEASE),
             adopted: None,
             rolled_back: None,
             replica: Facts::default(),

@@ -1,42 +1,43 @@
-//! The shared store of the model: what `revocation/log.rs` asks of one, each of its functions in one step.
+//! Shared store of the model. Each function that `revocation/shared_log.rs` requires is one step.
 
-use maxlab_auth_core::revocation::{Holder, Instance, Position, Tick};
+use maxlab_auth_core::revocation::{InstanceId, LeaseHolder, MonotonicMicros, StreamPosition};
 
 use crate::facts::{Entry, Facts};
 
-/// The generation that was written into a store (0: none), and the server that holds it.
+/// Generation of a store's data set (0: none), and its server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Epoch {
     pub(crate) generation: u8,
     pub(crate) server: u8,
 }
 
-/// A data set in the journal's register.
+/// Data set in the register of the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Term {
     pub(crate) number: u8,
     pub(crate) epoch: Epoch,
 }
 
-/// How renewals are counted.
+/// Numbering of renewals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Counted {
     Not,
-    /// No number comes twice.
+    /// No number is used twice.
     Once,
-    /// From 1 with each new record of a holder.
+    /// From 1 for each new record of a holder. A planted bug.
     Anew,
 }
 
+/// State of a store.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Store {
     pub(crate) epoch: Epoch,
     pub(crate) facts: Facts,
     pub(crate) stream: Vec<Entry>,
-    /// Entries up to here are not on the stream any longer.
-    pub(crate) trimmed: Position,
-    pub(crate) holders: Vec<Holder>,
-    /// Where `Holder::renewals` counts from, which is never the same number twice.
+    /// Entries up to this position are no longer on the stream.
+    pub(crate) trimmed: StreamPosition,
+    pub(crate) holders: Vec<LeaseHolder>,
+    /// Last number that was given to `LeaseHolder::renewal_number`. No number is used twice.
     pub(crate) renewals: u64,
     pub(crate) filled: Option<Term>,
     pub(crate) settled: Option<Term>,
@@ -59,13 +60,19 @@ impl Store {
         }
     }
 
-    /// The stream's last position.
-    pub(crate) fn last(&self) -> Position {
-        self.stream.len() as Position
+    /// Returns the last position of the stream.
+    pub(crate) fn last(&self) -> StreamPosition {
+        self.stream.len() as StreamPosition
     }
 
-    /// Writes down a lease. Where counts do not matter they are left out, since each makes another state.
-    pub(crate) fn renew(&mut self, instance: &Instance, applied: Position, lease: Tick, counted: Counted) {
+    /// Records a lease. Numbers that do not matter stay the same, because each would make another state.
+    pub(crate) fn renew(
+        &mut self,
+        instance: &InstanceId,
+        applied: StreamPosition,
+        lease: MonotonicMicros,
+        counted: Counted,
+    ) {
         self.renewals += u64::from(counted == Counted::Once);
         let restarts = counted == Counted::Anew;
         match self
@@ -75,24 +82,25 @@ impl Store {
         {
             Some(holder) => {
                 holder.applied = applied;
-                holder.renewal = if restarts {
-                    holder.renewal + 1
+                holder.renewal_number = if restarts {
+                    holder.renewal_number + 1
                 } else {
                     self.renewals
                 };
             }
-            None => self.holders.push(Holder {
+            None => self.holders.push(LeaseHolder {
                 instance: instance.clone(),
                 applied,
                 lease,
-                renewal: if restarts { 1 } else { self.renewals },
+                renewal_number: if restarts { 1 } else { self.renewals },
             }),
         }
+        // Sorted, so that the order of renewals makes no difference between states.
         self.holders
             .sort_by(|one, other| one.instance.cmp(&other.instance));
     }
 
-    pub(crate) fn publish(&mut self, entries: &[Entry]) -> Position {
+    pub(crate) fn publish(&mut self, entries: &[Entry]) -> StreamPosition {
         for entry in entries {
             self.facts.apply(*entry);
             self.stream.push(*entry);
@@ -100,20 +108,21 @@ impl Store {
         self.last()
     }
 
-    /// The first entry behind a position that the stream still has, and where it stands.
-    pub(crate) fn next(&self, cursor: Position) -> Option<(Position, Entry)> {
-        let behind = cursor.max(self.trimmed);
-        let entry = self.stream.get(usize::try_from(behind).ok()?)?;
-        Some((behind + 1, *entry))
+    /// Returns the first entry after a position that is still on the stream, with its own position.
+    pub(crate) fn next(&self, cursor: StreamPosition) -> Option<(StreamPosition, Entry)> {
+        let previous = cursor.max(self.trimmed);
+        // Positions start at 1, so an index is the position of the previous entry.
+        let entry = self.stream.get(usize::try_from(previous).ok()?)?;
+        Some((previous + 1, *entry))
     }
 
-    /// Where the holder said it stands.
-    pub(crate) fn applied(&self, instance: &Instance) -> Option<Position> {
+    /// Returns the position that a holder has reported.
+    pub(crate) fn applied(&self, instance: &InstanceId) -> Option<StreamPosition> {
         let holder = self.holders.iter().find(|holder| holder.instance == *instance);
         holder.map(|holder| holder.applied)
     }
 
-    pub(crate) fn tell(&mut self, instance: &Instance, position: Position) {
+    pub(crate) fn tell(&mut self, instance: &InstanceId, position: StreamPosition) {
         for holder in &mut self.holders {
             if holder.instance == *instance {
                 holder.applied = holder.applied.max(position);
@@ -121,8 +130,10 @@ impl Store {
         }
     }
 
-    pub(crate) fn evict(&mut self, lapsed: &Holder) {
-        self.holders
-            .retain(|holder| holder.instance != lapsed.instance || holder.renewal != lapsed.renewal);
+    /// Evicts a holder, unless it has renewed since: the number would differ.
+    pub(crate) fn evict(&mut self, lapsed: &LeaseHolder) {
+        self.holders.retain(|holder| {
+            holder.instance != lapsed.instance || holder.renewal_number != lapsed.renewal_number
+        });
     }
 }

@@ -1,43 +1,45 @@
-//! The state of the whole: instances, stores, journal, and what is under way between them.
+//! State of the model: instances, stores, journal, and the operations in progress.
 
-use maxlab_auth_core::revocation::{Awaiting, Holder, Instance, Member, Position, Tick};
+use maxlab_auth_core::revocation::{
+    AckBarrier, InstanceId, LeaseHolder, LeaseState, MonotonicMicros, StreamPosition,
+};
 
 use crate::facts::{Entry, Facts};
 use crate::setup::Setup;
 use crate::store::{Store, Term};
 
-/// One step of the model's time, in microseconds.
-pub(crate) const STEP: Tick = 1_000_000;
-/// A lease lasts two steps; whoever waits for one waits into the third, since clocks drift.
-pub(crate) const LEASE: Tick = 2 * STEP;
+/// Step of the model's time, in microseconds.
+pub(crate) const STEP: MonotonicMicros = 1_000_000;
+/// Length of a lease: two steps. A wait for it ends in the third step, because clocks drift.
+pub(crate) const LEASE: MonotonicMicros = 2 * STEP;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Adopted {
     pub(crate) term: Term,
-    pub(crate) settles_at: Option<Tick>,
+    pub(crate) settles_at: Option<MonotonicMicros>,
 }
 
-/// What a renewal was answered.
+/// Answer to a renewal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Answer {
-    At(Position),
+    At(StreamPosition),
     AnotherEpoch,
     Unconfirmed,
 }
 
-/// What an instance does under the lock that renewals and adoptions share (`membership.rs`).
+/// Operation under the lock that renewals and adoptions share (`lease_manager.rs`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Keeper {
     Idle,
     Renewing {
         term: Term,
-        sent_at: Tick,
-        told: Option<Position>,
-        /// What the register said; `None` if the journal is out of reach.
+        sent_at: MonotonicMicros,
+        reported: Option<StreamPosition>,
+        /// Term in the register; `None` if the journal cannot be reached.
         register: Option<Term>,
         answer: Option<Answer>,
     },
-    /// It has looked at the store, which shows `term.epoch` and these marks.
+    /// After reading the store's epoch and marks.
     Looked {
         epoch: crate::store::Epoch,
         filled: Option<Term>,
@@ -50,24 +52,24 @@ pub(crate) enum Keeper {
     },
 }
 
-/// Where an instance stands on the stream (`follower.rs`).
+/// Progress of an instance on the stream (`follower.rs`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Join {
     Out,
-    /// It has read a position.
+    /// After reading a position.
     Placed {
         term: Term,
-        at: Position,
+        at: StreamPosition,
     },
-    /// The stream is open, and so much of the snapshot is read but not yet applied.
+    /// With the stream open. `read` is the part of the snapshot that is not applied yet.
     Loading {
         term: Term,
-        cursor: Position,
+        cursor: StreamPosition,
         read: Option<Facts>,
     },
     Following {
         term: Term,
-        cursor: Position,
+        cursor: StreamPosition,
         unapplied: Option<Entry>,
     },
 }
@@ -76,27 +78,27 @@ pub(crate) enum Join {
 pub(crate) struct Node {
     pub(crate) up: bool,
     pub(crate) life: u8,
-    /// The store that it talks to.
+    /// Store that the instance is connected to.
     pub(crate) link: usize,
     pub(crate) is_cut: bool,
-    /// How many steps of time its clock has missed.
+    /// Time steps that its clock has missed.
     pub(crate) lag: u8,
-    pub(crate) member: Member,
+    pub(crate) member: LeaseState,
     pub(crate) adopted: Option<Adopted>,
-    /// A term that this instance has seen to be rolled back.
+    /// Term that this instance has seen rolled back.
     pub(crate) rolled_back: Option<Term>,
     pub(crate) replica: Facts,
-    /// Credentials that the store refused here; memory refuses them from then on.
+    /// Credentials refused after a direct read. Memory refuses them from then on.
     pub(crate) kept: u8,
     pub(crate) keeper: Keeper,
     pub(crate) join: Join,
-    /// Credentials that this instance has refused once.
+    /// Credentials that this instance has ever refused.
     pub(crate) refused: u8,
     pub(crate) renewals: u8,
     pub(crate) joins: u8,
 }
 
-/// How far an order is (`publisher.rs`).
+/// Progress of an order (`publisher.rs`).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Task {
     Waiting {
@@ -105,17 +107,18 @@ pub(crate) enum Task {
     Recorded {
         early: Option<Term>,
     },
-    /// It is to be published under what was believed then; the holders if a planted fault has read them already.
+    /// To be published in the term that was adopted then. `holders` is set if a planted bug has
+    /// read them already.
     Carrying {
         adopted: Adopted,
         early: Option<Term>,
-        holders: Option<Vec<Holder>>,
+        holders: Option<Vec<LeaseHolder>>,
     },
     Published {
         adopted: Adopted,
-        awaiting: Awaiting,
-        holders: Vec<Holder>,
-        published_at: Tick,
+        awaiting: AckBarrier,
+        holders: Vec<LeaseHolder>,
+        published_at: MonotonicMicros,
         is_current: bool,
     },
     Disproved {
@@ -125,7 +128,7 @@ pub(crate) enum Task {
     Lost,
 }
 
-/// What may still go wrong, and how often.
+/// Faults that may still happen, and how often.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Faults {
     pub(crate) crashes: u8,
@@ -143,38 +146,41 @@ pub(crate) struct World {
     pub(crate) now: u8,
     pub(crate) nodes: Vec<Node>,
     pub(crate) stores: Vec<Store>,
-    /// The store that Sentinel names.
+    /// Store that is the master according to Sentinel.
     pub(crate) master: usize,
     pub(crate) generations: u8,
-    /// An earlier copy of the first store: a snapshot, or a replica that lags.
+    /// Earlier copy of the first store: a snapshot, or a lagging replica.
     pub(crate) copy: Option<Box<Store>>,
     pub(crate) journal: Vec<Entry>,
     pub(crate) register: Term,
     pub(crate) tasks: Vec<Task>,
-    /// Evictions that are under way, each to a store.
-    pub(crate) evictions: Vec<(usize, Holder)>,
+    /// Evictions in progress, each with its store.
+    pub(crate) evictions: Vec<(usize, LeaseHolder)>,
     pub(crate) acknowledged: Facts,
     pub(crate) left: Faults,
-    /// Whether a store has lost something.
+    /// `true` after a store has lost data.
     pub(crate) is_lost: bool,
     pub(crate) seen: Seen,
 }
 
-/// What has happened on the way, for the properties that say that a model is not empty.
+/// Events so far, for the properties that show that a configuration is not vacuous.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Seen {
     pub(crate) lapsed: bool,
     pub(crate) joined_later: bool,
     pub(crate) acknowledged_later: bool,
     pub(crate) false_alarm: bool,
+    /// A repeated request was answered.
+    pub(crate) repeated: bool,
 }
 
 impl World {
-    pub(crate) fn clock(&self, i: usize) -> Tick {
-        Tick::from(self.now - self.nodes[i].lag) * STEP
+    /// Returns the time on an instance's clock.
+    pub(crate) fn clock(&self, i: usize) -> MonotonicMicros {
+        MonotonicMicros::from(self.now - self.nodes[i].lag) * STEP
     }
 
-    /// The store that an instance reaches.
+    /// Returns the store, if the instance reaches it.
     pub(crate) fn reached(&self, i: usize) -> Option<&Store> {
         let node = &self.nodes[i];
         (node.up && !node.is_cut).then(|| &self.stores[node.link])
@@ -185,21 +191,21 @@ impl World {
         &mut self.stores[link]
     }
 
-    /// The name under which an instance holds leases of a term.
-    pub(crate) fn holder(&self, i: usize, term: Term) -> Instance {
-        Instance::new(format!("{i}{}.{}", self.nodes[i].life, term.number))
+    /// Returns the name under which an instance has leases of a term. It contains the number of its restarts.
+    pub(crate) fn holder(&self, i: usize, term: Term) -> InstanceId {
+        InstanceId::new(format!("{i}{}.{}", self.nodes[i].life, term.number))
     }
 
     pub(crate) fn is_adopted(&self, i: usize, term: Term) -> bool {
         self.nodes[i].adopted.is_some_and(|adopted| adopted.term == term)
     }
 
-    /// Whether an instance answers from memory.
+    /// Returns `true` if the instance may answer from memory.
     pub(crate) fn remembers(&self, i: usize) -> bool {
         self.nodes[i].up && self.nodes[i].member.may_answer(self.clock(i))
     }
 
-    /// The stores that an instance would believe now, if it asked them directly.
+    /// Returns the stores whose answer to a direct read the instance would accept now.
     pub(crate) fn believed<'w>(&'w self, i: usize, setup: &Setup) -> impl Iterator<Item = &'w Store> {
         let node = &self.nodes[i];
         let is_confirmed = node.up && node.member.is_confirmed(self.clock(i));
@@ -212,12 +218,12 @@ impl World {
         })
     }
 
-    /// What an instance refuses from memory.
+    /// Returns the credentials that an instance refuses from memory.
     pub(crate) fn refused_from_memory(&self, i: usize) -> u8 {
         self.nodes[i].replica.refused() | self.nodes[i].kept
     }
 
-    /// What an instance refuses when it asks a store: its memory is asked beside it.
+    /// Returns the credentials that an instance refuses after a direct read, which its memory adds to.
     pub(crate) fn refused_by(&self, i: usize, store: &Store, setup: &Setup) -> u8 {
         if setup.has(crate::setup::Bug::MemoryNotAsked) {
             return store.facts.refused();
@@ -226,7 +232,8 @@ impl World {
         store.facts.join(node.replica).refused() | node.kept
     }
 
-    /// Each set of credentials that an instance could refuse now, by each way of answering that it has.
+    /// Returns the set of credentials that an instance would refuse now, for each way in which
+    /// it could answer.
     pub(crate) fn answers<'w>(&'w self, i: usize, setup: &'w Setup) -> impl Iterator<Item = u8> + 'w {
         let memory = self.remembers(i).then(|| self.refused_from_memory(i));
         let stores = self
@@ -235,7 +242,7 @@ impl World {
         memory.into_iter().chain(stores)
     }
 
-    /// Notes what is refused from memory now.
+    /// Records the credentials that are refused from memory now.
     pub(crate) fn note_refusals(&mut self) {
         for i in 0..self.nodes.len() {
             if self.remembers(i) {

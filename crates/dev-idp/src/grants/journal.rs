@@ -4,22 +4,22 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::Record;
+use super::GrantRecord;
 use crate::error::DevIdpError;
 use crate::files;
 
 /// An append-only file. It is rewritten without what has expired at each start.
 #[derive(Debug)]
-pub(super) struct Journal {
+pub(super) struct GrantJournal {
     path: PathBuf,
     file: File,
     /// Bytes that are known to be whole lines.
     length: u64,
 }
 
-impl Journal {
+impl GrantJournal {
     /// Reads what was recorded. A last line without its end was never acknowledged, and is left out.
-    pub(super) fn read(path: &Path) -> Result<Vec<Record>, DevIdpError> {
+    pub(super) fn read(path: &Path) -> Result<Vec<GrantRecord>, DevIdpError> {
         let bytes = files::read(path)?.unwrap_or_default();
         let whole = bytes
             .iter()
@@ -42,7 +42,7 @@ impl Journal {
     }
 
     /// Replaces the file by `records` and opens it for more.
-    pub(super) fn start(path: &Path, records: &[Record]) -> Result<Self, DevIdpError> {
+    pub(super) fn start(path: &Path, records: &[GrantRecord]) -> Result<Self, DevIdpError> {
         let bytes = lines(records)?;
         files::replace(path, &bytes)?;
         let mut file = files::private()
@@ -60,7 +60,7 @@ impl Journal {
     }
 
     /// Adds records; when this returns they are on disk. After a fault the file is as it was before.
-    pub(super) fn append(&mut self, records: &[Record]) -> Result<(), DevIdpError> {
+    pub(super) fn append(&mut self, records: &[GrantRecord]) -> Result<(), DevIdpError> {
         if records.is_empty() {
             return Ok(());
         }
@@ -86,7 +86,7 @@ impl Journal {
     }
 }
 
-fn lines(records: &[Record]) -> Result<Vec<u8>, DevIdpError> {
+fn lines(records: &[GrantRecord]) -> Result<Vec<u8>, DevIdpError> {
     let mut bytes = Vec::new();
     for record in records {
         serde_json::to_writer(&mut bytes, record)
@@ -97,7 +97,7 @@ fn lines(records: &[Record]) -> Result<Vec<u8>, DevIdpError> {
 }
 
 #[cfg(test)]
-impl Journal {
+impl GrantJournal {
     /// Makes every later write fail, as a full disk does.
     pub(super) fn break_for_test(&mut self) {
         self.file = File::open(&self.path).unwrap();

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use aws_lc_rs::digest;
 use uuid::Uuid;
 
-use super::journal::Journal;
+use super::journal::GrantJournal;
 use super::refresh_token::RefreshToken;
-use super::{CodeGrant, Family, Record};
+use super::{CodeGrant, GrantRecord, RefreshFamily};
 use crate::error::DevIdpError;
 use crate::files;
 
@@ -19,48 +19,48 @@ const CODE_MEMORY_SECONDS: i64 = 600;
 
 type CodeHash = [u8; 32];
 
-/// Why a code or refresh token was not accepted. The client is told no more than `invalid_grant`.
+/// Why a code or refresh token was not accepted. The client learns no more than `invalid_grant`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refused {
-    /// Never issued, expired, of another client, or it does not fit what it was issued for.
+pub(crate) enum GrantRefusal {
+    /// Never issued, expired, issued to another client, or the request does not match the grant.
     NotGood,
-    /// Used a second time: everything that came of the same login is revoked now.
+    /// Used a second time: all tokens of the same login are now revoked.
     Reused,
 }
 
 /// The grants in memory, and the journal that brings them back after a restart.
 #[derive(Debug)]
-pub(crate) struct Grants {
+pub(crate) struct GrantLedger {
     /// Held from the decision to the write, so that changes happen one after the other.
-    journal: Mutex<Journal>,
+    journal: Mutex<GrantJournal>,
     /// Held for moments only, so that reading never waits for the disk.
-    state: RwLock<State>,
+    state: RwLock<LedgerState>,
     /// Keeps other servers out of the folder for as long as these grants exist.
     _folder: File,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    codes: HashMap<CodeHash, Code>,
-    families: HashMap<Uuid, Family>,
+struct LedgerState {
+    codes: HashMap<CodeHash, IssuedCode>,
+    families: HashMap<Uuid, RefreshFamily>,
     /// Revoked access tokens and when each expires by itself.
     revoked: HashMap<Uuid, i64>,
 }
 
 #[derive(Debug, Clone)]
-struct Code {
+struct IssuedCode {
     grant: CodeGrant,
     used: bool,
 }
 
-/// What a transaction came to.
-struct Decision<T> {
-    records: Vec<Record>,
+/// Result of a transaction: the records to write, the code to mark as used, and the answer.
+struct LedgerChange<T> {
+    records: Vec<GrantRecord>,
     used_code: Option<CodeHash>,
     answer: T,
 }
 
-impl<T> Decision<T> {
+impl<T> LedgerChange<T> {
     fn nothing(answer: T) -> Self {
         Self {
             records: Vec::new(),
@@ -69,7 +69,7 @@ impl<T> Decision<T> {
         }
     }
 
-    fn recorded(record: Record, answer: T) -> Self {
+    fn recorded(record: GrantRecord, answer: T) -> Self {
         Self {
             records: vec![record],
             used_code: None,
@@ -78,22 +78,22 @@ impl<T> Decision<T> {
     }
 }
 
-impl Grants {
+impl GrantLedger {
     /// Takes hold of `folder` and reads what was granted and revoked before.
     ///
     /// Families stay known for `access_token_seconds` after their own end, since an access token may outlive them.
     pub(crate) fn open(folder: &Path, now: i64, access_token_seconds: i64) -> Result<Self, DevIdpError> {
         let held = files::hold_folder(folder)?;
         let path = folder.join("grants.jsonl");
-        let mut state = State::default();
-        for record in Journal::read(&path)? {
+        let mut state = LedgerState::default();
+        for record in GrantJournal::read(&path)? {
             state.apply(record);
         }
         state
             .families
             .retain(|_, family| family.expires_at.saturating_add(access_token_seconds) > now);
         state.revoked.retain(|_, expires_at| *expires_at > now);
-        let journal = Journal::start(&path, &state.records())?;
+        let journal = GrantJournal::start(&path, &state.records())?;
         Ok(Self {
             journal: Mutex::new(journal),
             state: RwLock::new(state),
@@ -107,7 +107,9 @@ impl Grants {
         state
             .codes
             .retain(|_, known| known.grant.expires_at.saturating_add(CODE_MEMORY_SECONDS) > now);
-        state.codes.insert(code_hash(code), Code { grant, used: false });
+        state
+            .codes
+            .insert(code_hash(code), IssuedCode { grant, used: false });
     }
 
     /// Exchanges a code, once, for the family of a new login (RFC 6749 §4.1.3). `fits` says whether the request proves
@@ -119,7 +121,7 @@ impl Grants {
         now: i64,
         refresh_token_seconds: i64,
         fits: impl FnOnce(&CodeGrant) -> bool + Send + 'static,
-    ) -> Result<Result<(CodeGrant, Family), Refused>, DevIdpError> {
+    ) -> Result<Result<(CodeGrant, RefreshFamily), GrantRefusal>, DevIdpError> {
         let hash = code_hash(code);
         let client_id = client_id.to_owned();
         self.transact(move |state| {
@@ -128,16 +130,16 @@ impl Grants {
                 .get(&hash)
                 .filter(|code| code.grant.client_id == client_id)
             else {
-                return Decision::nothing(Err(Refused::NotGood));
+                return LedgerChange::nothing(Err(GrantRefusal::NotGood));
             };
             if code.used {
-                return state.revocation(code.grant.sid, Err(Refused::Reused));
+                return state.revocation(code.grant.sid, Err(GrantRefusal::Reused));
             }
             let grant = code.grant.clone();
             if grant.expires_at <= now || !fits(&grant) {
-                return Decision::nothing(Err(Refused::NotGood));
+                return LedgerChange::nothing(Err(GrantRefusal::NotGood));
             }
-            let family = Family {
+            let family = RefreshFamily {
                 sid: grant.sid,
                 client_id,
                 sub: grant.sub.clone(),
@@ -147,8 +149,8 @@ impl Grants {
                 generation: 0,
                 revoked: false,
             };
-            let records = vec![Record::Family(family.clone())];
-            Decision {
+            let records = vec![GrantRecord::Family(family.clone())];
+            LedgerChange {
                 records,
                 used_code: Some(hash),
                 answer: Ok((grant, family)),
@@ -163,24 +165,24 @@ impl Grants {
         token: RefreshToken,
         client_id: &str,
         now: i64,
-    ) -> Result<Result<Family, Refused>, DevIdpError> {
+    ) -> Result<Result<RefreshFamily, GrantRefusal>, DevIdpError> {
         let client_id = client_id.to_owned();
         self.transact(move |state| {
-            let good = |family: &&Family| {
+            let good = |family: &&RefreshFamily| {
                 family.client_id == client_id && !family.revoked && family.expires_at > now
             };
             let Some(family) = state.families.get(&token.sid).filter(good) else {
-                return Decision::nothing(Err(Refused::NotGood));
+                return LedgerChange::nothing(Err(GrantRefusal::NotGood));
             };
             if token.generation < family.generation {
-                return state.revocation(token.sid, Err(Refused::Reused));
+                return state.revocation(token.sid, Err(GrantRefusal::Reused));
             }
             if token.generation > family.generation {
-                return Decision::nothing(Err(Refused::NotGood));
+                return LedgerChange::nothing(Err(GrantRefusal::NotGood));
             }
             let mut next = family.clone();
             next.generation = next.generation.saturating_add(1);
-            Decision::recorded(Record::Family(next.clone()), Ok(next))
+            LedgerChange::recorded(GrantRecord::Family(next.clone()), Ok(next))
         })
         .await
     }
@@ -196,12 +198,12 @@ impl Grants {
         jti: Uuid,
         expires_at: i64,
     ) -> Result<(), DevIdpError> {
-        self.transact(move |_| Decision::recorded(Record::RevokedToken { jti, expires_at }, ()))
+        self.transact(move |_| LedgerChange::recorded(GrantRecord::RevokedToken { jti, expires_at }, ()))
             .await
     }
 
     /// The family, if it is known, whatever its state.
-    pub(crate) fn family(&self, sid: Uuid) -> Option<Family> {
+    pub(crate) fn family(&self, sid: Uuid) -> Option<RefreshFamily> {
         self.state
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -210,7 +212,7 @@ impl Grants {
             .cloned()
     }
 
-    /// Whether an access token was taken back, by itself or with its login. A login that nobody knows any more is ended.
+    /// Returns `true` if the access token was revoked, alone or with its login. An unknown login counts as ended.
     pub(crate) fn is_revoked(&self, jti: Uuid, sid: Option<Uuid>) -> bool {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let ended = |sid| state.families.get(&sid).is_none_or(|family| family.revoked);
@@ -220,7 +222,7 @@ impl Grants {
     /// Runs a change on a thread that may block, to its end even when the client goes away.
     async fn transact<T: Send + 'static>(
         self: &Arc<Self>,
-        decide: impl FnOnce(&State) -> Decision<T> + Send + 'static,
+        decide: impl FnOnce(&LedgerState) -> LedgerChange<T> + Send + 'static,
     ) -> Result<T, DevIdpError> {
         let grants = Arc::clone(self);
         let change = move || {
@@ -242,38 +244,38 @@ impl Grants {
     }
 }
 
-impl State {
-    fn apply(&mut self, record: Record) {
+impl LedgerState {
+    fn apply(&mut self, record: GrantRecord) {
         match record {
-            Record::Family(family) => {
+            GrantRecord::Family(family) => {
                 self.families.insert(family.sid, family);
             }
-            Record::RevokedToken { jti, expires_at } => {
+            GrantRecord::RevokedToken { jti, expires_at } => {
                 self.revoked.insert(jti, expires_at);
             }
         }
     }
 
-    fn records(&self) -> Vec<Record> {
-        let revoked = |(&jti, &expires_at)| Record::RevokedToken { jti, expires_at };
+    fn records(&self) -> Vec<GrantRecord> {
+        let revoked = |(&jti, &expires_at)| GrantRecord::RevokedToken { jti, expires_at };
         self.families
             .values()
             .cloned()
-            .map(Record::Family)
+            .map(GrantRecord::Family)
             .chain(self.revoked.iter().map(revoked))
             .collect()
     }
 
-    fn revocation<T>(&self, sid: Uuid, answer: T) -> Decision<T> {
+    fn revocation<T>(&self, sid: Uuid, answer: T) -> LedgerChange<T> {
         match self.families.get(&sid) {
-            Some(family) if !family.revoked => Decision::recorded(
-                Record::Family(Family {
+            Some(family) if !family.revoked => LedgerChange::recorded(
+                GrantRecord::Family(RefreshFamily {
                     revoked: true,
                     ..family.clone()
                 }),
                 answer,
             ),
-            _ => Decision::nothing(answer),
+            _ => LedgerChange::nothing(answer),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::future::ready;
 
-use maxlab_auth_dev_idp::{Client, DevIdpConfig, DevIdpError, router, serve};
+use maxlab_auth_dev_idp::{DevIdpConfig, DevIdpError, OAuthClient, router, serve};
 use tokio::net::TcpListener;
 
 use crate::door::{Door, ISSUER};
@@ -35,7 +35,12 @@ async fn it_refuses_settings_that_cannot_work() {
         |config| config.issuer = "localhost:8000".to_owned(),
         |config| config.issuer = "http://localhost:8000/path".to_owned(),
         |config| config.redirect_uris = vec!["/callback".to_owned()],
-        |config| config.clients = vec![Client::public("x", vec!["http://localhost/#fragment".to_owned()])],
+        |config| {
+            config.clients = vec![OAuthClient::public(
+                "x",
+                vec!["http://localhost/#fragment".to_owned()],
+            )];
+        },
         |config| config.access_token_seconds = 0,
         |config| config.refresh_token_seconds = u64::MAX,
     ];

@@ -1,322 +1,316 @@
-//! Wiring: where concrete types are named (`check` names the stores too, to ask each by itself).
+//! Wiring of the gateway: the only module that chooses concrete types for the core's traits. (`check` names
+//! the stores too, to probe each by itself.)
 
-mod door;
-pub(crate) mod instance;
+pub(crate) mod data_dir_lock;
+mod engine;
+mod forward_auth;
+mod jwt_issuer;
+mod limits;
 mod stores;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Context as _;
 use axum::Router;
-use axum::http::HeaderValue;
-use maxlab_auth_core::audit::AuditLog;
-use maxlab_auth_core::clock::{Clock, SystemClock, SystemTicks};
-use maxlab_auth_core::engine::{Engine, Parts};
+use maxlab_auth_core::clock::{Clock, ExpiryClock, SystemClock, SystemMonotonicClock};
+use maxlab_auth_core::engine::{Engine, TokenExchanger};
 use maxlab_auth_core::identity::VerificationSource;
 use maxlab_auth_core::outbox::Outbox;
-use maxlab_auth_core::revocation::{GateParts, IssuedTokens, Journal, RevocationPolicy, Revocations};
-use maxlab_auth_core::seal::SealingKeys;
-use maxlab_auth_core::session::Sessions;
-use maxlab_auth_core::token::{Algorithm, ClaimsPolicy, KeySet};
-use maxlab_auth_core::verify::{ChainLimits, JwtCheck, JwtVerifier, KeySource, Verifier, VerifyChain};
-use maxlab_auth_core::workspace::Workspaces;
+use maxlab_auth_core::token_endpoint::TokenEndpoint;
+use maxlab_auth_core::unavailable::Unavailable;
 use maxlab_auth_store::SqlDatabase;
-use secrecy::ExposeSecret as _;
+use tokio::sync::watch;
 
+pub(crate) use self::engine::verify_chain;
+use self::engine::{build_engine, build_verifiers};
 pub(crate) use self::stores::open_redis;
-use self::stores::{DatabasePing, Stores, open_database, open_store};
-use crate::background::Background;
-use crate::config::{Environment, JwtKeys, RevocationReads, Settings, WorkspaceSource};
-use crate::http::cookies::CookiePolicy;
-use crate::http::forward_auth::{AtOnce, Door};
-use crate::http::gateway::{Component, Gateway, LoginRules, Shared};
+use self::stores::{DatabasePing, OpenStores, open_database, open_store, replace_store_journal};
+use crate::background::BackgroundTasks;
+use crate::config::{Environment, Settings};
+use crate::files::create_private_folder;
+use crate::http::app_state::{AppState, HealthCheck, LoginRules, SharedState};
+use crate::http::cookies::{CookiePolicy, clear_site_data_header};
+use crate::http::fast_path::FastPath;
+use crate::http::forward_auth::ForwardAuthConfig;
 use crate::http::layers::{self, LayerConfig};
-use crate::http::oauth::RefreshFlights;
+use crate::http::rate_limit::RateLimits;
 use crate::http::router;
-use crate::http::serve::{Routes, ServeLimits, Shortcut};
-use crate::metrics::{self, Metrics};
+use crate::http::serve::{FastResponder, ServeLimits, ServeRoutes};
+use crate::metrics::PrometheusMetrics;
+use crate::record;
 use crate::tls::CertificateFiles;
-use crate::upstream::{AuthServer, KeySetAddress, OutboxWorker, PublishedKeys, UpstreamConfig};
-use crate::verifiers::{AccountVerifier, IntrospectionVerifier, UserinfoVerifier};
-
-/// How much memory remembered verdicts take at most.
-const VERDICT_BYTES: u64 = 64 * 1024 * 1024;
+use crate::upstream::{AuthServer, OutboxWorker, UpstreamConfig, UpstreamEvents};
 
 /// A gateway, ready to serve.
 #[derive(Debug)]
 pub struct App {
-    /// What it was told.
+    /// The settings.
     pub settings: Settings,
-    /// The certificate, where there is TLS.
+    /// The certificate, if the gateway serves TLS.
     pub certificate: Option<Arc<CertificateFiles>>,
-    /// What the handlers share.
-    pub gateway: Gateway,
-    /// What goes on beside the requests.
-    pub background: Background,
+    /// State that the handlers share.
+    pub state: SharedState,
+    /// Tasks that run next to the requests.
+    pub background: BackgroundTasks,
 }
 
 impl App {
-    /// Opens the stores and wires everything together.
+    /// Opens the stores and builds the gateway.
     ///
     /// # Errors
-    /// A store cannot be opened, or is one that would lose what it must keep; or the policy file or the certificate is
-    /// faulty.
+    /// If a store cannot be opened or may lose data that it must keep, if the policy file or the certificate
+    /// is faulty, or if the issuer of the keys at `JWKS_URL` is unknown.
     pub async fn open(settings: Settings) -> anyhow::Result<Self> {
-        let door = door::open(&settings)?;
-        let certificate = door::certificate(&settings)?;
-        Box::pin(Self::assemble(settings, door, certificate)).await
+        // Boxed, here and below: the future of a start is large, and would be part of its caller's.
+        Box::pin(Self::open_reporting_waits(settings, &watch::Sender::new(None))).await
     }
 
-    /// The same for a command that works beside a running gateway and answers no request: a faulty policy does not keep an
-    /// operator from revoking.
+    /// Opens like [`open`](Self::open), with another wall clock than the machine's: tests move it instead of
+    /// waiting for an expiry.
     ///
     /// # Errors
-    /// A store cannot be opened, or is one that would lose what it must keep.
-    pub async fn beside(settings: Settings) -> anyhow::Result<Self> {
-        Box::pin(Self::assemble(settings, Door::default(), None)).await
+    /// As [`open`](Self::open).
+    pub async fn open_with(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        Box::pin(Self::open_for_requests(
+            settings,
+            &watch::Sender::new(None),
+            clock,
+        ))
+        .await
+    }
+
+    /// Opens like [`open`](Self::open), and reports to `awaited` for which store the start waits.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn open_reporting_waits(
+        settings: Settings,
+        awaited: &watch::Sender<Option<Unavailable>>,
+    ) -> anyhow::Result<Self> {
+        Box::pin(Self::open_for_requests(settings, awaited, Arc::new(SystemClock))).await
+    }
+
+    async fn open_for_requests(
+        settings: Settings,
+        awaited: &watch::Sender<Option<Unavailable>>,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Self> {
+        // Files first: a fault in one of them is reported before the start waits for a server.
+        crate::file_modes::refuse_loose_modes(&settings)?;
+        let forward_auth = forward_auth::open_forward_auth(&settings)?;
+        let certificate = forward_auth::open_certificate(&settings)?;
+        jwt_issuer::require_known_issuer(&settings).await?;
+        let app = Box::pin(Self::assemble(
+            settings,
+            forward_auth,
+            certificate,
+            awaited,
+            clock,
+        ))
+        .await?;
+        // Lines of unproven tokens are short and may have expired while no instance ran. The background task
+        // tries again, so a failure does not prevent the start.
+        if let Err(fault) = app.state.engine.renew_unanswered().await {
+            tracing::warn!(%fault, "lines of unproven tokens not renewed, retrying");
+        }
+        Ok(app)
+    }
+
+    /// Opens the stores for a command that works next to a running gateway. It answers no request, so policy
+    /// and certificate are not opened: a faulty policy must not prevent a revocation.
+    ///
+    /// # Errors
+    /// If a store cannot be opened or may lose data that it must keep.
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn open_for_command(settings: Settings) -> anyhow::Result<Self> {
+        Box::pin(Self::assemble(
+            settings,
+            ForwardAuthConfig::default(),
+            None,
+            &watch::Sender::new(None),
+            Arc::new(SystemClock),
+        ))
+        .await
+    }
+
+    /// Opens like [`open_for_command`](Self::open_for_command), after assigning a Redis whose journal is lost
+    /// to the journal of these settings (docs/decisions/0025).
+    ///
+    /// # Errors
+    /// As [`open_for_command`](Self::open_for_command), or if the store is not Redis.
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn open_replacing_journal(settings: Settings) -> anyhow::Result<Self> {
+        create_private_folder(&settings.app.data_dir)
+            .with_context(|| format!("DATA_DIR {} cannot be created", settings.app.data_dir.display()))?;
+        let database = open_database(&settings, &watch::Sender::new(None)).await?;
+        // Before the store is opened, which would refuse a Redis of another journal.
+        replace_store_journal(&settings, &database).await?;
+        Self::open_for_command(settings).await
     }
 
     async fn assemble(
         settings: Settings,
-        door: Door,
+        forward_auth: ForwardAuthConfig,
         certificate: Option<Arc<CertificateFiles>>,
+        awaited: &watch::Sender<Option<Unavailable>>,
+        clock: Arc<dyn Clock>,
     ) -> anyhow::Result<Self> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        std::fs::create_dir_all(&settings.app.data_dir)
-            .with_context(|| format!("DATA_DIR {} cannot be made", settings.app.data_dir.display()))?;
-        let database = Arc::new(open_database(&settings).await?);
-        let stores = open_store(&settings).await?;
+        create_private_folder(&settings.app.data_dir)
+            .with_context(|| format!("DATA_DIR {} cannot be created", settings.app.data_dir.display()))?;
+        let database = Arc::new(open_database(&settings, awaited).await?);
+        // After the database: the store is compared with the journal in there.
+        let stores = open_store(&settings, &database).await?;
         let server = Arc::new(AuthServer::new(upstream_config(&settings))?);
-        let (layers, jwt, keys) = verifiers(&settings, &server)?;
-        let engine = engine(&settings, &database, &stores, layers, jwt, Arc::clone(&clock))?;
-        let components = vec![
-            Component {
-                name: "store",
-                ping: Arc::clone(&stores.ping),
-            },
-            Component {
-                name: "database",
-                ping: Arc::new(DatabasePing(Arc::clone(&database))),
-            },
-        ];
+        let (layers, jwt, keys) = build_verifiers(&settings, &server)?;
+        let engine = build_engine(&settings, &database, &stores, layers, jwt, Arc::clone(&clock))?;
+        let components = health_checks(&stores, &database);
         let worker = OutboxWorker {
-            outbox: Arc::clone(&engine.parts().outbox),
+            outbox: Arc::clone(&database) as Arc<dyn Outbox>,
             server: Arc::clone(&server),
-            keys: Arc::clone(&engine.parts().keys),
+            keys: Arc::new(settings.session.sealing_keys.clone()),
             clock,
         };
-        // Where no layer checks signatures nobody needs the keys.
+        // Without a layer that checks signatures the keys need no renewal in the background.
         let keys = keys.filter(|_| settings.verify.layers.contains(&VerificationSource::LocalJwt));
-        let background = Background {
+        let expiry_clock = ExpiryClock::starting_at(engine.now(), Arc::new(SystemMonotonicClock));
+        let background = BackgroundTasks {
             engine: engine.clone(),
+            expiry_clock: Arc::new(expiry_clock),
             keys,
-            worker: Arc::new(worker),
+            outbox_worker: Arc::new(worker),
             sessions: stores.sessions,
+            audit_retention: settings.stores.audit_retention,
             data_dir: settings.app.data_dir.clone(),
-            policy: door.policy.clone(),
+            policy: forward_auth.policy_file.clone(),
             certificate: certificate.clone(),
         };
-        let metrics = Metrics::install().context("the metrics could not be set up")?;
-        let gateway = Arc::new(shared(&settings, engine, server, components, metrics, door));
+        let metrics = PrometheusMetrics::install().context("the metrics could not be set up")?;
+        let operations = crate::http::docs::operations();
+        record::register_zero_requests(operations.iter().map(|(method, route)| (*method, route.as_str())));
+        let state = Arc::new(build_app_state(
+            &settings,
+            engine,
+            server,
+            components,
+            metrics,
+            forward_auth,
+        ));
         Ok(Self {
             settings,
             certificate,
-            gateway,
+            state,
             background,
         })
     }
 
-    /// The routes within their layers, and what answers before them.
-    pub fn routes(&self) -> Routes {
-        let shortcut: Arc<dyn Shortcut> = self.at_once();
-        Routes {
+    /// Returns the routes within their layers, with the fast path in front of them.
+    pub fn routes(&self) -> ServeRoutes {
+        let fast_path: Arc<dyn FastResponder> = self.fast_path();
+        ServeRoutes {
             router: self.router(),
-            shortcut: Some(shortcut),
+            fast_responder: Some(fast_path),
+            // Health alone: an orchestrator must not restart a gateway that is only busy
+            // (docs/decisions/0020).
+            overload_router: layers::overload_router(
+                router::health_routes(Arc::clone(&self.state)),
+                self.layer_config(),
+            ),
         }
     }
 
-    /// What answers before the routes.
-    pub fn at_once(&self) -> Arc<AtOnce> {
-        Arc::new(AtOnce::before(&self.gateway, &self.layer_config()))
+    /// Returns the fast path, which answers `/auth/verify` before the routes (docs/decisions/0014).
+    pub fn fast_path(&self) -> Arc<FastPath> {
+        Arc::new(FastPath::new(&self.state, &self.layer_config()))
     }
 
-    /// The routes within their layers.
+    /// Returns the routes within their layers.
     pub fn router(&self) -> Router {
         layers::apply(
-            router::routes(Arc::clone(&self.gateway), self.settings.app.metrics),
+            router::routes(Arc::clone(&self.state), self.settings.app.metrics),
             self.layer_config(),
         )
     }
 
     fn layer_config(&self) -> LayerConfig {
-        let app = &self.settings.app;
-        let origins = app
-            .cors_origins
-            .iter()
-            .filter_map(|origin| HeaderValue::from_str(origin).ok());
-        LayerConfig {
-            trusted_proxies: app.trusted_proxies.clone(),
-            cors_origins: origins.collect(),
-            body_timeout: app.body_timeout,
-            secure: self.settings.session.cookie_secure,
-            ..LayerConfig::default()
-        }
+        layer_config(&self.settings)
     }
 
-    /// The limits of the accept loop.
-    pub fn limits(&self) -> ServeLimits {
-        let app = &self.settings.app;
-        ServeLimits {
-            max_connections: app.max_connections,
-            header_timeout: app.header_timeout,
-            body_timeout: app.body_timeout,
-            drain: app.shutdown,
-            ..ServeLimits::default()
-        }
+    /// Returns the limits of the accept loop.
+    pub fn serve_limits(&self) -> ServeLimits {
+        serve_limits(&self.settings)
     }
 }
 
-pub(crate) use self::door::admin;
+pub(crate) use self::forward_auth::{admin, open_certificate};
+pub(crate) use self::limits::{layer_config, serve_limits};
 
-/// How these settings reach the authorization server.
+/// Returns the configuration of the client for the authorization server.
 pub(crate) fn upstream_config(settings: &Settings) -> UpstreamConfig {
     UpstreamConfig {
         base: settings.upstream.external_auth_url.clone(),
         issuer: settings.verify.issuer.clone(),
-        introspection_url: settings.upstream.introspection_url.clone(),
+        endpoints: settings.upstream.endpoints.clone(),
         client: settings.upstream.client.clone(),
+        auth_method: settings.upstream.auth_method,
+        transport: settings.upstream.transport.clone(),
         timeout: settings.upstream.timeout,
+        events: UpstreamEvents {
+            request_finished: record::upstream_request,
+            backlog_measured: record::outbox_backlog,
+        },
     }
 }
 
-type Layers = (Vec<Arc<dyn Verifier>>, Arc<JwtCheck>, Option<Arc<PublishedKeys>>);
-
-fn verifiers(settings: &Settings, server: &Arc<AuthServer>) -> anyhow::Result<Layers> {
-    let verify = &settings.verify;
-    let policy = ClaimsPolicy {
-        issuer: verify.issuer.clone(),
-        audiences: verify.audiences.clone(),
-        token_types: verify.token_types,
-        leeway_seconds: verify.clock_skew.as_secs(),
-        default_lifetime_seconds: verify.lifetime_without_exp.as_secs(),
-        max_age_seconds: None,
-    };
-    let (published, shared, allowed): (_, Option<(Algorithm, Arc<KeySet>)>, _) = match &verify.keys {
-        JwtKeys::Secret { key, algorithm } => {
-            let keys = KeySet::symmetric(key.expose_secret().as_bytes(), *algorithm)
-                .context("JWT_SECRET_KEY: make one with `maxlab-auth keygen`")?;
-            (None, Some((*algorithm, Arc::new(keys))), Vec::new())
-        }
-        JwtKeys::Jwks { url, algorithms } => {
-            let place = KeySetAddress::new(Arc::clone(server), url.clone());
-            let keys = Arc::new(PublishedKeys::at(place));
-            (Some(keys), None, algorithms.clone())
-        }
-    };
-    let source = published.clone().map(|keys| keys as Arc<dyn KeySource>);
-    let check = Arc::new(JwtCheck {
-        published: source,
-        shared,
-        allowed,
-        policy,
-    });
-    let layers = verify
-        .layers
-        .iter()
-        .map(|layer| layer_of(*layer, server, &check))
-        .collect();
-    Ok((layers, check, published))
+/// Returns the checks of `/health/ready`.
+fn health_checks(stores: &OpenStores, database: &Arc<SqlDatabase>) -> Vec<HealthCheck> {
+    vec![
+        HealthCheck {
+            name: "store",
+            ping: Arc::clone(&stores.ping),
+        },
+        HealthCheck {
+            name: "database",
+            ping: Arc::new(DatabasePing(Arc::clone(database))),
+        },
+    ]
 }
 
-fn layer_of(layer: VerificationSource, server: &Arc<AuthServer>, check: &Arc<JwtCheck>) -> Arc<dyn Verifier> {
-    let server = Arc::clone(server);
-    match layer {
-        VerificationSource::OauthUserinfo => Arc::new(UserinfoVerifier { server }),
-        VerificationSource::TraditionalAuth => Arc::new(AccountVerifier { server }),
-        VerificationSource::Introspection => Arc::new(IntrospectionVerifier { server }),
-        VerificationSource::LocalJwt => Arc::new(JwtVerifier::new(Arc::clone(check))),
-    }
-}
-
-fn engine(
-    settings: &Settings,
-    database: &Arc<SqlDatabase>,
-    stores: &Stores,
-    layers: Vec<Arc<dyn Verifier>>,
-    jwt: Arc<JwtCheck>,
-    clock: Arc<dyn Clock>,
-) -> anyhow::Result<Engine> {
-    let limits = ChainLimits {
-        keep: settings.verify.cache,
-        bytes: VERDICT_BYTES,
-        patience: settings.upstream.timeout,
-    };
-    let policy = RevocationPolicy {
-        skew: settings.verify.clock_skew,
-        retention: settings.revocation.retention,
-        from_memory: settings.revocation.reads == RevocationReads::Replica,
-        lease: settings.revocation.lease,
-    };
-    let parts = GateParts {
-        journal: Arc::clone(database) as Arc<dyn Journal>,
-        store: Arc::clone(&stores.revocations),
-        log: Arc::clone(&stores.log),
-        clock: Arc::clone(&clock),
-        ticks: Arc::new(SystemTicks),
-        acknowledged: metrics::revocation::acknowledged,
-    };
-    let keys: Arc<SealingKeys> = Arc::new(settings.session.sealing_keys.clone());
-    let by_database = settings.verify.workspace_source != WorkspaceSource::Claims;
-    Ok(Engine::new(Parts {
-        chain: Arc::new(VerifyChain::new(
-            layers,
-            Some(jwt),
-            settings.verify.claims.clone(),
-            limits,
-        )),
-        revocations: Arc::new(Revocations::new(parts, policy)?),
-        sessions: Arc::new(Sessions::new(
-            Arc::clone(&stores.sessions),
-            Arc::clone(&keys),
-            settings.session.policy,
-        )),
-        issued: Arc::clone(database) as Arc<dyn IssuedTokens>,
-        outbox: Arc::clone(database) as Arc<dyn Outbox>,
-        audit: Arc::clone(database) as Arc<dyn AuditLog>,
-        workspaces: by_database.then(|| Arc::clone(database) as Arc<dyn Workspaces>),
-        keys,
-        clock,
-    }))
-}
-
-fn shared(
+fn build_app_state(
     settings: &Settings,
     engine: Engine,
     server: Arc<AuthServer>,
-    components: Vec<Component>,
-    metrics: Metrics,
-    forward_auth: Door,
-) -> Shared {
-    Shared {
+    components: Vec<HealthCheck>,
+    metrics: PrometheusMetrics,
+    forward_auth: ForwardAuthConfig,
+) -> AppState {
+    let token_exchanger = TokenExchanger::new(engine.clone(), Arc::clone(&server) as Arc<dyn TokenEndpoint>);
+    AppState {
         engine,
-        server,
+        auth_server: server,
         cookies: CookiePolicy {
             secure: settings.session.cookie_secure,
-            max_age: settings.session.policy.max,
+            max_age: settings.session.policy.max_lifetime,
         },
-        login: LoginRules {
+        clear_site_data: clear_site_data_header(&settings.session.clear_site_data),
+        login_rules: LoginRules {
             client_ids: settings.upstream.allowed_client_ids.clone(),
             redirect_uris: settings.upstream.allowed_redirect_uris.clone(),
             url: settings.app.login_url.clone(),
+            unlisted: Arc::default(),
         },
-        admin: door::admin(settings),
+        admin: forward_auth::admin(settings),
         introspection_clients: settings.upstream.introspection_clients.clone(),
         trusted_origins: settings.app.cors_origins.clone(),
         trusted_proxies: settings.app.trusted_proxies.clone(),
+        rate_limits: Arc::new(RateLimits::new(&settings.rate_limit)),
+        // The grounds of a decision are shown in development only: they name keys and terms.
         shows_assurance: settings.app.environment == Environment::Development,
         forward_auth,
-        flights: RefreshFlights::default(),
-        components,
+        token_exchanger,
+        health_checks: components,
+        is_stopping: AtomicBool::new(false),
         metrics,
     }
 }

@@ -1,4 +1,4 @@
-//! What the command line says: subcommands, their flags, and a `--help` that teaches.
+//! Arguments of the command line: subcommands, flags, and their help texts.
 
 mod audit;
 mod check;
@@ -8,10 +8,11 @@ mod tests;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use maxlab_auth_core::revocation::{Reason, RevocationKey, TokenKey};
+use maxlab_auth_core::revocation::RevocationReason;
+use maxlab_auth_core::verdict::{RevocationKey, TokenKey};
 use secrecy::SecretString;
 
-pub use audit::{AuditArgs, Since};
+pub use audit::{AuditArgs, AuditCommand, PastTime, PurgeArgs};
 pub use check::CheckArgs;
 
 /// The command line as a whole.
@@ -22,127 +23,157 @@ pub use check::CheckArgs;
     about = "Authentication gateway: verifies access tokens, refuses revoked ones, keeps sessions",
     long_about = "An authentication gateway between applications and an authorization server that already exists.\n\
                   It verifies access tokens in layers, refuses revoked ones at once, keeps encrypted sessions,\n\
-                  relays the OAuth flows and logs people out everywhere.\n\n\
+                  relays the OAuth flows and logs users out everywhere.\n\n\
                   Settings come from the environment and from .env in the working directory; `check` shows them all.",
     after_help = "Try it on this machine:\n  maxlab-auth dev\n\n\
-                  Set it up for production:\n  maxlab-auth keygen >> .env      make the keys\n  \
-                  maxlab-auth check               see what is missing or unreachable\n  \
+                  Set it up for production:\n  maxlab-auth keygen --write .env make the keys\n  \
+                  maxlab-auth check               find what is missing or unreachable\n  \
                   maxlab-auth serve               run it",
     arg_required_else_help = true,
     subcommand_required = true
 )]
 pub struct CommandLine {
-    /// What to do.
+    /// The subcommand.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: GatewayCommand,
 }
 
-/// What to do.
+/// Subcommands of the program.
+// The doc comments of variants and fields below are the help texts: clap prints them.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum GatewayCommand {
     /// Run the gateway
     #[command(
         after_help = "Example:\n  EXTERNAL_AUTH_URL=https://auth.example.com ENVIRONMENT=production maxlab-auth serve\n\n\
-                            It stops on SIGTERM or Ctrl-C, after the requests under way."
+                            It stops on SIGTERM or Ctrl-C, after the requests in progress."
     )]
     Serve,
     /// Run the gateway with a development authorization server and embedded storage
     #[command(
         after_help = "Examples:\n  maxlab-auth dev\n  maxlab-auth dev --port 9090 --idp-port 9000 --data-dir /tmp/maxlab\n\n\
-                            For this machine and for development only. What it keeps survives a restart.\n\
-                            Whatever .env says, everything is kept in the data folder and people log in at the\n\
-                            development authorization server."
+                            For this machine and for development only. Its data survives a restart.\n\
+                            It ignores the stores and the authorization server of .env: all data is in the data folder,\n\
+                            and users log in at the development authorization server."
     )]
     Dev(DevArgs),
     /// Check the settings and every component, and show them as a table
     #[command(
-        after_help = "Examples:\n  maxlab-auth check\n  maxlab-auth check --json | jq '.settings[] | select(.source != \"default\")'\n\n\
-                            maxlab-auth check --policy-for GET https://app.example.com/admin/\n\n\
-                            Secrets are never shown. It ends with status 1 when something is wrong."
+        after_help = "Examples:\n  maxlab-auth check\n  maxlab-auth check --json | jq '.settings[] | select(.source != \"default\")'\n  \
+                            maxlab-auth check --policy-for GET https://app.example.com/admin/\n  \
+                            maxlab-auth check --token - < token.txt   why a token is refused, layer by layer\n\n\
+                            Secrets are never shown, and a token is never printed. The exit status is 1 if a component does not work, 2 if settings are faulty."
     )]
     Check(CheckArgs),
     /// Make new keys, ready for .env
     #[command(
-        after_help = "Examples:\n  maxlab-auth keygen >> .env\n  maxlab-auth keygen --json | jq -r .SECRET_KEY\n\n\
-                            To rotate SESSION_ENCRYPTION_KEY put the new key first and keep the old one after a comma."
+        after_help = "Examples:\n  maxlab-auth keygen --write .env\n  maxlab-auth keygen --json | jq -r .SECRET_KEY\n\n\
+                            --write adds missing keys and changes no existing line.\n\
+                            To rotate SESSION_ENCRYPTION_KEY, put the new key first and keep the old one after a comma."
     )]
-    Keygen(Json),
+    Keygen(KeygenArgs),
     /// Print the OpenAPI 3.1 document
     #[command(after_help = "Example:\n  maxlab-auth openapi > openapi.json")]
     Openapi,
-    /// Revoke a token, a session, or all that a user, a client or an issuer was given before now
+    /// Print the settings that the guard library needs to verify tokens in an application
+    #[command(after_help = "Example:\n  maxlab-auth guard-config > guard.json\n\n\
+                            Run it with the settings of a gateway. The document has no secret and no address of a store.\n\
+                            An application reads it with LocalVerifierSettings::from_gateway.")]
+    GuardConfig,
+    /// Revoke a token, a session, or everything of a user, a client or an issuer that was issued until now
     #[command(
         after_help = "Examples:\n  maxlab-auth revoke --token - < token.txt        a token, read from standard input\n  \
                             maxlab-auth revoke --jti 6f1c0d1e                 a token by its jti\n  \
                             maxlab-auth revoke --user u-1001 --reason admin    everything of a user\n\n\
-                            When it ends with status 0 the revocation is recorded for good."
+                            If the exit status is 0, the revocation is recorded for good and in force."
     )]
     Revoke(RevokeArgs),
-    /// List or end people's sessions
+    /// List or end the sessions of a user
     #[command(
         subcommand,
         arg_required_else_help = true,
-        after_help = "Example:\n  maxlab-auth sessions list --user u-1001\n\nIt works beside a running gateway, with the same settings."
+        after_help = "Example:\n  maxlab-auth sessions list --user u-1001\n\nIt works next to a running gateway, with the same settings."
     )]
     Sessions(SessionsCommand),
-    /// Look at the denylist
+    /// Show or clean the denylist
     #[command(
         subcommand,
         arg_required_else_help = true,
-        after_help = "Example:\n  maxlab-auth denylist list --user u-1001\n\nIt works beside a running gateway, with the same settings."
+        after_help = "Example:\n  maxlab-auth denylist list --user u-1001\n\nIt works next to a running gateway, with the same settings."
     )]
     Denylist(DenylistCommand),
-    /// Show what happened: who did what, when and from where
+    /// Show the audit log: who did what, when and from where
     #[command(
         after_help = "Examples:\n  maxlab-auth audit --since 24h\n  maxlab-auth audit --user u-1001 --kind logout_all --json\n  \
-                            maxlab-auth audit --since 2026-01-31T00:00:00Z --limit 1000"
+                            maxlab-auth audit --since 2026-01-31T00:00:00Z --limit 1000\n  maxlab-auth audit purge --before 90d"
     )]
     Audit(AuditArgs),
 }
 
-/// Whether a program reads the output.
+/// Output format.
 #[derive(Debug, Clone, Copy, Args)]
-pub struct Json {
+pub struct OutputArgs {
     /// Print JSON, for scripts
     #[arg(long)]
     pub json: bool,
 }
 
-/// `dev`.
+/// Arguments of `keygen`.
+#[derive(Debug, Args)]
+pub struct KeygenArgs {
+    /// Write the missing keys into this file, readable by its owner only, and print none
+    #[arg(long, value_name = "FILE")]
+    pub write: Option<PathBuf>,
+    #[command(flatten)]
+    #[expect(
+        missing_docs,
+        reason = "a doc comment here would replace the help of the flag"
+    )]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `dev`.
 #[derive(Debug, Args)]
 pub struct DevArgs {
     /// The gateway's port [default: the setting PORT, 8080]
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
     /// The development authorization server's port
+    // From 1: the port is a part of the server's name, so it cannot be chosen by the system.
     #[arg(long, value_name = "PORT", default_value_t = 8000, value_parser = clap::value_parser!(u16).range(1..))]
     pub idp_port: u16,
-    /// Where to keep everything [default: the setting DATA_DIR, ./.maxlab-auth]
+    /// Folder for all data [default: the setting DATA_DIR, ./.maxlab-auth]
     #[arg(long, value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
 }
 
-/// `revoke`.
+/// Arguments of `revoke`.
 #[derive(Debug, Args)]
 pub struct RevokeArgs {
     #[command(flatten)]
     target: TargetArgs,
-    /// Why, as the audit log will say
-    #[arg(long, default_value = "admin", value_parser = reason, value_name = "WORD")]
-    pub reason: Reason,
+    /// Also assign a Redis whose journal is lost to the journal of these settings; stop every other gateway
+    /// first
+    // Only with --everything: the new journal knows none of the old revocations, so every login must end.
+    #[arg(long, requires = "everything", conflicts_with_all = ["token", "jti", "user", "session", "client", "issuer"])]
+    pub new_journal: bool,
+    /// Reason, as recorded in the audit log
+    #[arg(long, default_value = "admin", value_parser = parse_reason, value_name = "WORD")]
+    pub reason: RevocationReason,
     #[command(flatten)]
     #[expect(
         missing_docs,
         reason = "a doc comment here would replace the help of the flag"
     )]
-    pub output: Json,
+    pub output: OutputArgs,
 }
 
+// Exactly one of these. (No doc comment: clap might take it for the help of the command that contains the
+// group.)
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct TargetArgs {
-    /// A token; - reads it from standard input, where no process list and no shell history shows it
-    #[arg(long, value_name = "TOKEN", value_parser = token, allow_hyphen_values = true)]
+    /// A token; - reads it from standard input, so that no process list and no shell history shows it
+    #[arg(long, value_name = "TOKEN", value_parser = parse_token, allow_hyphen_values = true)]
     token: Option<TokenArgument>,
     /// A token by its jti
     #[arg(long, value_name = "JTI")]
@@ -159,35 +190,39 @@ struct TargetArgs {
     /// Everything that this issuer issued until now
     #[arg(long, value_name = "ISSUER")]
     issuer: Option<String>,
+    /// Everything that was issued to anyone until now: all sessions and tokens end
+    #[arg(long)]
+    everything: bool,
 }
 
-/// A token on the command line. `Debug` does not show it.
+/// Token on the command line. `Debug` does not show it.
 #[derive(Debug, Clone)]
 pub enum TokenArgument {
-    /// To be read from standard input.
+    /// Read from standard input.
     StandardInput,
-    /// Given as it is.
-    Given(SecretString),
+    /// Given as the argument itself.
+    Literal(SecretString),
 }
 
-/// What `revoke` revokes.
+/// Target of `revoke`.
 #[derive(Debug, Clone)]
 pub enum RevokeTarget {
-    /// A token as it was issued; its key is computed from it.
+    /// A token; its revocation key is computed from it.
     Token(TokenArgument),
-    /// Something that has a name.
+    /// A revocation key.
     Key(RevocationKey),
 }
 
 impl RevokeArgs {
-    /// What is to be revoked; `None` never happens for arguments that clap accepted.
+    /// Returns the target. `None` is impossible for arguments that clap accepted.
     #[must_use]
     pub fn target(&self) -> Option<RevokeTarget> {
-        use maxlab_auth_core::revocation::Party;
+        use maxlab_auth_core::identity::Subject;
+        use maxlab_auth_core::verdict::CutoffScope;
         let target = &self.target;
-        let before = |party: fn(String) -> Party, name: &Option<String>| {
+        let cutoff = |scope: fn(String) -> CutoffScope, name: &Option<String>| {
             name.clone()
-                .map(|name| RevokeTarget::Key(RevocationKey::Before(party(name))))
+                .map(|name| RevokeTarget::Key(RevocationKey::Cutoff(scope(name))))
         };
         let token = target.token.clone().map(RevokeTarget::Token);
         let by_jti = || {
@@ -202,16 +237,26 @@ impl RevokeArgs {
                 .clone()
                 .map(|id| RevokeTarget::Key(RevocationKey::Session(id)))
         };
+        // clap's group guarantees that exactly one is set, so the order does not matter.
         token
             .or_else(by_jti)
             .or_else(by_session)
-            .or_else(|| before(Party::User, &target.user))
-            .or_else(|| before(Party::Client, &target.client))
-            .or_else(|| before(Party::Issuer, &target.issuer))
+            .or_else(|| {
+                cutoff(
+                    |user| CutoffScope::User(Subject::from_storage_name(&user)),
+                    &target.user,
+                )
+            })
+            .or_else(|| cutoff(CutoffScope::Client, &target.client))
+            .or_else(|| cutoff(CutoffScope::Issuer, &target.issuer))
+            .or_else(|| {
+                let everything = RevokeTarget::Key(RevocationKey::Cutoff(CutoffScope::Everything));
+                target.everything.then_some(everything)
+            })
     }
 }
 
-/// `sessions`.
+/// Subcommands of `sessions`.
 #[derive(Debug, Subcommand)]
 pub enum SessionsCommand {
     /// List a user's sessions
@@ -221,7 +266,7 @@ pub enum SessionsCommand {
         #[arg(long, value_name = "USER_ID")]
         user: String,
         #[command(flatten)]
-        output: Json,
+        output: OutputArgs,
     },
     /// End one session and its tokens
     #[command(after_help = "Example:\n  maxlab-auth sessions end --user u-1001 --session 3f0b5c...")]
@@ -233,7 +278,7 @@ pub enum SessionsCommand {
         #[arg(long, value_name = "HANDLE")]
         session: String,
         #[command(flatten)]
-        output: Json,
+        output: OutputArgs,
     },
     /// End all sessions of a user, and every token issued until now
     #[command(after_help = "Example:\n  maxlab-auth sessions end-all --user u-1001")]
@@ -242,48 +287,51 @@ pub enum SessionsCommand {
         #[arg(long, value_name = "USER_ID")]
         user: String,
         #[command(flatten)]
-        output: Json,
+        output: OutputArgs,
     },
 }
 
-/// `denylist`.
+/// Subcommands of `denylist`.
 #[derive(Debug, Subcommand)]
 pub enum DenylistCommand {
-    /// List what is denied now
+    /// List the current entries
     #[command(after_help = "Example:\n  maxlab-auth denylist list --user u-1001 --limit 20")]
     List {
-        /// Of this user only
+        /// Only entries of this user
         #[arg(long, value_name = "USER_ID")]
         user: Option<String>,
-        /// At most so many
+        /// Maximum number of entries
+        // Bounded, because all of them are in memory for the table.
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         limit: u32,
         #[command(flatten)]
-        output: Json,
+        output: OutputArgs,
     },
-    /// Count what is denied now
+    /// Count the current entries
     #[command(after_help = "Example:\n  maxlab-auth denylist stats --json | jq .by_reason")]
-    Stats(Json),
-    /// Remove entries that have outlived what they deny
+    Stats(OutputArgs),
+    /// Remove expired entries
     #[command(
-        after_help = "Example:\n  maxlab-auth denylist clean\n\nA running gateway does it by itself, every few minutes."
+        after_help = "Example:\n  maxlab-auth denylist clean\n\nA running gateway does this every few minutes."
     )]
-    Clean(Json),
+    Clean(OutputArgs),
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "clap asks for a Result")]
-fn token(text: &str) -> Result<TokenArgument, String> {
+fn parse_token(text: &str) -> Result<TokenArgument, String> {
     Ok(if text == "-" {
         TokenArgument::StandardInput
     } else {
-        TokenArgument::Given(SecretString::from(text))
+        TokenArgument::Literal(SecretString::from(text))
     })
 }
 
-fn reason(word: &str) -> Result<Reason, String> {
-    match Reason::parse(word) {
-        Reason::Other if word != Reason::Other.as_str() => Err(
-            "no reason known here; choose from revoked, logout, logout_all, session_terminated, refresh_reuse, admin, other"
+fn parse_reason(word: &str) -> Result<RevocationReason, String> {
+    match RevocationReason::parse(word) {
+        // `parse` maps unknown words of stored entries to `Other`. On the command line such a word is a
+        // typing error.
+        RevocationReason::Other if word != RevocationReason::Other.as_str() => Err(
+            "unknown reason; choose from revoked, logout, logout_all, session_terminated, session_rotated, refresh_reuse, admin, other"
                 .to_owned(),
         ),
         reason => Ok(reason),

@@ -1,100 +1,68 @@
-//! `check`: every setting, every component, and what is promised with them.
+//! `check`: shows every setting, probes every component, and describes the revocation guarantee.
 
+mod agreement;
 mod explain;
+mod finding;
 mod probe;
+mod token;
+mod upstream;
 
 use std::process::ExitCode;
 
-use serde::Serialize;
 use serde_json::{Value, json};
 
+use self::finding::{ComponentFinding, ComponentHealth};
 use super::args::CheckArgs;
-use super::guarantee::Guarantee;
-use super::output::{self, Fit, Table, harmless};
-use super::{Stop, USAGE};
-use crate::config::{Faults, Settings, Source, Warning};
+use super::guarantee::RevocationGuarantee;
+use super::output::{self, ColumnFit, TextTable, escape_for_terminal};
+use super::{CommandError, EXIT_USAGE};
+use crate::config::{SettingFaults, SettingWarning, Settings, SettingsSource};
+use crate::descriptors;
 use crate::telemetry::{self, LogFormat};
 
-/// How a component does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Health {
-    /// It answers as it should.
-    Healthy,
-    /// It answers, and something about it should be mended.
-    Warning,
-    /// It does not do what it is there for.
-    Unhealthy,
-}
-
-impl Health {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Healthy => "healthy",
-            Self::Warning => "warning",
-            Self::Unhealthy => "unhealthy",
-        }
-    }
-}
-
-/// A component, as it was found.
-#[derive(Debug, Serialize)]
-struct Finding {
-    component: &'static str,
-    status: Health,
-    /// Which one it is, without its password.
-    what: String,
-    /// What was found.
-    detail: String,
-    /// In seconds.
-    response_time: f64,
-}
-
-impl Finding {
-    /// The settings that say where it is.
-    fn settings(&self) -> &'static str {
-        match self.component {
-            "store" => "REDIS_URL and DATA_DIR",
-            "database" => "DATABASE_URL and DATA_DIR",
-            "policy" => "POLICY_FILE",
-            "certificate" => "TLS_CERT_FILE and TLS_KEY_FILE",
-            "key_set" => "JWKS_URL and EXTERNAL_AUTH_URL",
-            _ => "EXTERNAL_AUTH_URL",
-        }
-    }
-}
-
-/// Everything that `check` has to say.
+/// Report of `check`.
 #[derive(Debug)]
-struct Report {
+struct CheckReport {
     settings: Settings,
-    warnings: Vec<Warning>,
-    findings: Vec<Finding>,
+    warnings: Vec<SettingWarning>,
+    findings: Vec<ComponentFinding>,
 }
 
-/// Checks everything; fails when a component does.
-pub(super) async fn check(args: &CheckArgs) -> Result<(), Stop> {
+/// Checks everything. Fails if a component does not work.
+#[tracing::instrument(level = "debug", skip_all)]
+pub(super) async fn check(args: &CheckArgs) -> Result<(), CommandError> {
     let json = args.output.json;
-    let (settings, mut warnings) = match Settings::load(&Source::from_environment()) {
+    let (settings, mut warnings) = match Settings::load(&SettingsSource::from_environment()) {
         Ok(loaded) => loaded,
+        // A script that asked for JSON gets the faults as JSON too, on standard output.
         Err(faults) if json => {
             output::print_json(&faults_as_json(&faults))?;
-            return Err(Stop::Said(ExitCode::from(USAGE)));
+            return Err(CommandError::AlreadyReported(ExitCode::from(EXIT_USAGE)));
         }
         Err(faults) => return Err(faults.into()),
     };
     if let Some([method, url]) = args.policy_for.as_deref() {
         return explain::explain(&settings, method, url, json);
     }
+    if let Some(source) = args.token.as_deref() {
+        return Box::pin(token::explain(settings, source, json)).await;
+    }
     telemetry::init(LogFormat::Readable, "warn").map_err(anyhow::Error::from)?;
-    let findings = Box::pin(probe::everything(&settings)).await;
-    if let Some(message) = Guarantee::of(&settings.stores).warning() {
-        warnings.push(Warning {
+    let findings = Box::pin(probe::probe_all(&settings)).await;
+    // Raised as `serve` does it, to find out whether it can be.
+    if let Some(too_few) = descriptors::raise_limit(&settings) {
+        warnings.push(SettingWarning {
+            name: "MAX_CONNECTIONS".to_owned(),
+            message: too_few.to_string(),
+        });
+    }
+    if let Some(message) = RevocationGuarantee::for_stores(&settings.stores).warning() {
+        warnings.push(SettingWarning {
             name: "DATABASE_URL".to_owned(),
             message: message.to_owned(),
         });
     }
-    let report = Report {
+    let report = CheckReport {
         settings,
         warnings,
         findings,
@@ -104,63 +72,68 @@ pub(super) async fn check(args: &CheckArgs) -> Result<(), Stop> {
     } else {
         report.print()?;
     }
-    if report.failed().next().is_some() {
-        return Err(Stop::Said(ExitCode::FAILURE));
+    if report.unhealthy().next().is_some() {
+        return Err(CommandError::AlreadyReported(ExitCode::FAILURE));
     }
     Ok(())
 }
 
-fn faults_as_json(faults: &Faults) -> Value {
-    let faults: Vec<_> = faults
+fn faults_as_json(all: &SettingFaults) -> Value {
+    let faults: Vec<_> = all
         .iter()
         .map(|fault| json!({ "name": fault.name, "problem": fault.problem, "remedy": fault.remedy }))
         .collect();
-    json!({ "ok": false, "faults": faults })
+    // Misspelt names of settings: they are ignored, so they are no faults.
+    let hints = all.spelling_hints().iter();
+    let hints: Vec<_> = hints
+        .map(|hint| json!({ "name": hint.name, "message": hint.message }))
+        .collect();
+    json!({ "ok": false, "faults": faults, "warnings": hints })
 }
 
-impl Report {
-    fn failed(&self) -> impl Iterator<Item = &Finding> {
+impl CheckReport {
+    fn unhealthy(&self) -> impl Iterator<Item = &ComponentFinding> {
         self.findings
             .iter()
-            .filter(|finding| finding.status == Health::Unhealthy)
+            .filter(|finding| finding.status == ComponentHealth::Unhealthy)
     }
 
     fn as_json(&self) -> Value {
-        let guarantee = Guarantee::of(&self.settings.stores);
+        let guarantee = RevocationGuarantee::for_stores(&self.settings.stores);
         let warnings: Vec<_> = self
             .warnings
             .iter()
             .map(|warning| json!({ "name": warning.name, "message": warning.message }))
             .collect();
         json!({
-            "ok": self.failed().next().is_none(),
+            "ok": self.unhealthy().next().is_none(),
             "settings": self.settings.rows(),
             "components": self.findings,
-            "guarantee": { "reach": guarantee, "text": guarantee.words() },
+            "guarantee": { "reach": guarantee, "text": guarantee.description() },
             "warnings": warnings,
         })
     }
 
     fn print(&self) -> std::io::Result<()> {
-        let mut settings = Table::new(&[
-            ("SETTING", Fit::Whole),
-            ("VALUE", Fit::Cut),
-            ("SOURCE", Fit::Whole),
+        let mut settings = TextTable::new(&[
+            ("SETTING", ColumnFit::Whole),
+            ("VALUE", ColumnFit::Truncatable),
+            ("SOURCE", ColumnFit::Whole),
         ]);
         for row in self.settings.rows() {
-            settings.row([row.name, row.value.as_str(), row.source.as_str()]);
+            settings.push_row([row.name, row.value.as_str(), row.source.as_str()]);
         }
         output::print_table(&settings)?;
-        let mut components = Table::new(&[
-            ("COMPONENT", Fit::Whole),
-            ("STATUS", Fit::Whole),
-            ("TIME", Fit::Whole),
-            ("WHAT", Fit::Cut),
-            ("FOUND", Fit::Cut),
+        let mut components = TextTable::new(&[
+            ("COMPONENT", ColumnFit::Whole),
+            ("STATUS", ColumnFit::Whole),
+            ("TIME", ColumnFit::Whole),
+            ("WHAT", ColumnFit::Truncatable),
+            ("DETAIL", ColumnFit::Truncatable),
         ]);
         for finding in &self.findings {
             let time = format!("{:.0} ms", finding.response_time * 1_000.0);
-            components.row([
+            components.push_row([
                 finding.component,
                 finding.status.as_str(),
                 &time,
@@ -170,21 +143,24 @@ impl Report {
         }
         output::print("\n")?;
         output::print_table(&components)?;
-        output::print(&self.remarks())
+        output::print(&self.render_remarks())
     }
 
-    fn remarks(&self) -> String {
-        let mut text = format!("\nRevocation: {}\n", Guarantee::of(&self.settings.stores).words());
+    fn render_remarks(&self) -> String {
+        let mut text = format!(
+            "\nRevocation: {}\n",
+            RevocationGuarantee::for_stores(&self.settings.stores).description()
+        );
         if !self.warnings.is_empty() {
-            text.push_str("\nTo know:\n");
+            text.push_str("\nNote:\n");
             for warning in &self.warnings {
-                text.push_str(&format!("  {}\n", harmless(&warning.to_string())));
+                text.push_str(&format!("  {}\n", escape_for_terminal(&warning.to_string())));
             }
         }
         let failed: Vec<String> = self
-            .failed()
+            .unhealthy()
             .map(|finding| {
-                let Finding {
+                let ComponentFinding {
                     component,
                     what,
                     detail,
@@ -192,15 +168,16 @@ impl Report {
                 } = finding;
                 format!(
                     "  {component} ({}): {}; see {}\n",
-                    harmless(what),
-                    harmless(detail),
-                    finding.settings()
+                    escape_for_terminal(what),
+                    escape_for_terminal(detail),
+                    finding.related_settings()
                 )
             })
             .collect();
         if failed.is_empty() {
             text.push_str("\nEvery component works.\n");
         } else {
+            // Whole, because the table above may have cut it.
             text.push_str(&format!("\nThis does not work:\n{}", failed.concat()));
         }
         text

@@ -1,6 +1,6 @@
-//! `dev`: the gateway beside the development authorization server, with everything kept in one folder.
+//! `dev`: runs the gateway together with the development authorization server, with all data in one folder.
 
-mod screen;
+mod instructions;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -13,15 +13,18 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::args::DevArgs;
-use super::doors::{Doors, listen};
 use super::serve;
-use super::{Stop, output, stopping};
+use super::signals::{self, HangupAction};
+use super::sockets::{BoundSockets, bind_tcp};
+use super::{CommandError, output};
 use crate::app::App;
-use crate::config::{Environment, Settings, Source, dev_defaults};
-use screen::Screen;
+use crate::config::{Environment, Settings, SettingsSource, dev_defaults};
+use crate::telemetry;
+use instructions::DevInstructions;
 
-/// Settings that would lead away from the development authorization server, out of the data folder, or off plain http.
-const NOT_HERE: [&str; 11] = [
+/// Settings that are ignored: they would select another authorization server, stores outside the data folder,
+/// or TLS.
+const DISABLED_SETTINGS: [&str; 11] = [
     "REDIS_URL",
     "DATABASE_URL",
     "OAUTH_CLIENT_SECRET",
@@ -35,49 +38,57 @@ const NOT_HERE: [&str; 11] = [
     "TLS_PORT",
 ];
 
-/// What these are not set for here is as it should be in development, and no news.
-const NO_NEWS: [&str; 3] = ["SECRET_KEY", "SESSION_ENCRYPTION_KEY", "ALLOWED_REDIRECT_URIS"];
+/// Settings whose warning is not shown: in development they are meant to be unset.
+const EXPECTED_WARNINGS: [&str; 3] = ["SECRET_KEY", "SESSION_ENCRYPTION_KEY", "ALLOWED_REDIRECT_URIS"];
 
-/// Both servers answer within this, or the screen says nothing.
-const PATIENCE: Duration = Duration::from_secs(30);
-const BEAT: Duration = Duration::from_millis(20);
+/// Time limit for both servers to answer.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// Pause between two checks whether a server answers.
+const HEALTH_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-const PRODUCTION: &str = "`dev` refuses ENVIRONMENT=production: its authorization server has public passwords. Use \
-    `maxlab-auth serve` with your own one, or unset ENVIRONMENT.";
+/// Error text if the environment is production.
+const PRODUCTION_REFUSED: &str = "`dev` refuses ENVIRONMENT=production: its authorization server has public passwords. Use \
+    `maxlab-auth serve` with your own authorization server, or unset ENVIRONMENT.";
 
-const DEVELOPMENT: &str =
-    "`dev` is for ENVIRONMENT=development (the default), which makes missing secrets by itself.";
+/// Hint that is printed before faults of the settings.
+const DEVELOPMENT_ONLY: &str =
+    "`dev` is for ENVIRONMENT=development (the default), which generates missing secrets by itself.";
 
 /// Runs both servers.
-pub(super) async fn dev(args: &DevArgs) -> Result<(), Stop> {
+pub(super) async fn dev(args: &DevArgs) -> Result<(), CommandError> {
+    // Before the settings are loaded: production would refuse them for other reasons first.
     if std::env::var("ENVIRONMENT")
         .is_ok_and(|word| word.trim().eq_ignore_ascii_case(Environment::Production.as_str()))
     {
-        return Err(anyhow!(PRODUCTION).into());
+        return Err(anyhow!(PRODUCTION_REFUSED).into());
     }
-    let loaded = Settings::load(&source(args)).inspect_err(|_| eprintln!("{DEVELOPMENT}"));
+    let loaded = Settings::load(&dev_source(args))
+        .inspect_err(|_| telemetry::write_to_stderr(&format!("{DEVELOPMENT_ONLY}\n")));
     let (settings, warnings) = loaded?;
+    // Again: .env may set it.
     if settings.app.environment == Environment::Production {
-        return Err(anyhow!(PRODUCTION).into());
+        return Err(anyhow!(PRODUCTION_REFUSED).into());
     }
     let loopback = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), args.idp_port);
-    let idp_listener = listen(loopback, "choose another with --idp-port").await?;
-    let doors = Doors::open(&settings, "choose another with --port").await?;
-    serve::begin_logs(&settings)?;
+    let idp_listener = bind_tcp(loopback, "choose another with --idp-port").await?;
+    let sockets = BoundSockets::bind(&settings, "choose another with --port").await?;
+    serve::init_logging(&settings)?;
     for warning in warnings
         .iter()
-        .filter(|warning| !NO_NEWS.contains(&warning.name.as_str()))
+        .filter(|warning| !EXPECTED_WARNINGS.contains(&warning.name.as_str()))
     {
         tracing::warn!(setting = warning.name, "{warning}");
     }
-    let stop = stopping::on_signal()?;
-    Ok(run(settings, doors, idp_listener, &stop).await?)
+    // A closed terminal ends it; no supervisor sends SIGHUP here.
+    let stop = signals::listen_for_signals(HangupAction::Drain)?.stop;
+    Ok(run_servers(settings, sockets, idp_listener, &stop).await?)
 }
 
-fn source(args: &DevArgs) -> Source {
+fn dev_source(args: &DevArgs) -> SettingsSource {
     let mut overrides = BTreeMap::new();
     let mut set = |name: &str, value: String| _ = overrides.insert(name.to_owned(), value);
-    for name in NOT_HERE {
+    // An empty value counts as unset. The file variant has to be overridden too.
+    for name in DISABLED_SETTINGS {
         set(name, String::new());
         set(&format!("{name}_FILE"), String::new());
     }
@@ -89,66 +100,76 @@ fn source(args: &DevArgs) -> Source {
     if let Some(folder) = &args.data_dir {
         set("DATA_DIR", folder.display().to_string());
     }
-    Source::from_environment()
+    SettingsSource::from_environment()
         .with_defaults(dev_defaults(args.idp_port))
         .with_overrides(overrides)
 }
 
-/// The development authorization server's address and name. `localhost`, so that browsers treat it as safe.
+/// Returns the URL of the development authorization server, which is also its issuer.
+// `localhost` and not 127.0.0.1: browsers send it cookies of the gateway at localhost, and treat it as
+// secure.
 fn issuer(idp_port: u16) -> String {
     format!("http://localhost:{idp_port}")
 }
 
-async fn run(
+async fn run_servers(
     settings: Settings,
-    doors: Doors,
+    sockets: BoundSockets,
     idp_listener: TcpListener,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let (address, idp_address) = (doors.address()?, idp_listener.local_addr()?);
+    let (address, idp_address) = (sockets.http_address()?, idp_listener.local_addr()?);
     let idp_config = idp_config(&settings, address.port(), idp_address.port());
-    let screen = Screen::new(address, &idp_config, &settings)?;
-    // It ends last: what waits in the outbox may still reach it.
+    let instructions = DevInstructions::new(address, &idp_config, &settings)?;
+    // The authorization server ends last: messages in the outbox may still reach it.
     let idp_stop = CancellationToken::new();
     let idp = maxlab_auth_dev_idp::serve(idp_listener, idp_config, idp_stop.clone().cancelled_owned());
     let idp_ended = idp_stop.clone();
     let idp = async {
-        let served = idp.await;
+        let result = idp.await;
+        // It failed by itself: without it the gateway is of no use here.
         if !idp_ended.is_cancelled() {
             stop.cancel();
         }
-        served
+        result
     };
     let gateway = async {
-        let served = gateway(settings, doors, stop).await;
+        let result = run_gateway(settings, sockets, stop).await;
         idp_stop.cancel();
-        served
+        result
     };
-    let shown = async {
+    let printed = async {
         tokio::select! {
-            shown = show(&screen, address, idp_address) => shown,
+            printed = print_when_ready(&instructions, address, idp_address) => printed,
             () = stop.cancelled() => Ok(()),
         }
     };
-    let (gateway, idp, shown) = tokio::join!(Box::pin(gateway), Box::pin(idp), shown);
-    idp.map_err(explained)?;
+    let (gateway, idp, printed) = tokio::join!(Box::pin(gateway), Box::pin(idp), printed);
+    // The cause first: if the authorization server fails, the gateway only stops.
+    idp.map_err(explain_idp_error)?;
     gateway?;
-    shown
+    printed
 }
 
-async fn gateway(settings: Settings, doors: Doors, stop: &CancellationToken) -> anyhow::Result<()> {
-    let address = doors.address()?;
+async fn run_gateway(
+    settings: Settings,
+    sockets: BoundSockets,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let address = sockets.http_address()?;
     let app = tokio::select! {
+        // An error stops the authorization server too, which would otherwise run on alone.
         opened = Box::pin(App::open(settings)) => opened.inspect_err(|_| stop.cancel())?,
         () = stop.cancelled() => return Ok(()),
     };
-    serve::announce(&app, address);
-    serve::run(&app, doors, stop).await
+    serve::log_startup(&app, address);
+    serve::run_until_stopped(&app, sockets, stop).await
 }
 
 fn idp_config(settings: &Settings, port: u16, idp_port: u16) -> DevIdpConfig {
     let mut config = DevIdpConfig::new(issuer(idp_port), idp_folder(settings));
     config.environment = settings.app.environment.as_str().to_owned();
+    // Both names of this machine: redirect URIs are compared exactly.
     config.redirect_uris = ["localhost", "127.0.0.1"]
         .map(|host| format!("http://{host}:{port}/callback"))
         .to_vec();
@@ -159,7 +180,7 @@ fn idp_folder(settings: &Settings) -> PathBuf {
     settings.app.data_dir.join("dev-idp")
 }
 
-fn explained(fault: DevIdpError) -> anyhow::Error {
+fn explain_idp_error(fault: DevIdpError) -> anyhow::Error {
     match fault {
         DevIdpError::InUse(folder) => anyhow!(
             "another `maxlab-auth dev` uses {}. Stop it, or choose another folder with --data-dir.",
@@ -169,13 +190,17 @@ fn explained(fault: DevIdpError) -> anyhow::Error {
     }
 }
 
-/// Prints the screen once both servers answer.
-async fn show(screen: &Screen, gateway: SocketAddr, idp: SocketAddr) -> anyhow::Result<()> {
+/// Prints the instructions once both servers answer.
+async fn print_when_ready(
+    instructions: &DevInstructions,
+    gateway: SocketAddr,
+    idp: SocketAddr,
+) -> anyhow::Result<()> {
     let client = reqwest::Client::builder()
         .no_proxy()
-        .timeout(PATIENCE)
+        .timeout(START_TIMEOUT)
         .build()
-        .context("no HTTP client")?;
+        .context("the HTTP client cannot be made")?;
     let both = async {
         for address in [gateway, idp] {
             let url = format!("http://{}/health", reachable(address));
@@ -185,17 +210,17 @@ async fn show(screen: &Screen, gateway: SocketAddr, idp: SocketAddr) -> anyhow::
                 .await
                 .is_ok_and(|answer| answer.status().is_success())
             {
-                tokio::time::sleep(BEAT).await;
+                tokio::time::sleep(HEALTH_POLL_INTERVAL).await;
             }
         }
     };
-    if tokio::time::timeout(PATIENCE, both).await.is_err() {
-        bail!("the servers do not answer on {gateway} and {idp}; the log says why")
+    if tokio::time::timeout(START_TIMEOUT, both).await.is_err() {
+        bail!("the servers do not answer on {gateway} and {idp}; the log shows why")
     }
-    Ok(output::print(&screen.text())?)
+    Ok(output::print(&instructions.render())?)
 }
 
-/// Where a server that listens on every address is asked.
+/// Returns an address at which a server can be reached, also if it listens on every address.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let mut address = address;
     if address.ip().is_unspecified() {

@@ -1,145 +1,168 @@
-//! The command line: one file for each subcommand.
+//! Command line: one file for each subcommand.
 
 pub mod args;
 mod audit;
 mod check;
 mod denylist;
 mod dev;
-mod doors;
 mod guarantee;
+mod guard_config;
 pub mod keygen;
 mod openapi;
 mod output;
+mod reload;
 mod revoke;
 mod serve;
 mod sessions;
-mod stopping;
+mod signals;
+mod sockets;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use maxlab_auth_core::audit::{AuditEvent, AuditKind, Origin};
-use maxlab_auth_core::engine::{EndFault, Engine};
+use maxlab_auth_core::audit::{AuditEvent, AuditKind, AuditOrigin};
+use maxlab_auth_core::engine::{Engine, TerminationFault};
+use maxlab_auth_core::identity::Subject;
 use maxlab_auth_core::revocation::RevokeFault;
 
 use crate::app::App;
-use crate::config::{DatabaseUrl, Faults, Settings, Source, StoreUrl};
+use crate::config::{DatabaseUrl, SettingFaults, Settings, SettingsSource, StoreUrl};
 use crate::telemetry::{self, LogFormat};
-use args::Command;
+use args::GatewayCommand;
 
-/// The actor that audit events name for what is done here.
+/// Actor of audit events that a command records.
 const ACTOR: &str = "cli";
 
-/// Something is wrong with the settings, or with how the command was called.
-const USAGE: u8 = 2;
+/// Time limit for writing the last log lines when the process ends.
+const LOG_FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Why a command ends without success.
+/// Exit status for faulty settings or arguments. clap uses the same.
+const EXIT_USAGE: u8 = 2;
+
+/// Reason why a command ends without success.
 #[derive(Debug, thiserror::Error)]
-enum Stop {
-    /// The settings; every fault is listed.
+enum CommandError {
+    /// Faulty settings, every one of them.
     #[error(transparent)]
-    Settings(#[from] Faults),
-    /// Anything else. It says how to mend it.
+    Settings(#[from] SettingFaults),
+    /// Any other failure. The text says how to fix it.
     #[error("{0:#}")]
     Failed(#[from] anyhow::Error),
-    /// It has said so already, on standard output.
-    #[error("something is wrong")]
-    Said(ExitCode),
+    /// A failure that was reported on standard output already.
+    #[error("the failure was reported on standard output")]
+    AlreadyReported(ExitCode),
 }
 
-impl From<std::io::Error> for Stop {
+impl From<std::io::Error> for CommandError {
     fn from(fault: std::io::Error) -> Self {
         Self::Failed(fault.into())
     }
 }
 
-/// Runs a command to its end: 0 when it is done, 1 when it failed, 2 when the settings are faulty.
-pub async fn run(command: Command) -> ExitCode {
-    // Fails only where one is installed already, which is then the same one.
+/// Runs a command to its end. Returns 0 for success, 1 for a failure, 2 for faulty settings.
+pub async fn run(command: GatewayCommand) -> ExitCode {
+    // Fails only if a provider is installed already, which is then the same one.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let ended = match command {
-        Command::Serve => Box::pin(serve::serve()).await,
-        Command::Dev(args) => Box::pin(dev::dev(&args)).await,
-        Command::Check(args) => Box::pin(check::check(&args)).await,
-        Command::Keygen(format) => keygen::keygen(format.json)
-            .and_then(|keys| output::print(&keys))
-            .map_err(Stop::from),
-        Command::Openapi => openapi::openapi(),
-        Command::Revoke(args) => Box::pin(revoke::revoke(&args)).await,
-        Command::Sessions(command) => Box::pin(sessions::sessions(command)).await,
-        Command::Denylist(command) => Box::pin(denylist::denylist(command)).await,
-        Command::Audit(args) => Box::pin(audit::audit(&args)).await,
+    // The large futures are boxed: otherwise this one would be as large as the largest of them.
+    let result = match command {
+        GatewayCommand::Serve => Box::pin(serve::serve()).await,
+        GatewayCommand::Dev(args) => Box::pin(dev::dev(&args)).await,
+        GatewayCommand::Check(args) => Box::pin(check::check(&args)).await,
+        GatewayCommand::Keygen(args) => keygen::run(&args),
+        GatewayCommand::Openapi => openapi::openapi(),
+        GatewayCommand::GuardConfig => Box::pin(guard_config::guard_config()).await,
+        GatewayCommand::Revoke(args) => Box::pin(revoke::revoke(&args)).await,
+        GatewayCommand::Sessions(command) => Box::pin(sessions::sessions(command)).await,
+        GatewayCommand::Denylist(command) => Box::pin(denylist::denylist(command)).await,
+        GatewayCommand::Audit(args) => Box::pin(audit::audit(&args)).await,
     };
-    match ended {
+    let code = match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Stop::Said(code)) => code,
-        Err(stop @ Stop::Settings(_)) => {
-            eprint!("error: {stop}");
-            ExitCode::from(USAGE)
+        Err(CommandError::AlreadyReported(code)) => code,
+        // The list of faults ends with a line end of its own.
+        Err(fault @ CommandError::Settings(_)) => {
+            telemetry::write_to_stderr(&format!("error: {fault}"));
+            ExitCode::from(EXIT_USAGE)
         }
-        Err(stop) => {
-            eprintln!("error: {stop}");
+        Err(fault) => {
+            telemetry::write_to_stderr(&format!("error: {fault}\n"));
             ExitCode::FAILURE
         }
-    }
+    };
+    // The log is written by a thread of its own, which the end of the process would cut short.
+    telemetry::flush(LOG_FLUSH_TIMEOUT);
+    code
 }
 
-/// The gateway's engine and stores, for a command that works beside a running gateway, with that gateway's settings.
-async fn open() -> Result<App, Stop> {
-    let (settings, _) = Settings::load(&Source::from_environment())?;
+/// Opens engine and stores for a command that works next to a running gateway, with that gateway's settings.
+async fn open_app() -> Result<App, CommandError> {
+    // Warnings are the running gateway's to report, and `check`'s.
+    let (settings, _) = Settings::load(&SettingsSource::from_environment())?;
     telemetry::init(LogFormat::Readable, "warn").map_err(anyhow::Error::from)?;
-    refuse_strange_folder(&settings)?;
-    Ok(Box::pin(App::beside(settings)).await?)
+    require_existing_stores(&settings)?;
+    Ok(Box::pin(App::open_for_command(settings)).await?)
 }
 
-/// What was never there is not made by asking for it: a revocation in a new and empty file would reach nobody.
-fn refuse_strange_folder(settings: &Settings) -> anyhow::Result<()> {
+/// Opens like [`open_app`], after assigning a Redis whose journal is lost to the journal of these settings.
+async fn open_app_replacing_journal() -> Result<App, CommandError> {
+    let (settings, _) = Settings::load(&SettingsSource::from_environment())?;
+    telemetry::init(LogFormat::Readable, "warn").map_err(anyhow::Error::from)?;
+    // The journal may be new, so `require_existing_stores` is left out.
+    Ok(Box::pin(App::open_replacing_journal(settings)).await?)
+}
+
+/// Refuses settings whose files do not exist yet: a revocation in a new and empty file would reach no
+/// gateway.
+fn require_existing_stores(settings: &Settings) -> anyhow::Result<()> {
     let data_dir = &settings.app.data_dir;
     if matches!(settings.stores.store, StoreUrl::Embedded) {
-        require(&data_dir.join("store.db"))?;
+        require_file(&data_dir.join("store.db"))?;
     }
     match &settings.stores.database {
-        DatabaseUrl::Sqlite(path) => require(path),
+        DatabaseUrl::Sqlite(path) => require_file(path),
         DatabaseUrl::Postgres(_) => Ok(()),
     }
 }
 
-fn require(path: &Path) -> anyhow::Result<()> {
-    let there = path
+fn require_file(path: &Path) -> anyhow::Result<()> {
+    let exists = path
         .try_exists()
-        .with_context(|| format!("{} cannot be looked at", path.display()))?;
-    if there {
+        .with_context(|| format!("{} cannot be accessed", path.display()))?;
+    if exists {
         return Ok(());
     }
     bail!(
-        "no gateway has run with these settings: {} is not there. Run this in the folder that the gateway was started \
-         in, or give it the gateway's DATA_DIR, DATABASE_URL and REDIS_URL.",
+        "no gateway has run with these settings: {} does not exist. Run this command in the folder in which the gateway was \
+         started, or set the gateway's DATA_DIR, DATABASE_URL and REDIS_URL.",
         path.display()
     )
 }
 
-/// An operator's act, for the audit log.
-fn act(engine: &Engine, user_id: Option<&str>, target: &str) -> AuditEvent {
-    let mut event = AuditEvent::new(AuditKind::AdminRevoke, engine.now(), &Origin::default()).on(target);
+/// Returns the audit event of an operator's action.
+fn admin_audit_event(engine: &Engine, subject: Option<&Subject>, target: &str) -> AuditEvent {
+    let mut event =
+        AuditEvent::new(AuditKind::AdminRevoke, engine.now(), &AuditOrigin::default()).with_target(target);
     event.actor = Some(ACTOR.to_owned());
-    event.user_id = user_id.map(str::to_owned);
+    event.subject = subject.cloned();
     event
 }
 
-/// What an operator has to know about an ending that is not acknowledged.
-fn unacknowledged(fault: EndFault) -> anyhow::Error {
+/// Explains to an operator what a missing acknowledgement means.
+fn explain_unacknowledged(fault: TerminationFault) -> anyhow::Error {
     match fault {
-        EndFault::Revoke(RevokeFault::NotRecorded(fault)) => {
-            anyhow::anyhow!("nothing was revoked, since {fault}. Run the command again when it answers.")
+        TerminationFault::Revoke(RevokeFault::NotRecorded(fault)) => {
+            anyhow::anyhow!("nothing was revoked: {fault}. Run the command again when it answers.")
         }
-        EndFault::Revoke(RevokeFault::NotApplied(fault)) => anyhow::anyhow!(
-            "the revocation is recorded but not in force everywhere, since {fault}. A running gateway finishes it as \
-             soon as it can; until then the credential may still be accepted. Run the command again to be sure."
+        // The reconciler of any gateway on this journal finds the line and finishes it.
+        TerminationFault::Revoke(RevokeFault::NotApplied(fault)) => anyhow::anyhow!(
+            "the revocation is recorded but not in force everywhere yet: {fault}. A running gateway finishes it as soon as \
+             it can. Until then the credential may still be accepted. Run the command again to be sure."
         ),
-        EndFault::Unavailable(fault) => anyhow::anyhow!(
-            "this is not acknowledged, since {fault}. A part of it may have been done. Run the command again when it \
-             answers."
+        TerminationFault::Unavailable(fault) => anyhow::anyhow!(
+            "the command is not acknowledged: {fault}. A part of it may have been done. Run the command again when the \
+             component answers."
         ),
     }
 }

@@ -1,9 +1,9 @@
-//! `openapi`: the OpenAPI document, as `/openapi.json` serves it.
+//! `openapi`: prints the OpenAPI document that `/openapi.json` serves.
 
-use super::{Stop, output};
+use super::{CommandError, output};
 use crate::http::docs;
 
-/// Prints the document.
-pub(super) fn openapi() -> Result<(), Stop> {
+/// Prints the document. Needs no settings.
+pub(super) fn openapi() -> Result<(), CommandError> {
     Ok(output::print_json(&docs::document())?)
 }

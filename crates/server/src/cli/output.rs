@@ -1,4 +1,4 @@
-//! What commands print: tables for people, JSON for scripts.
+//! Output of commands: tables for people, JSON for scripts.
 
 use std::io::{self, Write as _};
 
@@ -6,16 +6,17 @@ use jiff::Timestamp;
 use serde_json::Value;
 use unicode_width::UnicodeWidthChar as _;
 
-/// A column that gives way is not cut below this many places.
-const NARROWEST: usize = 8;
+/// Least width of a truncated column, in terminal cells.
+const MIN_COLUMN_WIDTH: usize = 8;
 
-/// Between two columns.
-const GAP: usize = 2;
+/// Space between two columns, in terminal cells.
+const COLUMN_GAP: usize = 2;
 
-/// Prints to standard output. A reader that has seen enough (`| head`) is no failure.
+/// Prints to standard output.
 pub(super) fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // The reader has seen enough, as in `| head`. That is not a failure of the command.
         Err(fault) if fault.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
@@ -26,26 +27,30 @@ pub(super) fn print_json(value: &Value) -> io::Result<()> {
     print(&format!("{value:#}\n"))
 }
 
-/// Prints a table, no wider than the terminal if it goes to one.
-pub(super) fn print_table(table: &Table) -> io::Result<()> {
+/// Prints a table. On a terminal it is no wider than the terminal.
+pub(super) fn print_table(table: &TextTable) -> io::Result<()> {
+    // `None` for a file or a pipe: nothing is cut there.
     let width = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
     print(&table.render(width))
 }
 
-/// A moment as people read it, in UTC.
-pub(super) fn moment(at: Timestamp) -> String {
+/// Formats a time for people, in UTC.
+pub(super) fn format_timestamp(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
-/// Text from elsewhere, safe for a terminal: what would move its cursor, colour it or turn its direction is shown.
-pub(super) fn harmless(text: &str) -> String {
-    let shown = |c: char| {
+/// Makes text from outside safe for a terminal: characters that would move its cursor, colour it or change
+/// its direction are escaped.
+pub(super) fn escape_for_terminal(text: &str) -> String {
+    // Control characters, and the marks of bidirectional text, with which a name could look like another one.
+    let needs_escape = |c: char| {
         c.is_control()
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     text.chars()
         .flat_map(|c| {
-            let (escaped, plain) = if shown(c) {
+            // Two iterators of different types in one chain; one of them is empty.
+            let (escaped, plain) = if needs_escape(c) {
                 (Some(c.escape_default()), None)
             } else {
                 (None, Some(c))
@@ -55,37 +60,41 @@ pub(super) fn harmless(text: &str) -> String {
         .collect()
 }
 
-/// What a column may do when the terminal is narrow.
+/// Behaviour of a column on a narrow terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fit {
-    /// It is what people copy, so it stays whole.
+pub(super) enum ColumnFit {
+    /// Never truncated, because people copy its values.
     Whole,
-    /// It may be cut.
-    Cut,
+    /// Truncated if the terminal is too narrow.
+    Truncatable,
 }
 
-/// Rows under headings, in columns that line up.
+/// Table with headings and aligned columns.
 #[derive(Debug)]
-pub(super) struct Table {
-    columns: Vec<(&'static str, Fit)>,
+pub(super) struct TextTable {
+    columns: Vec<(&'static str, ColumnFit)>,
     rows: Vec<Vec<String>>,
 }
 
-impl Table {
-    pub(super) fn new(columns: &[(&'static str, Fit)]) -> Self {
+impl TextTable {
+    pub(super) fn new(columns: &[(&'static str, ColumnFit)]) -> Self {
         Self {
             columns: columns.to_vec(),
             rows: Vec::new(),
         }
     }
 
-    /// Adds a row of as many cells as there are columns.
-    pub(super) fn row<C: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = C>) {
-        self.rows
-            .push(cells.into_iter().map(|cell| harmless(cell.as_ref())).collect());
+    /// Adds a row, with one cell for each column.
+    pub(super) fn push_row<C: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = C>) {
+        self.rows.push(
+            cells
+                .into_iter()
+                .map(|cell| escape_for_terminal(cell.as_ref()))
+                .collect(),
+        );
     }
 
-    /// The lines, none wider than `width` unless whole columns alone are.
+    /// Renders the lines. None is wider than `width`, unless the columns that must stay whole are.
     pub(super) fn render(&self, width: Option<usize>) -> String {
         let headings: Vec<String> = self
             .columns
@@ -100,26 +109,28 @@ impl Table {
                 lines
                     .iter()
                     .filter_map(|line| line.get(at))
-                    .map(|cell| places(cell))
+                    .map(|cell| display_width(cell))
                     .max()
                     .unwrap_or(0)
             })
             .collect();
         if let Some(width) = width {
-            self.narrow(&mut widths, width);
+            self.shrink_columns(&mut widths, width);
         }
-        lines.iter().map(|line| rendered(line, &widths)).collect()
+        lines.iter().map(|line| render_line(line, &widths)).collect()
     }
 
-    /// Takes from the widest column that may be cut until the row fits.
-    fn narrow(&self, widths: &mut [usize], limit: usize) {
-        let gaps = GAP * widths.len().saturating_sub(1);
+    /// Narrows the widest truncatable column by one cell, until the row fits.
+    fn shrink_columns(&self, widths: &mut [usize], limit: usize) {
+        let gaps = COLUMN_GAP * widths.len().saturating_sub(1);
         while widths.iter().sum::<usize>() + gaps > limit {
-            let cuttable = widths
+            let truncatable = widths
                 .iter_mut()
                 .zip(&self.columns)
-                .filter(|(wide, (_, fit))| **wide > NARROWEST && *fit == Fit::Cut);
-            let Some((widest, _)) = cuttable.max_by_key(|(wide, _)| **wide) else {
+                .filter(|(width, (_, fit))| **width > MIN_COLUMN_WIDTH && *fit == ColumnFit::Truncatable);
+            // Nothing is left to narrow. The terminal wraps the line, which is better than to cut what people
+            // copy.
+            let Some((widest, _)) = truncatable.max_by_key(|(width, _)| **width) else {
                 return;
             };
             *widest -= 1;
@@ -127,46 +138,53 @@ impl Table {
     }
 }
 
-fn rendered(line: &[String], widths: &[usize]) -> String {
+fn render_line(line: &[String], widths: &[usize]) -> String {
     let mut text = String::new();
     for (cell, width) in line.iter().zip(widths) {
-        let cell = cut(cell, *width);
-        let padding = width.saturating_sub(places(&cell)) + GAP;
+        let cell = truncate(cell, *width);
+        let padding = width.saturating_sub(display_width(&cell)) + COLUMN_GAP;
         text.push_str(&cell);
         text.extend(std::iter::repeat_n(' ', padding));
     }
+    // The padding of the last column would only make lines wrap.
     text.truncate(text.trim_end().len());
     text.push('\n');
     text
 }
 
-/// How many places the text takes on a terminal.
-fn places(text: &str) -> usize {
+/// Returns the width of a text on a terminal, in cells.
+fn display_width(text: &str) -> usize {
+    // Not the number of characters: Korean letters take two cells, combining marks none.
     text.chars().map(|c| c.width().unwrap_or(0)).sum()
 }
 
-fn cut(text: &str, width: usize) -> String {
-    if places(text) <= width {
+fn truncate(text: &str, width: usize) -> String {
+    if display_width(text) <= width {
         return text.to_owned();
     }
+    // One cell is for the ellipsis.
     let mut left = width.saturating_sub(1);
-    let kept = text.chars().take_while(|c| {
-        let wide = c.width().unwrap_or(0);
-        let fits = wide <= left;
-        left = left.saturating_sub(wide);
+    let start = text.chars().take_while(|c| {
+        let cells = c.width().unwrap_or(0);
+        let fits = cells <= left;
+        left = left.saturating_sub(cells);
         fits
     });
-    kept.chain(['…']).collect()
+    start.chain(['…']).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn table() -> Table {
-        let mut table = Table::new(&[("KEY", Fit::Whole), ("WHAT", Fit::Cut), ("END", Fit::Cut)]);
-        table.row(["0123456789", "a long description of it", "x"]);
-        table.row(["1", "김", "y"]);
+    fn table() -> TextTable {
+        let mut table = TextTable::new(&[
+            ("KEY", ColumnFit::Whole),
+            ("WHAT", ColumnFit::Truncatable),
+            ("END", ColumnFit::Truncatable),
+        ]);
+        table.push_row(["0123456789", "a long description of it", "x"]);
+        table.push_row(["1", "김", "y"]);
         table
     }
 
@@ -182,18 +200,18 @@ mod tests {
 
     #[test]
     fn a_narrow_terminal_cuts_what_may_be_cut_and_nothing_else() {
-        let shown = table().render(Some(30));
-        assert!(shown.lines().all(|line| places(line) <= 30), "{shown}");
-        assert!(shown.contains("0123456789  a long descr…  x"), "{shown}");
+        let narrow = table().render(Some(30));
+        assert!(narrow.lines().all(|line| display_width(line) <= 30), "{narrow}");
+        assert!(narrow.contains("0123456789  a long descr…  x"), "{narrow}");
         let tiny = table().render(Some(5));
         assert!(tiny.contains("0123456789  a long …  x"), "{tiny}");
     }
 
     #[test]
     fn nothing_in_a_cell_reaches_the_terminal_as_a_command() {
-        let mut table = Table::new(&[("A", Fit::Cut)]);
-        table.row(["\u{1b}[2Jx\r\ny\u{202e}z"]);
-        let shown = table.render(None);
-        assert_eq!(shown, "A\n\\u{1b}[2Jx\\r\\ny\\u{202e}z\n");
+        let mut table = TextTable::new(&[("A", ColumnFit::Truncatable)]);
+        table.push_row(["\u{1b}[2Jx\r\ny\u{202e}z"]);
+        let rendered = table.render(None);
+        assert_eq!(rendered, "A\n\\u{1b}[2Jx\\r\\ny\\u{202e}z\n");
     }
 }

@@ -1,38 +1,44 @@
-//! `sessions`: a user's sessions, listed by handle and ended.
+//! `sessions`: lists and ends the sessions of a user, by handle.
 
 use anyhow::{Context as _, anyhow};
 use maxlab_auth_core::credential::SessionHandle;
-use maxlab_auth_core::engine::Engine;
-use maxlab_auth_core::revocation::Reason;
+use maxlab_auth_core::engine::{Engine, SessionOwnership};
+use maxlab_auth_core::identity::Subject;
+use maxlab_auth_core::revocation::RevocationReason;
 use serde_json::json;
 
 use super::args::SessionsCommand;
-use super::output::{self, Fit, Table, harmless};
-use super::{Stop, act, open, unacknowledged};
+use super::output::{self, ColumnFit, TextTable, escape_for_terminal};
+use super::{CommandError, admin_audit_event, explain_unacknowledged, open_app};
 
-/// Runs one of the commands.
-pub(super) async fn sessions(command: SessionsCommand) -> Result<(), Stop> {
-    let app = open().await?;
-    let engine = &app.gateway.engine;
+/// Runs one of the subcommands.
+#[tracing::instrument(level = "debug", skip_all)]
+pub(super) async fn sessions(command: SessionsCommand) -> Result<(), CommandError> {
+    let app = open_app().await?;
+    let engine = &app.state.engine;
+    let subject = |user: String| Subject::from_storage_name(&user);
     match command {
-        SessionsCommand::List { user, output } => list(engine, &user, output.json).await,
+        SessionsCommand::List { user, output } => list_sessions(engine, &subject(user), output.json).await,
         SessionsCommand::End {
             user,
             session,
             output,
-        } => end(engine, &user, &session, output.json).await,
-        SessionsCommand::EndAll { user, output } => end_all(engine, &user, output.json).await,
+        } => end_session(engine, &subject(user), &session, output.json).await,
+        SessionsCommand::EndAll { user, output } => {
+            end_all_sessions(engine, &subject(user), output.json).await
+        }
     }
 }
 
-async fn list(engine: &Engine, user: &str, json: bool) -> Result<(), Stop> {
-    let found = engine.live_sessions(user).await;
-    let sessions =
-        found.context("the sessions cannot be read; `maxlab-auth check` says what does not answer")?;
+async fn list_sessions(engine: &Engine, user: &Subject, json: bool) -> Result<(), CommandError> {
+    let sessions = engine.active_sessions(user).await;
+    let sessions = sessions
+        .context("the sessions cannot be read; run `maxlab-auth check` to see what does not answer")?;
     if json {
         let sessions: Vec<_> = sessions
             .iter()
             .map(|session| {
+                // The names of `GET /api/v1/auth/sessions`. The handle is public, the cookie never appears.
                 json!({
                     "session_id": session.handle,
                     "ip_address": session.ip_address,
@@ -48,20 +54,23 @@ async fn list(engine: &Engine, user: &str, json: bool) -> Result<(), Stop> {
         )?);
     }
     if sessions.is_empty() {
-        return Ok(output::print(&format!("{} has no session.\n", harmless(user)))?);
+        return Ok(output::print(&format!(
+            "User \"{}\" has no sessions.\n",
+            escape_for_terminal(&user.storage_name())
+        ))?);
     }
-    let mut table = Table::new(&[
-        ("SESSION", Fit::Whole),
-        ("BEGAN", Fit::Whole),
-        ("LAST USED", Fit::Whole),
-        ("FROM", Fit::Cut),
-        ("WITH", Fit::Cut),
+    let mut table = TextTable::new(&[
+        ("SESSION", ColumnFit::Whole),
+        ("BEGAN", ColumnFit::Whole),
+        ("LAST USED", ColumnFit::Whole),
+        ("FROM", ColumnFit::Truncatable),
+        ("WITH", ColumnFit::Truncatable),
     ]);
     for session in &sessions {
-        table.row([
+        table.push_row([
             session.handle.as_str().to_owned(),
-            output::moment(session.created_at),
-            output::moment(session.last_accessed),
+            output::format_timestamp(session.created_at),
+            output::format_timestamp(session.last_accessed),
             session.ip_address.clone().unwrap_or_else(|| "-".to_owned()),
             session.user_agent.clone().unwrap_or_else(|| "-".to_owned()),
         ]);
@@ -69,25 +78,38 @@ async fn list(engine: &Engine, user: &str, json: bool) -> Result<(), Stop> {
     Ok(output::print_table(&table)?)
 }
 
-async fn end(engine: &Engine, user: &str, session: &str, json: bool) -> Result<(), Stop> {
+async fn end_session(engine: &Engine, user: &Subject, session: &str, json: bool) -> Result<(), CommandError> {
     let missing = || {
         anyhow!(
-            "{} has no session {}: nothing was ended. `maxlab-auth sessions list --user …` shows the handles; \
-             `maxlab-auth revoke --session …` refuses one whether or not it is there.",
-            harmless(user),
-            harmless(session)
+            "User \"{}\" has no session {}: nothing was ended. `maxlab-auth sessions list --user …` shows the handles. \
+             `maxlab-auth revoke --session …` revokes a handle even if its session is unknown.",
+            escape_for_terminal(&user.storage_name()),
+            escape_for_terminal(session)
         )
     };
     let handle = SessionHandle::parse(session).ok_or_else(missing)?;
-    let owned = engine.owns_session(user, &handle).await;
-    if !owned.context("nothing was ended, since the sessions cannot be read")? {
-        return Err(missing().into());
-    }
-    let event = act(engine, Some(user), handle.as_str());
-    engine
-        .end_session(user, &handle, Reason::Admin, vec![event])
+    match engine
+        .session_ownership(user, &handle)
         .await
-        .map_err(unacknowledged)?;
+        .context("nothing was ended: the sessions cannot be read")?
+    {
+        SessionOwnership::Owned => {}
+        SessionOwnership::Ended => {
+            // Its end may not be acknowledged yet: the answer "no such session" must not come before that.
+            engine
+                .reacknowledge_session_end(&handle)
+                .await
+                .map_err(explain_unacknowledged)?;
+            return Err(missing().into());
+        }
+        // The same text for another user's session: a typing error must not end it.
+        SessionOwnership::NotOwned => return Err(missing().into()),
+    }
+    let event = admin_audit_event(engine, Some(user), handle.as_str());
+    engine
+        .end_session(user, &handle, RevocationReason::Admin, vec![event])
+        .await
+        .map_err(explain_unacknowledged)?;
     if json {
         return Ok(output::print_json(
             &json!({ "ended": true, "user_id": user, "session_id": handle }),
@@ -95,23 +117,25 @@ async fn end(engine: &Engine, user: &str, session: &str, json: bool) -> Result<(
     }
     Ok(output::print(&format!(
         "Ended session {handle} of {}, and its tokens.\n",
-        harmless(user)
+        escape_for_terminal(&user.storage_name())
     ))?)
 }
 
-async fn end_all(engine: &Engine, user: &str, json: bool) -> Result<(), Stop> {
-    let event = act(engine, Some(user), &format!("user:{user}"));
+async fn end_all_sessions(engine: &Engine, user: &Subject, json: bool) -> Result<(), CommandError> {
+    // The target in the form of a revocation key, as for `revoke --user`.
+    let event = admin_audit_event(engine, Some(user), &format!("user:{user}"));
     let ended = engine
-        .end_all(user, Reason::Admin, vec![event])
+        .end_all_of_user(user, RevocationReason::Admin, vec![event])
         .await
-        .map_err(unacknowledged)?;
+        .map_err(explain_unacknowledged)?;
     if json {
         let counts = json!({ "user_id": user, "sessions": ended.sessions, "known_tokens": ended.tokens });
         return Ok(output::print_json(&counts)?);
     }
     Ok(output::print(&format!(
-        "Logged {} out everywhere: {} sessions and {} known tokens ended, and every other token issued until now.\n",
-        harmless(user),
+        "User {} is logged out everywhere: {} sessions and {} known tokens were ended, and so was every other token issued \
+         until now.\n",
+        escape_for_terminal(&user.storage_name()),
         ended.sessions,
         ended.tokens
     ))?)

@@ -1,12 +1,12 @@
-//! What `dev` takes for granted where the operator said nothing else.
+//! Defaults of the command `dev`.
 
 use std::collections::BTreeMap;
 
-/// The client that the development authorization server knows.
+/// Client id that the development authorization server knows.
 pub const DEV_CLIENT_ID: &str = "maxlab-dev";
 
-/// Defaults for a gateway beside the development authorization server on `idp_port`, this machine only.
-/// For [`super::Source::with_defaults`].
+/// Returns the defaults of a gateway next to the development authorization server on `idp_port`. Both are
+/// reachable from this machine only. For [`super::SettingsSource::with_defaults`].
 #[must_use]
 pub fn dev_defaults(idp_port: u16) -> BTreeMap<String, String> {
     [
@@ -14,6 +14,8 @@ pub fn dev_defaults(idp_port: u16) -> BTreeMap<String, String> {
         ("HOST", "127.0.0.1".to_owned()),
         ("EXTERNAL_AUTH_URL", format!("http://localhost:{idp_port}")),
         ("OAUTH_CLIENT_ID", DEV_CLIENT_ID.to_owned()),
+        // The front end of the sample in docs/GUIDE.md, and the pages of the development authorization
+        // server.
         (
             "CORS_ORIGINS",
             format!("http://localhost:3000,http://localhost:{idp_port}"),

@@ -1,32 +1,32 @@
-//! Where it listens beside the plain port: a Unix socket, TLS, and Envoy's gRPC.
+//! Settings of the other places to listen: a Unix socket, TLS, and Envoy's gRPC.
 
 use std::path::PathBuf;
 
 use super::app::AppSettings;
-use super::fault::Wrong;
-use super::parse::number;
-use super::reader::Reader;
+use super::faults::InvalidValue;
+use super::reader::SettingsReader;
 use super::reference::DefaultValue::{Unset, Value};
 use super::reference::SettingDoc;
+use super::value_parsers::number;
 
 pub(super) const DOCS: &[SettingDoc] = &[
     SettingDoc::new(
         "LISTEN_UNIX",
         "path",
         Unset("none"),
-        "A Unix socket to listen at too, for a front proxy on this machine. Whoever may open it is a trusted proxy, whatever TRUSTED_PROXIES says.",
+        "A Unix socket to listen on as well, for a front proxy on this machine. Anyone who can open it is a trusted proxy, whatever TRUSTED_PROXIES says.",
     ),
     SettingDoc::new(
         "LISTEN_UNIX_MODE",
         "octal permissions",
         Value("0660"),
-        "The permissions of the socket's file: who may write to it may connect.",
+        "The permissions of the socket file. Anyone with write permission can connect.",
     ),
     SettingDoc::new(
         "TLS_CERT_FILE",
         "path",
         Unset("none: no TLS"),
-        "The certificate with its chain, in PEM. PORT then speaks TLS, unless TLS_PORT is set. A changed file counts within two seconds.",
+        "The certificate with its chain, in PEM. PORT then speaks TLS, unless TLS_PORT is set. A changed file is loaded within two seconds.",
     ),
     SettingDoc::new(
         "TLS_KEY_FILE",
@@ -37,29 +37,29 @@ pub(super) const DOCS: &[SettingDoc] = &[
     SettingDoc::new(
         "TLS_PORT",
         "port",
-        Unset("none: PORT speaks TLS where there is a certificate"),
-        "A port of its own for TLS, so that PORT stays plain; 0 takes a free one.",
+        Unset("none: PORT speaks TLS if there is a certificate"),
+        "A separate port for TLS, so that PORT stays plain. 0 takes a free one.",
     ),
     SettingDoc::new(
         "EXT_AUTHZ_PORT",
         "port",
         Unset("none: off"),
-        "The port for Envoy's gRPC ext_authz, on HOST; 0 takes a free one. Whoever reaches it is a trusted proxy: keep it private.",
+        "The port for Envoy's gRPC ext_authz, on HOST. 0 takes a free one. Anyone who reaches it is a trusted proxy: keep it private.",
     ),
 ];
 
-/// Where it listens beside the plain port.
+/// Places to listen other than the plain port.
 #[derive(Debug, Clone)]
 pub struct ListenSettings {
     /// `LISTEN_UNIX`.
     pub unix: Option<UnixSettings>,
-    /// `TLS_CERT_FILE` and what belongs to it.
+    /// `TLS_CERT_FILE`, `TLS_KEY_FILE` and `TLS_PORT`.
     pub tls: Option<TlsSettings>,
     /// `EXT_AUTHZ_PORT`.
     pub ext_authz_port: Option<u16>,
 }
 
-/// The Unix socket.
+/// Settings of the Unix socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnixSettings {
     /// `LISTEN_UNIX`.
@@ -68,39 +68,42 @@ pub struct UnixSettings {
     pub mode: u32,
 }
 
-/// TLS.
+/// Settings of TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsSettings {
     /// `TLS_CERT_FILE`.
     pub certificate: PathBuf,
     /// `TLS_KEY_FILE`.
     pub key: PathBuf,
-    /// `TLS_PORT`; `None` for `PORT`.
+    /// `TLS_PORT`. `None` makes `PORT` speak TLS.
     pub port: Option<u16>,
 }
 
-/// What a socket's address holds of a path (`sun_path`, with its final NUL).
-const LONGEST_SOCKET_PATH: usize = 107;
+/// Maximum length of a socket path in bytes: `sun_path` has 108, the last of them NUL (unix(7)).
+const MAX_SOCKET_PATH_BYTES: usize = 107;
 
-pub(super) fn read(reader: &mut Reader<'_>, app: Option<&AppSettings>) -> Option<ListenSettings> {
-    let unix_path = reader.take("LISTEN_UNIX", socket_path);
+/// Reads the section. `app` is needed to compare the ports.
+pub(super) fn read(reader: &mut SettingsReader<'_>, app: Option<&AppSettings>) -> Option<ListenSettings> {
+    let unix_path = reader.try_optional("LISTEN_UNIX", socket_path);
     let mode = reader.required("LISTEN_UNIX_MODE", permissions);
-    let port = |reader: &mut Reader<'_>, name| reader.take(name, number(0..=u16::MAX));
+    let port = |reader: &mut SettingsReader<'_>, name| reader.try_optional(name, number(0..=u16::MAX));
     let tls = read_tls(reader);
     let ext_authz = port(reader, "EXT_AUTHZ_PORT");
     if let (Ok(Some(ours)), Some(app)) = (&ext_authz, app) {
         let tls_port = tls.as_ref().and_then(|tls| tls.as_ref()?.port);
+        // Port 0 takes a free one, so it collides with nothing.
         if *ours != 0 && (*ours == app.port || Some(*ours) == tls_port) {
             reader.fault(
                 "EXT_AUTHZ_PORT",
-                "it is the port of HTTP",
-                "choose one of its own",
+                "it is also the port of HTTP",
+                "choose another port",
             );
         }
+        // Anyone who reaches the gRPC port is believed like a proxy (decision 13).
         if app.host.is_unspecified() {
             reader.warn(
                 "EXT_AUTHZ_PORT",
-                "HOST is every address, so whoever reaches the port may ask in any client's name; set HOST to a private one, or close the port to others",
+                "HOST is every address, so anyone who reaches the port can ask in the name of any client; set HOST to a private address, or close the port with a firewall",
             );
         }
     }
@@ -114,18 +117,20 @@ pub(super) fn read(reader: &mut Reader<'_>, app: Option<&AppSettings>) -> Option
     })
 }
 
+/// Reads the settings of TLS. `Some(None)` is no TLS, `None` a fault.
 #[expect(clippy::option_option, reason = "no TLS is not the same as a fault")]
-fn read_tls(reader: &mut Reader<'_>) -> Option<Option<TlsSettings>> {
+fn read_tls(reader: &mut SettingsReader<'_>) -> Option<Option<TlsSettings>> {
     let path = |text: &str| Ok(PathBuf::from(text));
-    let certificate = reader.take("TLS_CERT_FILE", path);
-    let key = reader.take("TLS_KEY_FILE", path);
-    let port = reader.take("TLS_PORT", number(0..=u16::MAX));
+    let certificate = reader.try_optional("TLS_CERT_FILE", path);
+    let key = reader.try_optional("TLS_KEY_FILE", path);
+    let port = reader.try_optional("TLS_PORT", number(0..=u16::MAX));
     match (certificate.ok()?, key.ok()?, port.ok()?) {
         (Some(certificate), Some(key), port) => Some(Some(TlsSettings {
             certificate,
             key,
             port,
         })),
+        // One of the two alone is a mistake, and must not start without TLS.
         (Some(_), None, _) => {
             reader.missing("TLS_KEY_FILE", "set TLS_KEY_FILE to the key of TLS_CERT_FILE");
             None
@@ -149,32 +154,39 @@ fn read_tls(reader: &mut Reader<'_>) -> Option<Option<TlsSettings>> {
     }
 }
 
-fn socket_path(text: &str) -> Result<PathBuf, Wrong> {
+/// Parses the path of a Unix socket.
+fn socket_path(text: &str) -> Result<PathBuf, InvalidValue> {
+    // nginx and others write `unix:/path`.
     let text = text.strip_prefix("unix:").unwrap_or(text);
+    // `@` names an abstract socket, which has no file and so no permissions: anyone on the machine could
+    // connect.
     if text.is_empty() || text.contains('\0') || text.starts_with('@') {
-        return Err(Wrong::new(
-            "is no path",
+        return Err(InvalidValue::new(
+            "is not a path",
             "write a path such as /run/maxlab-auth/http.sock",
         ));
     }
-    if text.len() > LONGEST_SOCKET_PATH {
-        return Err(Wrong::new(
-            format!("is longer than {LONGEST_SOCKET_PATH} bytes, which is what a socket's address holds"),
+    // The system would refuse it only at the bind, with an error that does not name the setting.
+    if text.len() > MAX_SOCKET_PATH_BYTES {
+        return Err(InvalidValue::new(
+            format!("is longer than {MAX_SOCKET_PATH_BYTES} bytes, the maximum for a socket"),
             "choose a shorter path",
         ));
     }
     Ok(PathBuf::from(text))
 }
 
-fn permissions(text: &str) -> Result<u32, Wrong> {
+/// Parses octal permissions.
+fn permissions(text: &str) -> Result<u32, InvalidValue> {
     let digits = text.strip_prefix("0o").unwrap_or(text);
+    // Setuid, setgid and the sticky bit mean nothing for a socket.
     u32::from_str_radix(digits, 8)
         .ok()
         .filter(|mode| *mode <= 0o777)
         .ok_or_else(|| {
-            Wrong::new(
-                "is no permissions in octal",
-                "write 0660 for the owner and the group, 0600 for the owner alone, 0666 for everybody",
+            InvalidValue::new(
+                "is not octal permissions",
+                "write 0660 for the owner and the group, 0600 for the owner only, 0666 for everyone",
             )
         })
 }

@@ -1,59 +1,60 @@
-//! What makes a text fit to be a secret: it is not the guide's sample, and it is long enough.
+//! Checks of secrets: not a sample value, and long enough.
 
 use maxlab_auth_core::seal::SealingKeys;
 use secrecy::SecretString;
 
 use super::app::Environment;
-use super::fault::Wrong;
-use super::reader::Reader;
+use super::faults::InvalidValue;
+use super::reader::SettingsReader;
 
-/// How the guide and other samples begin: `your-super-secret-key-here`, `change-me`.
-const SAMPLE_BEGINNINGS: [&str; 6] = ["your-", "your_", "change-me", "change_me", "changeme", "<"];
+/// Beginnings of sample values, such as `your-super-secret-key-here` in docs/GUIDE.md, or `change-me`.
+const SAMPLE_PREFIXES: [&str; 6] = ["your-", "your_", "change-me", "change_me", "changeme", "<"];
 
-/// Whether the text is a placeholder that a person was to replace.
+/// Returns whether the text is a placeholder that the operator should have replaced.
 pub(super) fn is_sample(text: &str) -> bool {
+    // Samples are written in either case: `CHANGE-ME`, `change-me`.
     let text = text.trim().to_ascii_lowercase();
-    SAMPLE_BEGINNINGS
+    SAMPLE_PREFIXES
         .iter()
         .any(|beginning| text.starts_with(beginning))
 }
 
-/// A key that the gateway makes for itself; a sample is refused in every environment.
-pub(super) fn own_key(text: &str) -> Result<SecretString, Wrong> {
+/// Parses a key of the gateway itself. A sample value is refused in every environment: everyone knows it.
+pub(super) fn gateway_secret(text: &str) -> Result<SecretString, InvalidValue> {
     if is_sample(text) {
-        return Err(Wrong::new(
-            "is the guide's sample, not a key",
-            "make one with `maxlab-auth keygen`",
+        return Err(InvalidValue::new(
+            "is a sample value, not a key",
+            "generate one with `maxlab-auth keygen`",
         ));
     }
     Ok(SecretString::from(text))
 }
 
-/// A secret that somebody else gave.
-pub(super) fn given_secret(text: &str) -> Result<SecretString, Wrong> {
+/// Parses a secret that another service issued.
+pub(super) fn external_secret(text: &str) -> Result<SecretString, InvalidValue> {
     if is_sample(text) {
-        return Err(Wrong::new(
-            "is a sample, not a secret",
+        return Err(InvalidValue::new(
+            "is a sample value, not a secret",
             "set the secret that the authorization server knows for this client",
         ));
     }
     Ok(SecretString::from(text))
 }
 
-/// Fernet keys between commas; the first seals, all of them open.
-pub(super) fn sealing_keys(text: &str) -> Result<SealingKeys, Wrong> {
-    let remedy =
-        "make one with `maxlab-auth keygen`; to rotate, put the new key first and keep the old after a comma";
+/// Parses Fernet keys, separated by commas. The first one encrypts, all of them decrypt.
+pub(super) fn sealing_keys(text: &str) -> Result<SealingKeys, InvalidValue> {
+    let remedy = "generate one with `maxlab-auth keygen`; to rotate, put the new key first and keep the old one after a comma";
+    // Each key by itself, so that the fault names the sample and not the form.
     if text.split(',').any(is_sample) {
-        return Err(Wrong::new("is the guide's sample, not a key", remedy));
+        return Err(InvalidValue::new("is a sample value, not a key", remedy));
     }
     SealingKeys::parse(text)
-        .map_err(|fault| Wrong::new(format!("is not a list of Fernet keys: {fault}"), remedy))
+        .map_err(|fault| InvalidValue::new(format!("is not a list of Fernet keys: {fault}"), remedy))
 }
 
-/// Objects to a secret of fewer than `least` bytes: a fault in production, a warning elsewhere.
-pub(super) fn object_if_short(
-    reader: &mut Reader<'_>,
+/// Reports a secret of fewer than `least` bytes: a fault in production, a warning elsewhere.
+pub(super) fn check_length(
+    reader: &mut SettingsReader<'_>,
     environment: Environment,
     name: &'static str,
     length: usize,
@@ -61,6 +62,11 @@ pub(super) fn object_if_short(
 ) {
     if length < least {
         let problem = format!("it is shorter than {least} bytes");
-        reader.object(environment, name, &problem, "make one with `maxlab-auth keygen`");
+        reader.fault_in_production(
+            environment,
+            name,
+            &problem,
+            "generate one with `maxlab-auth keygen`",
+        );
     }
 }

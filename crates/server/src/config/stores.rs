@@ -1,19 +1,29 @@
-//! Where things are kept: the SQL database and the shared store.
+//! Settings of the stores: the SQL database, and the store that instances share.
+
+mod authorities;
+mod postgres;
+mod redis_nodes;
+mod session_store;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use maxlab_auth_store::RedisCaCertificates;
 pub use maxlab_auth_store::RedisNodes;
 use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
+pub use session_store::SessionPlace;
 use url::Url;
 
-use super::address::Wire;
-use super::fault::Wrong;
-use super::reader::Reader;
-use super::reference::DefaultValue::Unset;
+use super::faults::InvalidValue;
+use super::plaintext::PlaintextPolicy;
+use super::reader::SettingsReader;
+use super::reference::DefaultValue::{Unset, Value};
 use super::reference::SettingDoc;
+use super::value_parsers::{boolean, number};
+use redis_nodes::{database_number, redis_nodes};
 
-/// The SQLite file below `DATA_DIR` where `DATABASE_URL` is not set.
+/// Name of the SQLite file in `DATA_DIR` if `DATABASE_URL` is not set.
 const SQLITE_FILE: &str = "maxlab-auth.db";
 
 pub(super) const DOCS: &[SettingDoc] = &[
@@ -21,7 +31,7 @@ pub(super) const DOCS: &[SettingDoc] = &[
         "DATABASE_URL",
         "URL",
         Unset("SQLite in DATA_DIR"),
-        "Journal, audit, outbox and workspaces: postgresql://user:password@host/name or sqlite://path.",
+        "Journal, sessions, audit log, outbox and workspaces: postgresql://user:password@host/name?sslmode=verify-full or sqlite://path.",
     )
     .address(),
     SettingDoc::new(
@@ -32,112 +42,174 @@ pub(super) const DOCS: &[SettingDoc] = &[
     )
     .address(),
     SettingDoc::new(
+        "REDIS_CA_FILE",
+        "path",
+        Unset("the system's authorities, or those of SSL_CERT_FILE and SSL_CERT_DIR"),
+        "A PEM file with the authorities that may sign the certificate of Redis, and no others (docs/OPERATIONS.md, TLS to other servers).",
+    ),
+    SettingDoc::new(
         "REDIS_SENTINEL_PASSWORD",
         "secret",
-        Unset("none; Sentinels that want one are given the user and password of REDIS_URL"),
-        "The password of the Sentinels, where it is not that of Redis.",
+        Unset("none; Sentinels that require one get the user and password of REDIS_URL"),
+        "The password of the Sentinels, if it differs from that of Redis.",
     )
     .secret(),
+    SettingDoc::new(
+        "ALLOW_OWN_JOURNALS",
+        "true or false",
+        Value("false"),
+        "Whether instances with one REDIS_URL may each have their own SQLite journal. Then ending a login at one instance does not end its refresh token and access tokens at the others.",
+    ),
+    session_store::DOC,
+    SettingDoc::new(
+        "AUDIT_RETENTION_DAYS",
+        "days",
+        Value("400"),
+        "How long audit events are kept. 0 keeps them forever.",
+    ),
 ];
 
-/// Where journal, audit, outbox and workspaces are kept.
+/// Location of journal, sessions, audit log, outbox and workspaces.
 #[derive(Debug, Clone)]
 pub enum DatabaseUrl {
     /// A file on this machine.
     Sqlite(PathBuf),
-    /// A `postgresql://` or `postgres://` URL, password included.
+    /// A `postgresql://` or `postgres://` URL, including its password.
     Postgres(SecretString),
 }
 
-/// The shared store.
+/// Location of the shared store.
 #[derive(Debug, Clone)]
 pub enum StoreUrl {
-    /// SQLite and memory in `DATA_DIR`: one instance.
+    /// SQLite and memory in `DATA_DIR`, for one instance.
     Embedded,
     /// One Redis.
     Redis {
-        /// The `redis://` or `rediss://` URL, password included.
+        /// The `redis://` or `rediss://` URL, including its password.
         url: SecretString,
-        /// Whether it is `rediss://`.
+        /// TLS, for the scheme `rediss`.
         tls: bool,
+        /// `REDIS_CA_FILE`.
+        ca_certificates: Option<RedisCaCertificates>,
     },
-    /// Sentinels that know which Redis is the master.
+    /// Sentinels that name the current master.
     Sentinel(RedisNodes),
     /// A Redis Cluster.
     Cluster(RedisNodes),
 }
 
-/// The settings of the stores.
+/// Settings of the stores.
 #[derive(Debug, Clone)]
 pub struct StoreSettings {
     /// `DATABASE_URL`.
     pub database: DatabaseUrl,
     /// `REDIS_URL`.
     pub store: StoreUrl,
+    /// `ALLOW_OWN_JOURNALS`.
+    pub allow_own_journals: bool,
+    /// `SESSION_STORE`.
+    pub sessions: SessionPlace,
+    /// `AUDIT_RETENTION_DAYS`. `None` keeps events forever.
+    pub audit_retention: Option<Duration>,
 }
 
-pub(super) fn read(reader: &mut Reader<'_>, wire: Wire, data_dir: Option<&Path>) -> Option<StoreSettings> {
-    let database = reader.take("DATABASE_URL", database_url);
-    let mut store = reader.take("REDIS_URL", store_url);
-    let sentinel_password = reader.take("REDIS_SENTINEL_PASSWORD", |text| Ok(SecretString::from(text)));
+/// Reads the section. Without `DATABASE_URL` it needs `DATA_DIR`.
+pub(super) fn read(
+    reader: &mut SettingsReader<'_>,
+    wire: PlaintextPolicy,
+    data_dir: Option<&Path>,
+) -> Option<StoreSettings> {
+    let database = reader.try_optional("DATABASE_URL", database_url);
+    let allow_own_journals = reader.required("ALLOW_OWN_JOURNALS", boolean);
+    if let Ok(Some(DatabaseUrl::Postgres(url))) = &database {
+        postgres::check_plaintext(reader, wire, url);
+    }
+    let mut store = reader.try_optional("REDIS_URL", store_url);
+    let sentinel_password =
+        reader.try_optional("REDIS_SENTINEL_PASSWORD", |text| Ok(SecretString::from(text)));
+    // The password has its own setting: one in REDIS_URL is that of Redis.
     if let (Ok(Some((StoreUrl::Sentinel(nodes), _))), Ok(password)) = (&mut store, sentinel_password) {
         nodes.sentinel_password = password;
     }
+    let authorities = reader.try_optional("REDIS_CA_FILE", authorities::ca_certificates);
+    if let (Ok(Some((store, _))), Ok(Some(authorities))) = (&mut store, authorities) {
+        authorities::trust(reader, store, authorities);
+    }
     if let Ok(Some((store, hosts))) = &store {
-        let (encrypted, scheme) = match store {
+        let (encrypted, encrypt) = match store {
             StoreUrl::Embedded => (true, ""),
-            StoreUrl::Redis { tls, .. } => (*tls, "rediss://"),
-            StoreUrl::Sentinel(nodes) => (nodes.tls, "rediss+sentinel://"),
-            StoreUrl::Cluster(nodes) => (nodes.tls, "rediss+cluster://"),
+            StoreUrl::Redis { tls, .. } => (*tls, "use rediss://"),
+            StoreUrl::Sentinel(nodes) => (nodes.tls, "use rediss+sentinel://"),
+            StoreUrl::Cluster(nodes) => (nodes.tls, "use rediss+cluster://"),
         };
         if !encrypted {
-            wire.refuse_plaintext(reader, "REDIS_URL", hosts.iter().map(String::as_str), scheme);
+            wire.refuse_plaintext(reader, "REDIS_URL", hosts.iter().map(String::as_str), encrypt);
         }
     }
+    let session_store = reader.try_optional("SESSION_STORE", session_store::parse);
+    // At most a hundred years. 0 keeps events forever.
+    let audit_days = reader.required("AUDIT_RETENTION_DAYS", number(0..=36_500_u64));
+    let database = match database.ok()? {
+        Some(url) => url,
+        None => DatabaseUrl::Sqlite(data_dir?.join(SQLITE_FILE)),
+    };
+    let store = store.ok()?.map_or(StoreUrl::Embedded, |(store, _)| store);
+    let own = allow_own_journals?;
     Some(StoreSettings {
-        database: match database.ok()? {
-            Some(url) => url,
-            None => DatabaseUrl::Sqlite(data_dir?.join(SQLITE_FILE)),
-        },
-        store: store.ok()?.map_or(StoreUrl::Embedded, |(store, _)| store),
+        sessions: session_store::resolve(reader, session_store.ok()?, &store, &database, own),
+        database,
+        store,
+        allow_own_journals: own,
+        audit_retention: Some(audit_days?)
+            .filter(|days| *days > 0)
+            .map(|days| Duration::from_secs(days * 86_400)),
     })
 }
 
-fn database_url(text: &str) -> Result<DatabaseUrl, Wrong> {
+/// Parses `DATABASE_URL`. The scheme decides which database it is.
+fn database_url(text: &str) -> Result<DatabaseUrl, InvalidValue> {
     let remedy = "write postgresql://user:password@host/name or sqlite:///absolute/path.db";
     match text.split_once(':') {
-        Some(("postgresql" | "postgres", rest)) if rest.starts_with("//") => Url::parse(text)
-            .map(|_| DatabaseUrl::Postgres(SecretString::from(text)))
-            .map_err(|error| Wrong::new(format!("is not a URL: {error}"), remedy)),
+        Some(("postgresql" | "postgres", rest)) if rest.starts_with("//") => {
+            let url = Url::parse(text)
+                .map_err(|error| InvalidValue::new(format!("is not a URL: {error}"), remedy))?;
+            // Only checked here. `check_plaintext` uses it once the whole section is read.
+            postgres::tls_mode(&url)?;
+            Ok(DatabaseUrl::Postgres(SecretString::from(text)))
+        }
+        // `sqlite:path` and `sqlite://path` are both in use.
         Some(("sqlite", rest)) => {
             sqlite_path(rest.strip_prefix("//").unwrap_or(rest)).map(DatabaseUrl::Sqlite)
         }
+        // SQLAlchemy's form, as in `postgresql+asyncpg://`.
         Some((scheme, _)) if scheme.starts_with("postgresql+") || scheme.starts_with("sqlite+") => {
-            Err(Wrong::new(
+            Err(InvalidValue::new(
                 "names a Python driver in its scheme",
                 "write postgresql:// or sqlite:// without the + and the driver",
             ))
         }
-        _ => Err(Wrong::new(
+        _ => Err(InvalidValue::new(
             "is neither a postgresql:// nor a sqlite:// URL",
             remedy,
         )),
     }
 }
 
-/// What follows `sqlite://` is the path. Memory would forget what was revoked, so it is no database here.
-fn sqlite_path(path: &str) -> Result<PathBuf, Wrong> {
+/// Parses the part after `sqlite://`, which is a path. Memory is refused, because a restart would lose
+/// revocations.
+fn sqlite_path(path: &str) -> Result<PathBuf, InvalidValue> {
     let (path, parameters) = path.split_once('?').unwrap_or((path, ""));
     if path.contains(":memory:") || parameters.contains("mode=memory") {
-        return Err(Wrong::new(
-            "is SQLite in memory, which forgets revocations at a restart",
+        return Err(InvalidValue::new(
+            "is SQLite in memory, which loses revocations at a restart",
             "name a file: sqlite:///absolute/path.db",
         ));
     }
+    // `mode=rwc` (read, write, create) is what the gateway does anyway.
     if !matches!(parameters, "" | "mode=rwc") {
-        return Err(Wrong::new(
-            "has parameters, and none is known",
-            "take the ? and what follows out of it",
+        return Err(InvalidValue::new(
+            "has parameters that are not supported",
+            "remove the ? and everything after it",
         ));
     }
     let path = percent_decode_str(path)
@@ -145,13 +217,13 @@ fn sqlite_path(path: &str) -> Result<PathBuf, Wrong> {
         .ok()
         .filter(|path| !path.trim_matches('/').is_empty() && !path.contains('\0'));
     path.map(|path| PathBuf::from(path.as_ref()))
-        .ok_or_else(|| Wrong::new("names no file", "name a file: sqlite:///absolute/path.db"))
+        .ok_or_else(|| InvalidValue::new("names no file", "name a file: sqlite:///absolute/path.db"))
 }
 
-/// The store, and the hosts that it is reached by.
-fn store_url(text: &str) -> Result<(StoreUrl, Vec<String>), Wrong> {
+/// Parses `REDIS_URL`. Returns the store and the hosts to connect to.
+fn store_url(text: &str) -> Result<(StoreUrl, Vec<String>), InvalidValue> {
     let Some((scheme, _)) = text.split_once("://") else {
-        return Err(unknown_store());
+        return Err(unknown_redis_url());
     };
     let tls = scheme.starts_with("rediss");
     match scheme {
@@ -161,15 +233,16 @@ fn store_url(text: &str) -> Result<(StoreUrl, Vec<String>), Wrong> {
                 StoreUrl::Redis {
                     url: SecretString::from(text),
                     tls,
+                    ca_certificates: None,
                 },
                 vec![host],
             ))
         }
         "redis+sentinel" | "rediss+sentinel" => {
-            let nodes = nodes(text, tls, 26379)?;
+            let nodes = redis_nodes(text, tls, 26379)?;
             if nodes.service.is_empty() {
-                return Err(Wrong::new(
-                    "does not say which master the sentinels watch",
+                return Err(InvalidValue::new(
+                    "does not name the master that the sentinels watch",
                     "write redis+sentinel://host:26379,host2:26379/service",
                 ));
             }
@@ -177,99 +250,35 @@ fn store_url(text: &str) -> Result<(StoreUrl, Vec<String>), Wrong> {
             Ok((StoreUrl::Sentinel(nodes), hosts))
         }
         "redis+cluster" | "rediss+cluster" => {
-            let nodes = nodes(text, tls, 6379)?;
+            // Cluster has one database only, and no service.
+            let nodes = redis_nodes(text, tls, 6379)?;
             if !nodes.service.is_empty() || nodes.database != 0 {
-                return Err(Wrong::new(
-                    "has a path, and a cluster has one database only",
-                    "end it after the last host",
+                return Err(InvalidValue::new(
+                    "has a path, but a cluster has one database only",
+                    "end the URL after the last host",
                 ));
             }
             let hosts = nodes.nodes.iter().map(|(host, _)| host.clone()).collect();
             Ok((StoreUrl::Cluster(nodes), hosts))
         }
-        _ => Err(unknown_store()),
+        _ => Err(unknown_redis_url()),
     }
 }
 
-fn unknown_store() -> Wrong {
-    Wrong::new(
-        "is no Redis URL known here",
+fn unknown_redis_url() -> InvalidValue {
+    InvalidValue::new(
+        "is not a Redis URL",
         "write redis://host:6379/0, rediss:// for TLS, redis+sentinel:// or redis+cluster://",
     )
 }
 
-fn single_host(text: &str) -> Result<String, Wrong> {
+/// Checks a URL of one Redis and returns its host.
+fn single_host(text: &str) -> Result<String, InvalidValue> {
     let remedy = "write it like redis://user:password@host:6379/0";
-    let url = Url::parse(text).map_err(|error| Wrong::new(format!("is not a URL: {error}"), remedy))?;
+    let url =
+        Url::parse(text).map_err(|error| InvalidValue::new(format!("is not a URL: {error}"), remedy))?;
     let host = url.host_str().filter(|host| !host.is_empty());
-    let host = host.ok_or_else(|| Wrong::new("names no host", remedy))?;
+    let host = host.ok_or_else(|| InvalidValue::new("names no host", remedy))?;
     database_number(url.path().trim_start_matches('/'))?;
     Ok(host.to_owned())
-}
-
-fn database_number(text: &str) -> Result<u16, Wrong> {
-    match text {
-        "" => Ok(0),
-        digits => digits.parse().map_err(|_| {
-            Wrong::new(
-                "has a path that is no database number",
-                "end it with a number, such as /0",
-            )
-        }),
-    }
-}
-
-/// `scheme://[user][:password]@host[:port],…[/service[/database]]`, or `/database` alone.
-fn nodes(text: &str, tls: bool, default_port: u16) -> Result<RedisNodes, Wrong> {
-    let rest = text.split_once("://").map_or("", |(_, rest)| rest);
-    if rest.contains(['?', '#']) {
-        return Err(Wrong::new(
-            "has parameters, and none is known",
-            "take the ? and what follows out of it",
-        ));
-    }
-    let (credentials, rest) = rest.rsplit_once('@').unwrap_or(("", rest));
-    let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let (service, database) = match path.split_once('/') {
-        Some((service, database)) => (service, database),
-        None if path.bytes().all(|byte| byte.is_ascii_digit()) => ("", path),
-        None => (path, ""),
-    };
-    let (username, password) = credentials.split_once(':').unwrap_or((credentials, ""));
-    Ok(RedisNodes {
-        nodes: hosts
-            .split(',')
-            .map(|host| node(host, default_port))
-            .collect::<Result<_, _>>()?,
-        service: decoded(service)?,
-        database: database_number(database)?,
-        username: Some(decoded(username)?).filter(|name| !name.is_empty()),
-        password: Some(decoded(password)?)
-            .filter(|word| !word.is_empty())
-            .map(SecretString::from),
-        sentinel_password: None,
-        tls,
-    })
-}
-
-fn node(text: &str, default_port: u16) -> Result<(String, u16), Wrong> {
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()),
-        _ => (text, Some(default_port)),
-    };
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
-    match port {
-        Some(port) if !host.is_empty() && host.chars().all(fits) => Ok((host.to_owned(), port)),
-        _ => Err(Wrong::new(
-            "has a place that is no host:port",
-            "write hosts like a:26379,b:26379",
-        )),
-    }
-}
-
-fn decoded(text: &str) -> Result<String, Wrong> {
-    percent_decode_str(text)
-        .decode_utf8()
-        .map(std::borrow::Cow::into_owned)
-        .map_err(|_| Wrong::new("is not UTF-8 where it is percent-encoded", "encode it as UTF-8"))
 }

@@ -1,20 +1,26 @@
-//! The authorization server and the clients in front of it.
+//! Settings of the authorization server and of the clients in front of it.
+
+pub(super) mod connection;
+pub(super) mod endpoints;
 
 use std::time::Duration;
 
+use maxlab_auth_upstream::{ClientAuthMethod, EndpointUrls, OAuthClient, Transport};
 use secrecy::SecretString;
 use url::Url;
 
-use super::address::{Wire, base_url, http_url};
+use super::address::{base_url, without_credentials};
 use super::app::Environment;
-use super::fault::Wrong;
-use super::parse::{fractional_seconds, list, list_of, some_list_of, switch, text};
-use super::reader::{Noted, Reader};
+use super::faults::InvalidValue;
+use super::plaintext::PlaintextPolicy;
+use super::reader::{FaultRecorded, SettingsReader};
 use super::reference::DefaultValue::{Unset, Value};
 use super::reference::SettingDoc;
-use super::secret::given_secret;
+use super::secret::external_secret;
+use super::value_parsers::{boolean, fractional_seconds, list, list_of, non_empty_list_of, text};
+use crate::redirect_uri::check_redirect_uri;
 
-/// Where development's authorization server listens.
+/// Default of `EXTERNAL_AUTH_URL` in development, as in docs/GUIDE.md.
 const DEVELOPMENT_SERVER: &str = "http://localhost:8000";
 
 pub(super) const DOCS: &[SettingDoc] = &[
@@ -22,14 +28,14 @@ pub(super) const DOCS: &[SettingDoc] = &[
         "EXTERNAL_AUTH_URL",
         "URL",
         Unset("http://localhost:8000 in development; required elsewhere"),
-        "The authorization server. Its endpoints are discovered, or lie below this URL as in the guide.",
+        "The authorization server. Its endpoints are discovered, or are at the guide's paths below this URL.",
     )
     .address(),
     SettingDoc::new(
         "ALLOW_PLAINTEXT_UPSTREAM",
         "true or false",
         Value("false"),
-        "Lets production talk http:// and redis:// to other machines.",
+        "Lets production use http://, redis:// and PostgreSQL without TLS on other machines.",
     ),
     SettingDoc::new(
         "OAUTH_CLIENT_ID",
@@ -45,126 +51,121 @@ pub(super) const DOCS: &[SettingDoc] = &[
     )
     .secret(),
     SettingDoc::new(
-        "INTROSPECTION_URL",
-        "URL",
-        Unset("discovered"),
-        "The authorization server's introspection endpoint (RFC 7662).",
-    )
-    .address(),
-    SettingDoc::new(
         "UPSTREAM_TIMEOUT_SECONDS",
         "seconds",
         Value("10"),
-        "How long one call to the authorization server may take.",
+        "How long one call to the authorization server may take; each verification layer has this time for itself.",
     ),
     SettingDoc::new(
         "ALLOWED_REDIRECT_URIS",
         "list of URIs",
-        Unset("whatever the authorization server accepts"),
-        "Redirect URIs that GET /oauth/authorize lets pass, compared exactly.",
+        Unset("every one that the authorization server accepts"),
+        "Redirect URIs that GET /oauth/authorize accepts, compared exactly.",
     ),
     SettingDoc::new(
         "ALLOWED_CLIENT_IDS",
         "list",
-        Unset("whatever the authorization server accepts"),
-        "Clients that GET /oauth/authorize lets pass.",
+        Unset("every one that the authorization server accepts"),
+        "Clients that GET /oauth/authorize accepts.",
     ),
     SettingDoc::new(
         "INTROSPECTION_CLIENTS",
         "list of id:secret",
         Unset("OAUTH_CLIENT_ID with its secret"),
-        "Clients that may ask POST /oauth/introspect.",
+        "Clients that may use POST /oauth/introspect.",
     )
     .secret(),
 ];
 
-/// A client that may ask this gateway's introspection endpoint.
+/// Client that may use this gateway's introspection endpoint.
 #[derive(Debug, Clone)]
 pub struct IntrospectionClient {
-    /// Its `client_id`.
+    /// `client_id`.
     pub id: String,
-    /// Its secret; compare in constant time.
+    /// Secret. Compare it in constant time.
     pub secret: SecretString,
 }
 
-/// The gateway's own client at the authorization server.
-#[derive(Debug, Clone)]
-pub struct OAuthClient {
-    /// `OAUTH_CLIENT_ID`.
-    pub id: String,
-    /// `OAUTH_CLIENT_SECRET`; `None` for a public client.
-    pub secret: Option<SecretString>,
-}
-
-/// The settings of the authorization server.
+/// Settings of the authorization server.
 #[derive(Debug, Clone)]
 pub struct UpstreamSettings {
     /// `EXTERNAL_AUTH_URL`. Its path ends with `/`, so that `join("oauth/token")` stays below it.
     pub external_auth_url: Url,
     /// `OAUTH_CLIENT_ID` and `OAUTH_CLIENT_SECRET`.
     pub client: Option<OAuthClient>,
-    /// `INTROSPECTION_URL`.
-    pub introspection_url: Option<Url>,
+    /// `OAUTH_CLIENT_AUTHENTICATION`. `None` is the advertised one.
+    pub auth_method: Option<ClientAuthMethod>,
+    /// `AUTHORIZATION_URL`, `TOKEN_URL`, `USERINFO_URL`, `REVOCATION_URL` and `INTROSPECTION_URL`.
+    pub endpoints: EndpointUrls,
+    /// Proxies, and `EXTERNAL_AUTH_CA`.
+    pub transport: Transport,
     /// `UPSTREAM_TIMEOUT_SECONDS`.
     pub timeout: Duration,
-    /// `ALLOWED_REDIRECT_URIS`; `None` leaves it to the authorization server.
+    /// `ALLOWED_REDIRECT_URIS`. `None` leaves the decision to the authorization server.
     pub allowed_redirect_uris: Option<Vec<String>>,
-    /// `ALLOWED_CLIENT_IDS`; `None` leaves it to the authorization server.
+    /// `ALLOWED_CLIENT_IDS`. `None` leaves the decision to the authorization server.
     pub allowed_client_ids: Option<Vec<String>>,
-    /// `INTROSPECTION_CLIENTS`, or the gateway's own client; empty closes the endpoint.
+    /// `INTROSPECTION_CLIENTS`, or the gateway's own client. Empty closes the endpoint.
     pub introspection_clients: Vec<IntrospectionClient>,
     /// `ALLOW_PLAINTEXT_UPSTREAM`.
     pub allow_plaintext: bool,
 }
 
-/// `ALLOW_PLAINTEXT_UPSTREAM`, which the checks of every address depend on.
-pub(super) fn read_wire(reader: &mut Reader<'_>, environment: Environment) -> Wire {
-    // A misspelt switch is a fault already; it should not bring another one along.
+/// Reads `ALLOW_PLAINTEXT_UPSTREAM`, which the checks of all URLs depend on.
+pub(super) fn read_plaintext_policy(
+    reader: &mut SettingsReader<'_>,
+    environment: Environment,
+) -> PlaintextPolicy {
+    // A misspelt value is a fault already. `true` keeps the checks of the URLs from adding more.
     let allow_plaintext = reader
-        .required("ALLOW_PLAINTEXT_UPSTREAM", switch)
+        .required("ALLOW_PLAINTEXT_UPSTREAM", boolean)
         .unwrap_or(true);
-    Wire {
+    PlaintextPolicy {
         environment,
         allow_plaintext,
     }
 }
 
-pub(super) fn read(reader: &mut Reader<'_>, wire: Wire) -> Option<UpstreamSettings> {
+/// Reads the section.
+pub(super) fn read(reader: &mut SettingsReader<'_>, wire: PlaintextPolicy) -> Option<UpstreamSettings> {
     let external_auth_url = authorization_server(reader, wire);
-    let client = own_client(reader);
-    let introspection_url = reader.take("INTROSPECTION_URL", http_url);
-    wire.refuse_http(
-        reader,
-        "INTROSPECTION_URL",
-        introspection_url.as_ref().ok().and_then(Option::as_ref),
-    );
+    let client = gateway_client(reader);
+    let own_client = client.as_ref().ok().and_then(Option::as_ref);
+    let auth_method = connection::read_auth_method(reader, own_client);
+    let endpoints = endpoints::read(reader, wire);
+    let transport = connection::read_transport(reader);
     let timeout = reader.required("UPSTREAM_TIMEOUT_SECONDS", fractional_seconds(0.05..=300.0));
-    let redirect_uris = reader.take("ALLOWED_REDIRECT_URIS", list_of(redirect_uri));
+    let redirect_uris = reader.try_optional("ALLOWED_REDIRECT_URIS", list_of(redirect_uri));
+    // Not an error: the authorization server checks redirect URIs, too.
     if let Ok(None) = redirect_uris {
         reader.warn(
             "ALLOWED_REDIRECT_URIS",
-            "not set, so the gateway lets pass whatever redirect URI the authorization server accepts",
+            "not set, so the gateway accepts every redirect URI that the authorization server accepts",
         );
     }
-    let client_ids = reader.take("ALLOWED_CLIENT_IDS", some_list_of(text));
-    let introspection_clients = reader.take("INTROSPECTION_CLIENTS", introspection_clients);
+    // An empty list would refuse every client, which is a mistake. An empty list of redirect URIs is allowed.
+    let client_ids = reader.try_optional("ALLOWED_CLIENT_IDS", non_empty_list_of(text));
+    let introspection_clients = reader.try_optional("INTROSPECTION_CLIENTS", introspection_clients);
     let client = client.ok()?;
     Some(UpstreamSettings {
         external_auth_url: external_auth_url?,
-        introspection_url: introspection_url.ok()?,
+        auth_method: auth_method.ok()?,
+        endpoints: endpoints.ok()?,
+        transport: transport.ok()?,
         timeout: timeout?,
         allowed_redirect_uris: redirect_uris.ok()?,
         allowed_client_ids: client_ids.ok()?,
         introspection_clients: introspection_clients
             .ok()?
-            .unwrap_or_else(|| own_introspection(client.as_ref())),
+            .unwrap_or_else(|| default_introspection_clients(client.as_ref())),
         client,
         allow_plaintext: wire.allow_plaintext,
     })
 }
 
-fn authorization_server(reader: &mut Reader<'_>, wire: Wire) -> Option<Url> {
-    let url = match reader.take("EXTERNAL_AUTH_URL", base_url) {
+/// Reads `EXTERNAL_AUTH_URL`.
+fn authorization_server(reader: &mut SettingsReader<'_>, wire: PlaintextPolicy) -> Option<Url> {
+    let url = match reader.try_optional("EXTERNAL_AUTH_URL", base_url) {
         Ok(Some(url)) => Some(url),
         Ok(None) if wire.environment == Environment::Development => base_url(DEVELOPMENT_SERVER).ok(),
         Ok(None) => {
@@ -174,15 +175,16 @@ fn authorization_server(reader: &mut Reader<'_>, wire: Wire) -> Option<Url> {
             );
             None
         }
-        Err(Noted) => None,
+        Err(FaultRecorded) => None,
     };
     wire.refuse_http(reader, "EXTERNAL_AUTH_URL", url.as_ref());
     url
 }
 
-fn own_client(reader: &mut Reader<'_>) -> Result<Option<OAuthClient>, Noted> {
-    let id = reader.take("OAUTH_CLIENT_ID", text);
-    let secret = reader.take("OAUTH_CLIENT_SECRET", given_secret);
+/// Reads the gateway's own client.
+fn gateway_client(reader: &mut SettingsReader<'_>) -> Result<Option<OAuthClient>, FaultRecorded> {
+    let id = reader.try_optional("OAUTH_CLIENT_ID", text);
+    let secret = reader.try_optional("OAUTH_CLIENT_SECRET", external_secret);
     match (id?, secret?) {
         (Some(id), secret) => Ok(Some(OAuthClient { id, secret })),
         (None, None) => Ok(None),
@@ -190,14 +192,15 @@ fn own_client(reader: &mut Reader<'_>) -> Result<Option<OAuthClient>, Noted> {
             reader.fault(
                 "OAUTH_CLIENT_ID",
                 "it is not set, but OAUTH_CLIENT_SECRET is",
-                "set the client's id too, or take its secret out",
+                "set the client's id too, or remove its secret",
             );
-            Err(Noted)
+            Err(FaultRecorded)
         }
     }
 }
 
-fn own_introspection(client: Option<&OAuthClient>) -> Vec<IntrospectionClient> {
+/// Returns the gateway's own client if it has a secret. A public client cannot authenticate.
+fn default_introspection_clients(client: Option<&OAuthClient>) -> Vec<IntrospectionClient> {
     client
         .and_then(|client| {
             Some(IntrospectionClient {
@@ -209,54 +212,47 @@ fn own_introspection(client: Option<&OAuthClient>) -> Vec<IntrospectionClient> {
         .collect()
 }
 
-/// An absolute URI without a fragment (RFC 6749 §3.1.2), kept as written since it is compared exactly.
-fn redirect_uri(text: &str) -> Result<String, Wrong> {
-    let wrong = |what: &str, remedy: &str| Wrong::new(format!("holds {text:?}, which {what}"), remedy);
-    let url = Url::parse(text).map_err(|_| {
-        wrong(
-            "is not an absolute URI",
-            "write each like https://app.example.com/callback",
+/// Checks a redirect URI by the rules that apply to requests. Returned as written, since it is compared exactly.
+fn redirect_uri(text: &str) -> Result<String, InvalidValue> {
+    let wrong = |what: &str, remedy: &str| {
+        InvalidValue::new(
+            format!("contains {:?}, which {what}", without_credentials(text)),
+            remedy,
         )
-    })?;
+    };
+    // A wildcard would never match, so it is a mistake and not a rule.
     if text.contains('*') {
         return Err(wrong(
             "has a *, and redirect URIs are compared exactly",
             "list each redirect URI in full",
         ));
     }
-    if url.fragment().is_some() {
-        return Err(wrong("has a fragment", "take the # and what follows out of it"));
-    }
-    if matches!(
-        url.scheme(),
-        "javascript" | "data" | "vbscript" | "file" | "blob" | "about"
-    ) {
-        return Err(wrong(
-            "a browser would run or open by itself",
-            "use https:// or the app's own scheme",
-        ));
-    }
+    // What a request may not name can never match.
+    check_redirect_uri(text).map_err(|fault| wrong(&fault.to_string(), fault.remedy()))?;
     Ok(text.to_owned())
 }
 
-fn introspection_clients(text: &str) -> Result<Vec<IntrospectionClient>, Wrong> {
+/// Parses the list of introspection clients. Errors count the clients and do not quote them.
+fn introspection_clients(text: &str) -> Result<Vec<IntrospectionClient>, InvalidValue> {
     let remedy = "write id:secret, id2:secret2";
     let mut clients: Vec<IntrospectionClient> = Vec::new();
     for (index, pair) in list(text)?.iter().enumerate() {
-        let place = format!("(client {})", index + 1);
+        let position = format!("(client {})", index + 1);
+        // The first colon: a secret may contain more of them.
         let (id, secret) = pair
             .split_once(':')
             .map(|(id, secret)| (id.trim(), secret.trim()))
             .filter(|(id, secret)| !id.is_empty() && !secret.is_empty())
-            .ok_or_else(|| Wrong::new(format!("is not a list of id:secret {place}"), remedy))?;
+            .ok_or_else(|| InvalidValue::new(format!("is not a list of id:secret {position}"), remedy))?;
         if clients.iter().any(|client| client.id == id) {
-            return Err(Wrong::new(
-                format!("names one client twice {place}"),
+            return Err(InvalidValue::new(
+                format!("names one client twice {position}"),
                 "name each client once",
             ));
         }
-        let secret = given_secret(secret)
-            .map_err(|wrong| Wrong::new(format!("holds a sample secret {place}"), wrong.remedy))?;
+        let secret = external_secret(secret).map_err(|wrong| {
+            InvalidValue::new(format!("contains a sample secret {position}"), wrong.remedy)
+        })?;
         clients.push(IntrospectionClient {
             id: id.to_owned(),
             secret,

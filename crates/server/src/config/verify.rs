@@ -1,20 +1,20 @@
-//! How a token is verified: layers, keys, claims, and what is read from them.
+//! Settings of verification: layers, keys, and the claims that are read.
 
 use std::time::Duration;
 
-use maxlab_auth_core::identity::{ClaimPaths, VerificationSource};
-use maxlab_auth_core::token::TypRule;
+use maxlab_auth_core::identity::{ClaimPaths, UnverifiedEmailPolicy, VerificationSource, check_claim_path};
+use maxlab_auth_jose::TypRule;
 
-use super::address::Wire;
 use super::app::Environment;
-use super::fault::Wrong;
+use super::faults::InvalidValue;
 use super::jwt_keys::{self, JwtKeys};
-use super::parse::{choice, list_of, number, seconds, some_list_of, text};
-use super::reader::Reader;
+use super::plaintext::PlaintextPolicy;
+use super::reader::SettingsReader;
 use super::reference::DefaultValue::{Unset, Value};
 use super::reference::SettingDoc;
+use super::value_parsers::{choice, list_of, non_empty_list_of, number, seconds, text};
 
-const LAYERS_OWN: super::reference::DefaultValue = Unset("each layer's own, as in the guide");
+const LAYER_DEFAULT: super::reference::DefaultValue = Unset("each layer's own (docs/GUIDE.md)");
 
 pub(super) const DOCS: &[SettingDoc] = &[
     SettingDoc::new(
@@ -27,7 +27,7 @@ pub(super) const DOCS: &[SettingDoc] = &[
         "VERIFY_CACHE_SECONDS",
         "seconds",
         Value("5"),
-        "How long a remote layer's yes is believed; 0 remembers no verdict of any layer. For a token in use it is renewed before. A revocation counts at once either way.",
+        "How long the yes of a remote layer, or a session, is cached. 0 caches no verdict of any layer and no session. For a token in use it is refreshed before it expires. A revocation takes effect at once in any case.",
     ),
     SettingDoc::new(
         "JWKS_URL",
@@ -39,14 +39,14 @@ pub(super) const DOCS: &[SettingDoc] = &[
     SettingDoc::new(
         "JWT_ISSUER",
         "text",
-        Unset("discovered, or any where a secret signs"),
-        "The issuer (iss) that local_jwt accepts, compared exactly.",
+        Unset("discovered, or any with JWT_SECRET_KEY"),
+        "The issuer (iss) that local_jwt accepts, compared exactly. With JWKS_URL it is required if the authorization server publishes no metadata that names it.",
     ),
     SettingDoc::new(
         "JWT_AUDIENCE",
         "list",
         Unset("any"),
-        "Audiences (aud) that local_jwt accepts; a token must name one of them.",
+        "Audiences (aud) of this gateway: a token that local_jwt accepts must name one of them. So must an introspection answer that names any.",
     ),
     SettingDoc::new(
         "JWT_SECRET_KEY",
@@ -59,147 +59,157 @@ pub(super) const DOCS: &[SettingDoc] = &[
         "JWT_ALGORITHM",
         "list of algorithms",
         Unset("HS256 with JWT_SECRET_KEY, else every asymmetric one"),
-        "The signature algorithms that local_jwt accepts (RFC 7518): HS* with JWT_SECRET_KEY, else RS*, PS*, ES*, EdDSA.",
+        "The signature algorithms that local_jwt accepts (RFC 7518): HS* with JWT_SECRET_KEY, else RS*, PS*, ES*, EdDSA. A published key with an alg verifies only that one; an RSA key without alg verifies each RSA algorithm of the list.",
     ),
     SettingDoc::new(
         "JWT_EXPIRE_MINUTES",
         "minutes",
         Value("15"),
-        "How long a token without exp is good after its iat.",
+        "How long a token without exp is valid after its iat.",
     ),
     SettingDoc::new(
         "JWT_TYPE",
         "any or at+jwt",
         Value("any"),
-        "The typ header that local_jwt demands: at+jwt (RFC 9068), or any but that of another kind of token.",
+        "The typ header that local_jwt requires: at+jwt (RFC 9068), or any except those of other kinds of tokens.",
     ),
     SettingDoc::new(
         "CLOCK_SKEW_SECONDS",
         "seconds",
         Value("10"),
-        "How far the issuer's clock may be off, 60 at most.",
+        "How far the issuer's clock may be off, at most 60.",
     ),
     SettingDoc::new(
         "CLAIM_USER_ID",
         "list of claim paths",
-        LAYERS_OWN,
-        "Where the user's id is read from; the first that is there.",
+        LAYER_DEFAULT,
+        "Where the user id is read from. The first path that exists counts ([claim paths](#claim-paths)).",
     ),
     SettingDoc::new(
         "CLAIM_EMAIL",
         "list of claim paths",
-        LAYERS_OWN,
+        LAYER_DEFAULT,
         "Where the e-mail address is read from.",
+    ),
+    SettingDoc::new(
+        "UNVERIFIED_EMAIL",
+        "omit or send",
+        Value("omit"),
+        "Whether an e-mail address is sent that the authorization server calls unverified (email_verified: false). It is never a user id.",
     ),
     SettingDoc::new(
         "CLAIM_NAME",
         "list of claim paths",
-        LAYERS_OWN,
+        LAYER_DEFAULT,
         "Where the name is read from.",
     ),
     SettingDoc::new(
         "CLAIM_AVATAR",
         "list of claim paths",
-        LAYERS_OWN,
-        "Where the picture's address is read from.",
+        LAYER_DEFAULT,
+        "Where the URL of the picture is read from.",
     ),
     SettingDoc::new(
         "CLAIM_ROLES",
         "list of claim paths",
-        LAYERS_OWN,
-        "Where roles are read from, such as realm_access.roles for Keycloak.",
+        LAYER_DEFAULT,
+        "Where roles are read from, such as realm_access.roles for Keycloak ([claim paths](#claim-paths)).",
     ),
     SettingDoc::new(
         "CLAIM_PERMISSIONS",
         "list of claim paths",
-        LAYERS_OWN,
+        LAYER_DEFAULT,
         "Where permissions are read from.",
     ),
     SettingDoc::new(
         "CLAIM_GROUPS",
         "list of claim paths",
-        LAYERS_OWN,
+        LAYER_DEFAULT,
         "Where groups are read from.",
     ),
     SettingDoc::new(
         "CLAIM_WORKSPACES",
         "list of claim paths",
-        LAYERS_OWN,
+        LAYER_DEFAULT,
         "Where workspaces are read from.",
     ),
     SettingDoc::new(
         "CLAIM_SCOPE",
         "list of claim paths",
-        LAYERS_OWN,
+        LAYER_DEFAULT,
         "Where the scope is read from.",
     ),
     SettingDoc::new(
         "ADMIN_ROLES",
         "list",
         Value("admin,administrator"),
-        "Roles that make an administrator.",
+        "Roles that make a user an administrator.",
     ),
     SettingDoc::new(
         "WORKSPACE_SOURCE",
         "claims, database or both",
         Value("both"),
-        "Where membership of a workspace is looked up.",
+        "Where membership of a workspace is read from.",
     ),
 ];
 
-/// Where membership of a workspace is looked up.
+/// Source of workspace membership.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WorkspaceSource {
-    /// In the token's claims.
+    /// Claims of the token.
     Claims,
-    /// In the SQL tables.
+    /// SQL tables.
     Database,
-    /// In either.
+    /// Both of them. Membership in one is enough.
     Both,
 }
 
-/// The settings of verification.
+/// Settings of verification.
 #[derive(Debug, Clone)]
 pub struct VerifySettings {
-    /// `VERIFY_LAYERS`: at least one, none twice.
+    /// `VERIFY_LAYERS`: at least one layer, none of them twice.
     pub layers: Vec<VerificationSource>,
-    /// `VERIFY_CACHE_SECONDS`; zero turns the cache off.
+    /// `VERIFY_CACHE_SECONDS`. Zero disables the cache.
     pub cache: Duration,
     /// `JWT_SECRET_KEY`, or `JWKS_URL`, with `JWT_ALGORITHM`.
     pub keys: JwtKeys,
     /// `JWT_ISSUER`.
     pub issuer: Option<String>,
-    /// `JWT_AUDIENCE`; empty accepts any.
+    /// `JWT_AUDIENCE`. Empty accepts any audience.
     pub audiences: Vec<String>,
     /// `JWT_EXPIRE_MINUTES`.
     pub lifetime_without_exp: Duration,
     /// `JWT_TYPE`.
     pub token_types: TypRule,
-    /// `CLOCK_SKEW_SECONDS`, 60 s at most.
+    /// `CLOCK_SKEW_SECONDS`, at most 60 s.
     pub clock_skew: Duration,
     /// `CLAIM_*`.
     pub claims: ClaimPaths,
-    /// `ADMIN_ROLES`, at least one.
+    /// `ADMIN_ROLES`, at least one role.
     pub admin_roles: Vec<String>,
     /// `WORKSPACE_SOURCE`.
     pub workspace_source: WorkspaceSource,
 }
 
-pub(super) fn read(reader: &mut Reader<'_>, wire: Wire) -> Option<VerifySettings> {
-    let layers = reader.required("VERIFY_LAYERS", some_list_of(layer));
+/// Reads the section, and warns of settings that accept tokens of other services.
+pub(super) fn read(reader: &mut SettingsReader<'_>, wire: PlaintextPolicy) -> Option<VerifySettings> {
+    let layers = reader.required("VERIFY_LAYERS", non_empty_list_of(layer));
+    // At most five minutes: a token that the authorization server no longer accepts lives on for that long.
     let cache = reader.required("VERIFY_CACHE_SECONDS", seconds(0..=300));
     let keys = jwt_keys::read(reader, wire);
-    let issuer = reader.take("JWT_ISSUER", text);
-    let audiences = reader.take("JWT_AUDIENCE", some_list_of(text));
+    let issuer = reader.try_optional("JWT_ISSUER", text);
+    let audiences = reader.try_optional("JWT_AUDIENCE", non_empty_list_of(text));
+    // If the list of layers is wrong, local_jwt may be meant: the warnings below are given then, too.
     let local = layers
         .as_ref()
         .is_none_or(|layers| layers.contains(&VerificationSource::LocalJwt));
     if local && wire.environment != Environment::Development && matches!(audiences, Ok(None)) {
         reader.warn(
             "JWT_AUDIENCE",
-            "not set, so local_jwt accepts a token that was made for another service",
+            "not set, so local_jwt accepts a token that was issued for another service",
         );
     }
+    // With a key set the issuer is discovered. A shared secret names no issuer.
     let secret = matches!(keys, Ok(JwtKeys::Secret { .. }));
     if local && secret && wire.environment != Environment::Development && matches!(issuer, Ok(None)) {
         reader.warn(
@@ -210,9 +220,10 @@ pub(super) fn read(reader: &mut Reader<'_>, wire: Wire) -> Option<VerifySettings
     let minutes = reader.required("JWT_EXPIRE_MINUTES", number(1..=43_200_u64));
     let rules = [("any", TypRule::Any), ("at+jwt", TypRule::AccessToken)];
     let token_types = reader.required("JWT_TYPE", choice(&rules));
+    // At most a minute: a cut-off covers tokens that are issued up to that much later.
     let clock_skew = reader.required("CLOCK_SKEW_SECONDS", seconds(0..=60));
     let claims = claim_paths(reader);
-    let admin_roles = reader.required("ADMIN_ROLES", some_list_of(text));
+    let admin_roles = reader.required("ADMIN_ROLES", non_empty_list_of(text));
     let sources = [
         ("claims", WorkspaceSource::Claims),
         ("database", WorkspaceSource::Database),
@@ -228,6 +239,7 @@ pub(super) fn read(reader: &mut Reader<'_>, wire: Wire) -> Option<VerifySettings
         lifetime_without_exp: Duration::from_secs(minutes? * 60),
         token_types: token_types?,
         clock_skew: clock_skew?,
+        // With the database as the only source, the claim is not even read.
         claims: ClaimPaths {
             ignore_workspaces: workspace_source == Some(WorkspaceSource::Database),
             ..claims?
@@ -237,34 +249,43 @@ pub(super) fn read(reader: &mut Reader<'_>, wire: Wire) -> Option<VerifySettings
     })
 }
 
-fn layer(text: &str) -> Result<VerificationSource, Wrong> {
-    use VerificationSource::{Introspection, LocalJwt, OauthUserinfo, TraditionalAuth};
-    [OauthUserinfo, TraditionalAuth, Introspection, LocalJwt]
+/// Parses the name of a layer.
+fn layer(text: &str) -> Result<VerificationSource, InvalidValue> {
+    VerificationSource::ALL
         .into_iter()
         .find(|layer| layer.as_str() == text)
         .ok_or_else(|| {
-            Wrong::new(
-                format!("names {text:?}, which is no layer"),
-                "choose from oauth_userinfo, traditional_auth, introspection, local_jwt",
+            InvalidValue::new(
+                format!("names {text:?}, which is not a layer"),
+                format!(
+                    "choose from {}",
+                    VerificationSource::ALL.map(VerificationSource::as_str).join(", ")
+                ),
             )
         })
 }
 
-fn claim_paths(reader: &mut Reader<'_>) -> Option<ClaimPaths> {
-    let mut paths = |name| {
+/// Reads the paths of all claims.
+fn claim_paths(reader: &mut SettingsReader<'_>) -> Option<ClaimPaths> {
+    let mut paths = |name, is_list| {
         reader
-            .take(name, list_of(claim_path))
+            .try_optional(name, list_of(|text| claim_path(text, is_list)))
             .map(Option::unwrap_or_default)
     };
-    let user_id = paths("CLAIM_USER_ID");
-    let email = paths("CLAIM_EMAIL");
-    let name = paths("CLAIM_NAME");
-    let avatar = paths("CLAIM_AVATAR");
-    let roles = paths("CLAIM_ROLES");
-    let permissions = paths("CLAIM_PERMISSIONS");
-    let groups = paths("CLAIM_GROUPS");
-    let workspaces = paths("CLAIM_WORKSPACES");
-    let scope = paths("CLAIM_SCOPE");
+    let user_id = paths("CLAIM_USER_ID", false);
+    let email = paths("CLAIM_EMAIL", false);
+    let name = paths("CLAIM_NAME", false);
+    let avatar = paths("CLAIM_AVATAR", false);
+    let roles = paths("CLAIM_ROLES", true);
+    let permissions = paths("CLAIM_PERMISSIONS", true);
+    let groups = paths("CLAIM_GROUPS", true);
+    let workspaces = paths("CLAIM_WORKSPACES", true);
+    let scope = paths("CLAIM_SCOPE", true);
+    let choices = [
+        ("omit", UnverifiedEmailPolicy::Omit),
+        ("send", UnverifiedEmailPolicy::Send),
+    ];
+    let unverified_email = reader.required("UNVERIFIED_EMAIL", choice(&choices));
     Some(ClaimPaths {
         user_id: user_id.ok()?,
         email: email.ok()?,
@@ -275,16 +296,20 @@ fn claim_paths(reader: &mut Reader<'_>) -> Option<ClaimPaths> {
         groups: groups.ok()?,
         workspaces: workspaces.ok()?,
         scope: scope.ok()?,
+        // Set by the caller, which knows WORKSPACE_SOURCE.
         ignore_workspaces: false,
+        unverified_email: unverified_email?,
     })
 }
 
-fn claim_path(text: &str) -> Result<String, Wrong> {
-    if text.split('.').any(|step| step.trim().is_empty()) {
-        return Err(Wrong::new(
-            format!("holds {text:?}, which has an empty step"),
-            "write paths like realm_access.roles; commas stand between alternatives",
-        ));
-    }
+/// Checks a claim path. Lists may be united from several claims.
+fn claim_path(text: &str, is_list: bool) -> Result<String, InvalidValue> {
+    check_claim_path(text, is_list).map_err(|fault| {
+        InvalidValue::new(
+            format!("contains {text:?}, which {fault}"),
+            "write paths like realm_access.roles, with \\. for a dot within a name; unite lists with ` + `, and separate \
+             alternatives with commas",
+        )
+    })?;
     Ok(text.to_owned())
 }

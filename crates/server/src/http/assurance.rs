@@ -1,27 +1,32 @@
-//! On what grounds a credential was accepted, for those who want to see it: in the debug log, and in development in a
-//! header of the answer (invariant I3).
+//! Reports the grounds on which a credential was accepted: in the debug log, and in development also in a
+//! response header (invariant I3).
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use maxlab_auth_core::revocation::Live;
+use maxlab_auth_core::verdict::ActiveCredential;
 
-use super::gateway::Gateway;
+use super::app_state::SharedState;
 
-const HEADER: HeaderName = HeaderName::from_static("x-auth-assurance");
+const X_AUTH_ASSURANCE: HeaderName = HeaderName::from_static("x-auth-assurance");
 
-/// Says it, as far as anybody may know.
-pub(crate) fn show(gateway: &Gateway, live: &Live, headers: &mut HeaderMap) {
+/// Adds the grounds to `headers` if the settings allow that, and logs them at DEBUG.
+pub(crate) fn report(gateway: &SharedState, active: &ActiveCredential, headers: &mut HeaderMap) {
+    // A closure, because in production the text is neither sent nor logged.
     let grounds = || {
-        let facts = live.facts();
-        let layer = facts.identity.verification_source.as_str();
-        let key = facts.key_id.as_deref().unwrap_or("-");
-        format!("layer={layer}; key={key}; {}", live.assurance())
+        let info = active.info();
+        let layer = info.identity.verification_source.as_str();
+        let key = info.key_id.as_deref().unwrap_or("-");
+        format!("layer={layer}; key={key}; {}", active.assurance())
     };
     if gateway.shows_assurance
         && let Ok(value) = HeaderValue::from_bytes(grounds().as_bytes())
     {
-        headers.insert(HEADER, value);
+        headers.insert(X_AUTH_ASSURANCE, value);
     }
     if tracing::enabled!(tracing::Level::DEBUG) {
-        tracing::debug!(user_id = live.identity().user_id, grounds = grounds(), "accepted");
+        tracing::debug!(
+            user_id = %active.identity().subject(),
+            grounds = grounds(),
+            "credential accepted"
+        );
     }
 }

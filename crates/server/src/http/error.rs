@@ -1,268 +1,232 @@
-//! The only map from a cause to a response. Everything below returns causes; status codes are written here.
+//! Maps every cause of a failure to a response. The rest of the gateway returns causes; statuses of failures and
+//! `Retry-After` are set only here, from the list in `maxlab_auth_core::error_code`.
 
-mod causes;
+mod conversions;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::Json;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use maxlab_auth_core::engine::AuthFault;
-use maxlab_auth_core::guard::Denied;
-use maxlab_auth_core::policy::AskedFault;
-use maxlab_auth_core::unavailable::{Component, Unavailable};
-use maxlab_auth_core::verify::Rejection;
+use maxlab_auth_core::access::{ForwardedAttribute, RefusalReason};
+use maxlab_auth_core::engine::CredentialRefusal;
+use maxlab_auth_core::error_code::ErrorCode;
+use maxlab_auth_core::guard::AccessDenied;
+use maxlab_auth_core::policy::{AmbiguousRequest, MissingAttribute};
+use maxlab_auth_core::unavailable::Unavailable;
 use serde_json::{Value, json};
 
-use crate::observed;
+use super::error_page::error_page;
+use super::request_id::RequestId;
+use crate::record;
 use crate::upstream::UpstreamError;
 
-/// Why a request is not answered with what it asked for.
+/// Reason why a request fails. Each variant has one status and one `code` (docs/ERRORS.md).
 #[derive(Clone, Debug)]
-pub enum Failure {
-    /// It carries no credential.
+pub enum ApiError {
+    /// No credential is presented.
     MissingCredential,
-    /// Its credential does not let it in.
-    Auth(AuthFault),
-    /// It may not; names what is wanting.
-    Denied(Denied),
-    /// The policy lets nobody through.
+    /// The credential is not accepted.
+    Auth(CredentialRefusal),
+    /// A role, group, permission, workspace or scope is missing; the message names it.
+    Denied(AccessDenied),
+    /// The policy allows this request to no one.
     PolicyDenied,
-    /// The request that a proxy asks about can be read in more ways than one.
-    Ambiguous(AskedFault),
-    /// It acts with a cookie, and nothing shows that it comes from one of our own pages.
+    /// The original request that a proxy asks about can be read in more than one way.
+    Ambiguous(AmbiguousRequest),
+    /// The policy reads an attribute of the original request that no trusted proxy forwards.
+    MissingAttribute(MissingAttribute),
+    /// An unsafe request with the session cookie does not prove that it comes from one of the gateway's own
+    /// pages.
     CrossSite,
-    /// It is not a request that can be understood; says what is wrong and how to mend it.
+    /// The request cannot be understood; the text says what is wrong and how to fix it.
     InvalidRequest(String),
-    /// Its body is of a kind that is not read here.
+    /// The body is of a media type that this route does not read.
     UnsupportedMediaType,
-    /// Its body is too large.
+    /// The body is too large.
     PayloadTooLarge,
-    /// Its client is not known, or did not prove itself (RFC 6749 §5.2).
+    /// The client is unknown or did not authenticate (RFC 6749 §5.2).
     InvalidClient,
-    /// The code or refresh token is not good (RFC 6749 §5.2).
+    /// The code or refresh token is not valid (RFC 6749 §5.2).
     InvalidGrant(&'static str),
-    /// What it names is not there, or is another's.
+    /// The resource does not exist or belongs to another user.
     NotFound(&'static str),
-    /// Nobody knows.
+    /// The limit of refused tokens that nothing proves is reached (`REVOKE_UNPROVEN_MAX`).
+    TooManyUnproven,
+    /// A component did not answer, so the result is unknown; or a rate limit is reached.
     Unavailable(Unavailable),
     /// The authorization server did not answer a request that was passed on.
     Upstream(UpstreamError),
 }
 
-/// What a failure says to the client.
-struct Said {
-    status: StatusCode,
-    code: &'static str,
-    /// The error of RFC 6749 §5.2 (or §4.1.2.1 where that has none).
-    oauth: &'static str,
-    detail: String,
-}
-
-impl Failure {
-    fn said(&self) -> Said {
-        let said = |status, code, oauth, detail: &str| Said {
-            status,
-            code,
-            oauth,
-            detail: detail.to_owned(),
-        };
+impl ApiError {
+    /// Returns the kind of failure, which decides the status and the code.
+    pub fn code(&self) -> ErrorCode {
         match self {
-            Self::MissingCredential => said(
-                StatusCode::UNAUTHORIZED,
-                "missing_credential",
-                "invalid_token",
-                "Authentication required",
-            ),
-            Self::Auth(fault) => auth_said(fault),
-            Self::Denied(denied) => said(
-                StatusCode::FORBIDDEN,
-                "insufficient_permission",
-                "access_denied",
-                &denied.wanting,
-            ),
-            Self::PolicyDenied => said(
-                StatusCode::FORBIDDEN,
-                "policy_denied",
-                "access_denied",
-                "The policy lets nobody do this",
-            ),
-            Self::Ambiguous(fault) => said(
-                StatusCode::BAD_REQUEST,
-                "ambiguous_request",
-                "invalid_request",
-                &format!("The original request can be read in more than one way: {fault}"),
-            ),
-            Self::CrossSite => said(
-                StatusCode::FORBIDDEN,
-                "cross_site_request",
-                "access_denied",
-                "A request that acts with the session cookie must come from the same origin (send Origin or Sec-Fetch-Site)",
-            ),
-            Self::InvalidRequest(why) => {
-                said(StatusCode::BAD_REQUEST, "invalid_request", "invalid_request", why)
-            }
-            Self::UnsupportedMediaType => said(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
-                "invalid_request",
-                "Send application/x-www-form-urlencoded or application/json",
-            ),
-            Self::PayloadTooLarge => said(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "payload_too_large",
-                "invalid_request",
-                "The body is longer than 64 KiB",
-            ),
-            Self::InvalidClient => said(
-                StatusCode::UNAUTHORIZED,
-                "invalid_client",
-                "invalid_client",
-                "Client authentication failed",
-            ),
-            Self::InvalidGrant(why) => said(StatusCode::BAD_REQUEST, "invalid_grant", "invalid_grant", why),
-            Self::NotFound(what) => said(StatusCode::NOT_FOUND, "not_found", "invalid_request", what),
-            Self::Unavailable(fault) => {
-                let (code, detail) = match fault.component() {
-                    Component::Upstream => (
-                        "upstream_unavailable",
-                        "The authorization server does not answer; try again",
-                    ),
-                    Component::Store | Component::Database => {
-                        ("store_unavailable", "The store does not answer; try again")
-                    }
-                };
-                said(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    code,
-                    "temporarily_unavailable",
-                    detail,
-                )
-            }
-            Self::Upstream(UpstreamError::Timeout) => said(
-                StatusCode::GATEWAY_TIMEOUT,
-                "upstream_unavailable",
-                "temporarily_unavailable",
-                "OAuth server timeout",
-            ),
-            Self::Upstream(_) => said(
-                StatusCode::BAD_GATEWAY,
-                "upstream_unavailable",
-                "temporarily_unavailable",
-                "OAuth server error",
-            ),
+            Self::MissingCredential => ErrorCode::MissingCredential,
+            Self::Auth(refusal) => refusal.code(),
+            Self::Denied(_) => ErrorCode::InsufficientPermission,
+            Self::PolicyDenied => ErrorCode::PolicyDenied,
+            Self::Ambiguous(_) => ErrorCode::AmbiguousRequest,
+            Self::MissingAttribute(_) => ErrorCode::InvalidRequest,
+            Self::CrossSite => ErrorCode::CrossSiteRequest,
+            Self::InvalidRequest(_) => ErrorCode::InvalidRequest,
+            Self::UnsupportedMediaType => ErrorCode::UnsupportedMediaType,
+            Self::PayloadTooLarge => ErrorCode::PayloadTooLarge,
+            Self::InvalidClient => ErrorCode::InvalidClient,
+            Self::InvalidGrant(_) => ErrorCode::InvalidGrant,
+            Self::NotFound(_) => ErrorCode::NotFound,
+            Self::TooManyUnproven => ErrorCode::TooManyUnproven,
+            Self::Unavailable(fault) => fault.code(),
+            // The statuses are those of the guide (docs/GUIDE.md, "Error answers").
+            Self::Upstream(UpstreamError::Timeout) => ErrorCode::UpstreamTimeout,
+            Self::Upstream(_) => ErrorCode::UpstreamFailed,
+        }
+    }
+
+    /// Returns the text for people: its own if the failure has one, else that of its code.
+    pub(in crate::http) fn detail(&self) -> Cow<'_, str> {
+        match self {
+            Self::Denied(denied) => Cow::Borrowed(&denied.message),
+            Self::Ambiguous(fault) => Cow::Owned(format!("{}: {fault}", self.code().detail())),
+            Self::MissingAttribute(attribute) => Cow::Owned(missing_attribute_detail(*attribute)),
+            Self::InvalidRequest(why) => Cow::Borrowed(why),
+            Self::InvalidGrant(text) | Self::NotFound(text) => Cow::Borrowed(text),
+            _ => Cow::Borrowed(self.code().detail()),
         }
     }
 
     fn log(&self) {
         match self {
+            // The rate limiter has already counted it, and logs it once in a while instead of for each
+            // request.
+            Self::Unavailable(fault) if fault.is_throttled() => {}
+            // A defect, and no outage: no alert of a component may hide it.
+            Self::Unavailable(fault) if fault.is_internal() => {
+                tracing::error!(%fault, "gateway failed, answered 500");
+            }
             Self::Unavailable(fault) => {
-                observed::unavailable(fault);
-                tracing::warn!(%fault, "answered unavailable");
+                record::unavailable(fault);
+                tracing::warn!(%fault, "dependency unavailable, answered 503");
             }
             Self::Upstream(fault) => {
-                tracing::warn!(%fault, "the authorization server failed a request passed on");
+                tracing::warn!(%fault, "request to the authorization server failed");
             }
-            Self::PolicyDenied => observed::refused_by_policy("policy_denied"),
-            Self::Ambiguous(_) => observed::refused_by_policy("ambiguous_request"),
-            Self::Auth(fault) => {
-                observed::refused(fault);
-                tracing::debug!(%fault, "refused");
+            Self::PolicyDenied => record::refused(RefusalReason::PolicyDenied),
+            Self::Ambiguous(_) => record::refused(RefusalReason::AmbiguousRequest),
+            Self::MissingAttribute(_) => record::refused(RefusalReason::MissingAttribute),
+            Self::Auth(refusal) => {
+                record::refused(refusal);
+                // DEBUG: a client causes it, and could fill the log otherwise (docs/LOGGING.md).
+                tracing::debug!(fault = %refusal, "credential refused");
             }
             _ => {}
         }
     }
 
-    fn headers(&self, said: &Said) -> HeaderMap {
+    fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         match self {
-            Self::MissingCredential => challenge(&mut headers, "Bearer realm=\"maxlab-auth\""),
+            // RFC 6750 §3.1: no `error` parameter if the request has no credential.
+            Self::MissingCredential => set_challenge(&mut headers, "Bearer realm=\"maxlab-auth\""),
             Self::Auth(_) => {
                 let text = format!(
                     "Bearer realm=\"maxlab-auth\", error=\"invalid_token\", error_description=\"{}\"",
-                    said.detail
+                    self.detail()
                 );
-                challenge(&mut headers, &text);
+                set_challenge(&mut headers, &text);
             }
-            Self::InvalidClient => challenge(&mut headers, "Basic realm=\"maxlab-auth\", charset=\"UTF-8\""),
-            Self::Unavailable(_) | Self::Upstream(_) => {
-                put(&mut headers, header::RETRY_AFTER, HeaderValue::from_static("2"));
+            // RFC 6749 §5.2: the scheme that the client can use.
+            Self::InvalidClient => {
+                set_challenge(&mut headers, "Basic realm=\"maxlab-auth\", charset=\"UTF-8\"");
+            }
+            // Only a rate limit knows when it ends. Otherwise the code's own time is set.
+            Self::Unavailable(fault) => {
+                if let Some(time) = fault.retry_after() {
+                    headers.insert(header::RETRY_AFTER, retry_after_seconds(time).into());
+                }
             }
             _ => {}
         }
-        put(
-            &mut headers,
-            header::CACHE_CONTROL,
-            HeaderValue::from_static("no-store"),
-        );
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers
     }
 
-    /// The answer of an OAuth endpoint: RFC 6749 §5.2, and `detail` and `code` beside it.
+    /// Returns the answer for a browser that opens a page.
+    pub fn into_page(self, request_id: Option<&RequestId>) -> Response {
+        self.log();
+        let (code, detail) = (self.code(), self.detail());
+        let title = status_of(code).canonical_reason().unwrap_or("Error");
+        let page = error_page(title, &detail, code.as_str(), request_id);
+        (self.headers(), error_response(code, page)).into_response()
+    }
+
+    /// Returns the answer of an OAuth endpoint: the form of RFC 6749 §5.2 with the members `detail` and
+    /// `code` added.
     pub fn into_oauth_response(self) -> Response {
         self.log();
-        let said = self.said();
-        let headers = self.headers(&said);
+        let (code, detail) = (self.code(), self.detail());
         let body = json!({
-            "error": said.oauth,
-            "error_description": ascii(&said.detail),
-            "detail": said.detail,
-            "code": said.code,
+            "error": code.oauth_error(),
+            "error_description": sanitize_description(&detail),
+            "detail": detail,
+            "code": code.as_str(),
         });
-        (said.status, headers, Json(body)).into_response()
+        (self.headers(), error_response(code, Json(body))).into_response()
     }
 }
 
-fn auth_said(fault: &AuthFault) -> Said {
-    let (code, detail) = match fault {
-        AuthFault::Rejected(Rejection::Expired) => ("token_expired", "Token has expired"),
-        AuthFault::Rejected(_) => ("invalid_token", "Invalid token"),
-        AuthFault::TokenRevoked(_) => ("token_revoked", "Token has been revoked"),
-        AuthFault::SessionRevoked(_) => ("session_revoked", "Session has been ended"),
-        AuthFault::NoSession => ("invalid_session", "Session not found or expired"),
-        AuthFault::Unavailable(_) => ("store_unavailable", "The store does not answer; try again"),
+/// Returns the text about an attribute that the policy reads and no trusted proxy forwards.
+fn missing_attribute_detail(attribute: MissingAttribute) -> String {
+    let header = match attribute {
+        MissingAttribute::Method => ForwardedAttribute::Method,
+        MissingAttribute::Host => ForwardedAttribute::Host,
+        MissingAttribute::Path => ForwardedAttribute::Uri,
     };
-    Said {
-        status: StatusCode::UNAUTHORIZED,
-        code,
-        oauth: "invalid_token",
-        detail: detail.to_owned(),
-    }
+    format!(
+        "{attribute}, and no trusted proxy forwards it: make the proxy send {}, and add the proxy to TRUSTED_PROXIES",
+        header.title()
+    )
 }
 
-impl IntoResponse for Failure {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         self.log();
-        let said = self.said();
-        let headers = self.headers(&said);
-        problem(said.status, said.code, &said.detail, headers)
+        (self.headers(), problem_response(self.code(), &self.detail())).into_response()
     }
 }
 
-/// A failure at an OAuth endpoint.
+/// Failure at an OAuth endpoint, answered in the form of RFC 6749 §5.2.
 #[derive(Clone, Debug)]
-pub struct OAuthFailure(pub Failure);
+pub struct OAuthApiError(pub ApiError);
 
-impl<F: Into<Failure>> From<F> for OAuthFailure {
+impl<F: Into<ApiError>> From<F> for OAuthApiError {
     fn from(failure: F) -> Self {
         Self(failure.into())
     }
 }
 
-impl IntoResponse for OAuthFailure {
+impl IntoResponse for OAuthApiError {
     fn into_response(self) -> Response {
         self.0.into_oauth_response()
     }
 }
 
-/// `application/problem+json` (RFC 9457) with the `detail` that the guide's clients read and a stable `code`.
-pub fn problem(status: StatusCode, code: &str, detail: &str, headers: HeaderMap) -> Response {
+/// Returns a problem document (RFC 9457) with the status and the `code` of a failure, and the `detail` that
+/// clients of the guide read (`docs/GUIDE.md`, "Error answers").
+pub fn problem_response(code: ErrorCode, detail: &str) -> Response {
+    let status = status_of(code);
     let body: Value = json!({
         "type": "about:blank",
         "title": status.canonical_reason().unwrap_or("Error"),
         "status": status.as_u16(),
         "detail": detail,
-        "code": code,
+        "code": code.as_str(),
     });
-    let mut response = (status, headers, Json(body)).into_response();
+    let mut response = error_response(code, Json(body));
     response.headers_mut().insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/problem+json"),
@@ -270,18 +234,48 @@ pub fn problem(status: StatusCode, code: &str, detail: &str, headers: HeaderMap)
     response
 }
 
-fn challenge(headers: &mut HeaderMap, text: &str) {
+/// Returns an answer with the status and the `Retry-After` of a failure, and a body of another form.
+pub fn error_response(code: ErrorCode, body: impl IntoResponse) -> Response {
+    let mut response = (status_of(code), body).into_response();
+    if let Some(seconds) = code.retry_after() {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+/// Returns the HTTP status of a failure.
+pub fn status_of(code: ErrorCode) -> StatusCode {
+    // Every status of the list is valid (`h10_every_code_has_a_valid_error_status`).
+    StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// Returns the `Retry-After` of a relayed answer. A 429 should say when to retry (RFC 6585 §4), and some
+/// authorization servers leave that out: then it is that of the gateway's own 429.
+pub fn relayed_retry_after(status: StatusCode, upstream: Option<HeaderValue>) -> Option<HeaderValue> {
+    let default = || {
+        let limited = status == status_of(ErrorCode::RateLimited);
+        limited.then(|| ErrorCode::RateLimited.retry_after().map(HeaderValue::from))?
+    };
+    upstream.or_else(default)
+}
+
+/// Rounds a time up to whole seconds, at least one: `Retry-After` has no fractions, and a retry must not come
+/// too early.
+fn retry_after_seconds(time: Duration) -> u64 {
+    let fraction = u64::from(time.subsec_nanos() > 0);
+    (time.as_secs() + fraction).max(1)
+}
+
+fn set_challenge(headers: &mut HeaderMap, text: &str) {
+    // All texts are constants of this workspace, so this does not fail. An answer without a challenge is
+    // better than none.
     if let Ok(value) = HeaderValue::from_str(text) {
-        put(headers, header::WWW_AUTHENTICATE, value);
+        headers.insert(header::WWW_AUTHENTICATE, value);
     }
 }
 
-fn put(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
-    headers.insert(name, value);
-}
-
-/// What RFC 6749 §5.2 allows in `error_description`.
-fn ascii(text: &str) -> String {
+/// Replaces the characters that RFC 6749 §5.2 does not allow in `error_description`.
+pub(in crate::http) fn sanitize_description(text: &str) -> String {
     text.chars()
         .map(|c| {
             if matches!(c, ' '..='~') && c != '"' && c != '\\' {

@@ -1,97 +1,46 @@
-//! From where a request came: the socket's peer, or the client that a trusted proxy names.
+//! Origin of a request: the socket's peer, or the client that a trusted proxy names.
 
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use axum::http::HeaderMap;
 use ipnet::IpNet;
+use maxlab_auth_core::access::FORWARDED_FOR;
+pub use maxlab_auth_listener::PeerAddr;
+use maxlab_auth_listener::is_trusted_address;
 
-/// The other end of the connection, as the socket says. The accept loop puts it into every request's extensions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PeerAddr {
-    /// A TCP connection's.
-    Tcp(SocketAddr),
-    /// A Unix socket's, which has no address. Whoever may open the socket is a trusted proxy: the file's permissions name
-    /// it, as `TRUSTED_PROXIES` names addresses.
-    Unix,
-    /// A front proxy's that asks by gRPC, and is known for one by the port it asks at.
-    Proxy(SocketAddr),
-}
-
-impl PeerAddr {
-    /// Its address. Who comes by a Unix socket is on this machine.
-    pub fn ip(self) -> IpAddr {
-        match self {
-            Self::Tcp(address) | Self::Proxy(address) => address.ip().to_canonical(),
-            Self::Unix => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        }
-    }
-
-    /// Whether it is a proxy whose word about its clients is taken.
-    pub fn is_trusted(self, trusted: &[IpNet]) -> bool {
-        match self {
-            Self::Tcp(address) => is_trusted(address.ip(), trusted),
-            Self::Unix | Self::Proxy(_) => true,
-        }
-    }
-}
-
-impl fmt::Display for PeerAddr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) | Self::Proxy(address) => address.fmt(f),
-            Self::Unix => f.write_str("unix"),
-        }
-    }
-}
-
-/// The client's address, as [`client_address`] finds it. A layer puts it into every request's extensions.
+/// Client address that [`client_address`] finds. `layers::observe` puts it into the extensions of every
+/// request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientIp(pub IpAddr);
 
-/// The client's address: the socket's peer, or, when the peer is a trusted proxy, the right-most entry of
-/// `X-Forwarded-For` that no trusted proxy accounts for. Entries left of that one are the client's own words.
+/// Returns the client's address: the socket's peer, or, if the peer is a trusted proxy, the right-most entry
+/// of `X-Forwarded-For` that is not a trusted proxy. Entries to the left of it may be made up by the client.
 ///
-/// An entry that is no address ends the walk at the proxy that wrote it, for what stands further left is then in
-/// doubt. When every entry is a trusted proxy, the left-most is the client.
+/// An entry that is no address ends the search at the proxy that wrote it, because the entries to its left
+/// cannot be trusted. If every entry is a trusted proxy, the left-most is the client.
 pub fn client_address(peer: PeerAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let mut address = peer.ip();
     let mut is_proxy = peer.is_trusted(trusted);
-    // A proxy appends, to the last header or as a header of its own: together they are one list (RFC 9110 §5.3).
-    let mut fields = headers.get_all("x-forwarded-for").into_iter().rev();
+    // A proxy appends to the last header or adds a header. All of them are one list (RFC 9110 §5.3), read
+    // from its end.
+    let mut fields = headers.get_all(FORWARDED_FOR).into_iter().rev();
     let mut entries = fields
         .by_ref()
         .flat_map(|field| field.as_bytes().rsplit(|byte| *byte == b','));
     while is_proxy {
-        let Some(named) = entries.next().and_then(entry) else {
+        let Some(named) = entries.next().and_then(parse_forwarded_entry) else {
             break;
         };
         address = named;
-        is_proxy = is_trusted(address, trusted);
+        is_proxy = is_trusted_address(address, trusted);
     }
     address
 }
 
-/// Whether an address is one of a trusted proxy. An IPv4 address mapped into IPv6 is the IPv4 address.
-fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
-    let address = address.to_canonical();
-    let mapped = match address {
-        IpAddr::V4(address) => Some(IpAddr::V6(address.to_ipv6_mapped())),
-        IpAddr::V6(_) => None,
-    };
-    trusted.iter().any(|network| {
-        // `::/0` is every IPv6 address, which the mapped ones are only in spelling.
-        let spelt_mapped = network.prefix_len() >= MAPPED_PREFIX;
-        network.contains(&address) || (spelt_mapped && mapped.is_some_and(|mapped| network.contains(&mapped)))
-    })
-}
-
-/// `::ffff:0:0/96` holds the IPv4 addresses (RFC 4291 §2.5.5.2).
-const MAPPED_PREFIX: u8 = 96;
-
-/// One entry: an address, with or without a port.
-fn entry(text: &[u8]) -> Option<IpAddr> {
+/// Parses one entry: an address, with or without a port.
+fn parse_forwarded_entry(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?.trim_matches([' ', '\t']);
+    // Some proxies write an IPv6 address in brackets without a port.
     let bracketed = || {
         text.strip_prefix('[')?
             .strip_suffix(']')?
@@ -128,7 +77,7 @@ mod tests {
     fn the_walk() {
         let proxies = &["10.0.0.0/8", "fd00::/8"][..];
         let table: &[(&str, &[&str], &[&str], &str)] = &[
-            // Nobody is trusted: whatever the client says about itself is ignored.
+            // No proxy is trusted: the header is ignored.
             ("203.0.113.9", &["198.51.100.1"], &[], "203.0.113.9"),
             ("203.0.113.9", &["198.51.100.1"], proxies, "203.0.113.9"),
             // One proxy, and a chain of them.
@@ -139,7 +88,7 @@ mod tests {
                 proxies,
                 "198.51.100.1",
             ),
-            // What the client itself sent stands left of what the proxy saw.
+            // The client's own entries are to the left of the one that the proxy added.
             (
                 "10.0.0.1",
                 &["1.1.1.1, 10.9.9.9, 198.51.100.1"],
@@ -156,7 +105,7 @@ mod tests {
             // No header, or an empty one: the proxy is all that is known.
             ("10.0.0.1", &[], proxies, "10.0.0.1"),
             ("10.0.0.1", &[""], proxies, "10.0.0.1"),
-            // Junk ends the walk at whoever wrote it.
+            // Junk ends the search at the proxy that wrote it.
             ("10.0.0.1", &["198.51.100.1, unknown"], proxies, "10.0.0.1"),
             (
                 "10.0.0.1",
@@ -204,7 +153,7 @@ mod tests {
         let table: &[(&[&str], &[&str], &str)] = &[
             (&[], &[], "127.0.0.1"),
             (&["198.51.100.1"], &[], "198.51.100.1"),
-            // Only the last entry is that proxy's; the one before is the word of whoever it names.
+            // Only the last entry is from this proxy. The one before is from the client that it names.
             (&["1.1.1.1, 198.51.100.1"], &[], "198.51.100.1"),
             (
                 &["1.1.1.1, 198.51.100.1, 10.0.0.2"],

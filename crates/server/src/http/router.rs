@@ -1,13 +1,21 @@
-//! Every route, on one screen.
+//! Table of all routes.
 
 use axum::Router;
 use axum::routing::{any, delete, get, post};
 
-use super::gateway::Gateway;
+use super::app_state::SharedState;
 use super::{account, admin, docs, forward_auth, health, layers, oauth};
 
-/// The routes. `metrics` opens `/metrics`.
-pub fn routes(gateway: Gateway, metrics: bool) -> Router {
+/// Returns the routes that are answered even while every connection is busy.
+pub fn health_routes(gateway: SharedState) -> Router {
+    Router::new()
+        .route("/health", get(health::liveness))
+        .route("/health/ready", get(health::readiness))
+        .with_state(gateway)
+}
+
+/// Returns all routes. `metrics` adds `/metrics`.
+pub fn routes(gateway: SharedState, metrics: bool) -> Router {
     let router = Router::new()
         .route("/oauth/authorize", get(oauth::authorize))
         .route("/oauth/token", post(oauth::token))
@@ -18,24 +26,31 @@ pub fn routes(gateway: Gateway, metrics: bool) -> Router {
         .route("/api/v1/auth/me", get(account::me))
         .route("/api/v1/auth/logout", post(account::logout))
         .route("/api/v1/auth/logout/all", post(account::logout_all))
-        .route("/api/v1/auth/sessions", get(account::list))
-        .route("/api/v1/auth/sessions/rotate", post(account::rotate))
-        .route("/api/v1/auth/sessions/{session_id}", delete(account::terminate))
+        .route("/api/v1/auth/sessions", get(account::list_sessions))
+        .route("/api/v1/auth/sessions/rotate", post(account::rotate_session))
+        .route(
+            "/api/v1/auth/sessions/{session_id}",
+            delete(account::terminate_session),
+        )
         .route("/api/v1/auth/access/admin", get(account::is_admin))
         .route("/api/v1/auth/access/groups/{group}", get(account::in_group))
         .route(
             "/api/v1/auth/access/workspaces/{workspace_id}",
             get(account::in_workspace),
         )
+        // A proxy asks with the method of its client, so every method is accepted.
         .route("/auth/verify", any(forward_auth::verify))
+        .route("/auth/cookies", get(forward_auth::cookies))
         .route("/.well-known/jwks.json", get(forward_auth::jwks))
         .route("/api/v1/admin/denylist", get(admin::denylist))
         .route("/api/v1/admin/audit", get(admin::audit))
+        .route("/api/v1/admin/revocations", post(admin::revoke))
         .route("/api/v1/admin/users/{user_id}/logout", post(admin::logout_all))
-        .route("/health", get(health::live))
-        .route("/health/ready", get(health::ready))
+        .route("/health", get(health::liveness))
+        .route("/health/ready", get(health::readiness))
         .route("/openapi.json", get(docs::openapi))
-        .route("/docs", get(docs::page));
+        .route("/docs", get(docs::page))
+        .route("/docs/{file}", get(docs::file));
     let router = if metrics {
         router.route("/metrics", get(health::prometheus))
     } else {

@@ -61,7 +61,7 @@ async fn sessions_are_listed_by_handle_and_ended_with_their_tokens() {
         .await
         .expect(0)
         .stdout;
-    assert_eq!(none, "dev-member has no session.\n");
+    assert_eq!(none, "User \"dev-member\" has no sessions.\n");
 }
 
 #[tokio::test]
@@ -90,6 +90,30 @@ async fn a_session_is_revoked_by_its_handle_alone() {
         (dev.status_of("Your sessions").await, dev.status_of("2.").await),
         (401, 401)
     );
+}
+
+/// The `sid` of the development authorization server's tokens is no handle of the gateway.
+#[tokio::test]
+async fn i12_a_session_of_the_authorization_server_is_revoked_by_its_sid() {
+    let dev = Dev::start().await;
+    dev.log_in().await;
+    let show = format!(". ./state\n{}", dev.command("2.").await);
+    let me = dev.shell.bash(&show).await.expect(0);
+    let (_, after) = me.stdout.split_once("\"sid\":\"").unwrap();
+    let sid = after.split('"').next().unwrap();
+    let done = dev.shell.run(&["revoke", "--session", sid, "--json"]).await;
+    let done = done.expect(0).json();
+    assert_eq!(
+        (&done["kind"], &done["key"], &done["sessions"]),
+        (&"upstream_session".into(), &sid.into(), &1.into()),
+        "{done}"
+    );
+    assert_eq!(
+        (dev.status_of("Your sessions").await, dev.status_of("2.").await),
+        (401, 401)
+    );
+    dev.log_in().await;
+    assert_eq!(dev.status_of("2.").await, 200);
 }
 
 #[tokio::test]
@@ -158,5 +182,36 @@ async fn the_audit_log_says_who_did_what() {
         .await
         .expect(0)
         .stdout;
-    assert_eq!(nothing, "Nothing of that kind happened.\n");
+    assert_eq!(nothing, "No such event was recorded.\n");
+}
+
+#[tokio::test]
+async fn w12_old_events_are_deleted_by_command_and_that_is_recorded() {
+    let dev = Dev::start().await;
+    dev.log_in().await;
+    let purged = dev
+        .shell
+        .run(&["audit", "purge", "--before", "1h", "--json"])
+        .await
+        .expect(0)
+        .json();
+    assert_eq!(purged["deleted"], 0, "{purged}");
+    let soon = "2999-01-01T00:00:00Z";
+    let purged = dev
+        .shell
+        .run(&["audit", "purge", "--before", soon, "--json"])
+        .await
+        .expect(0)
+        .json();
+    // The login and the record of the first purge; never that of the purge itself.
+    assert_eq!(purged["deleted"], 2, "{purged}");
+    let purge = dev.shell.run(&["audit", "purge"]).await.expect(0).stdout;
+    assert!(purge.starts_with("Deleted 0 events from before 20"), "{purge}");
+    let audit = dev.shell.run(&["audit", "--json"]).await.expect(0).json();
+    let event = &audit["events"][0];
+    assert_eq!(
+        (&event["kind"], &event["actor"]),
+        (&"audit_purged".into(), &"cli".into()),
+        "{audit}"
+    );
 }

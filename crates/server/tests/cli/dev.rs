@@ -24,9 +24,10 @@ impl Dev {
 
     /// The commands on the last screen, each with its number or title.
     async fn commands(&self) -> Vec<(String, String)> {
-        let starts = self.running.log().matches("maxlab-auth starts").count();
+        let starts = || self.running.log().matches("gateway started").count();
         let screens = || self.running.log().matches("# Log out everywhere").count();
         eventually("the screen is printed", async || {
+            let starts = starts();
             (screens() >= starts && starts > 0).then_some(())
         })
         .await;

@@ -1,29 +1,17 @@
 //! What needs no gateway: help, keys, the OpenAPI document, and faulty settings.
 
-use crate::tool::Tool;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use crate::tool::{COMMANDS, Tool};
 
 #[tokio::test]
 async fn every_command_shows_an_example() {
     let tool = Tool::new();
     let top = tool.run(&["--help"]).await.expect(0).stdout;
     assert!(top.contains("maxlab-auth dev"), "{top}");
-    for command in [
-        "serve",
-        "dev",
-        "check",
-        "keygen",
-        "openapi",
-        "revoke",
-        "sessions",
-        "sessions list",
-        "sessions end",
-        "sessions end-all",
-        "denylist",
-        "denylist list",
-        "denylist stats",
-        "denylist clean",
-        "audit",
-    ] {
+    for command in COMMANDS {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let help = tool.run(&words).await.expect(0).stdout;
         let example = help
@@ -121,6 +109,92 @@ async fn what_keygen_prints_is_a_dotenv_that_production_accepts() {
     assert_ne!(tool.run(&["keygen"]).await.stdout, keys, "keys are new each time");
     let json = tool.run(&["keygen", "--json"]).await.expect(0).json();
     assert!(json["SECRET_KEY"].as_str().is_some_and(|key| key.len() >= 43));
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn n7_keygen_writes_a_private_dotenv_and_loses_nothing_that_is_there() {
+    let tool = Tool::new()
+        .env("ENVIRONMENT", "production")
+        .env("EXTERNAL_AUTH_URL", "http://127.0.0.1:9");
+    let file = tool.folder().join(".env");
+    let made = tool.run(&["keygen", "--write", ".env"]).await.expect(0);
+    let first = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(mode(&file), 0o600);
+    for (line, key) in first.lines().filter_map(|line| line.split_once('=')) {
+        assert!(!made.text().contains(key), "{line} is shown: {}", made.text());
+    }
+    tool.run(&["check"]).await.expect(1);
+    tool.run(&["keygen", "--write", ".env"]).await.expect(0);
+    assert_eq!(
+        std::fs::read_to_string(&file).unwrap(),
+        first,
+        "a second time changes nothing"
+    );
+
+    let theirs = "# ours\nPORT=1234\nSESSION_ENCRYPTION_KEY=an-old-key\nSECRET_KEY=\n";
+    std::fs::write(&file, theirs).unwrap();
+    std::fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+    let done = tool
+        .run(&["keygen", "--write", ".env", "--json"])
+        .await
+        .expect(0)
+        .json();
+    assert_eq!(
+        done,
+        serde_json::json!({ "written": ["SECRET_KEY"], "kept": ["SESSION_ENCRYPTION_KEY"] })
+    );
+    let after = std::fs::read_to_string(&file).unwrap();
+    let key = after
+        .strip_prefix(theirs.trim_end())
+        .expect("every line stays")
+        .trim_end();
+    assert!(key.len() >= 43, "{after}");
+    assert_eq!(mode(&file), 0o600);
+
+    std::fs::write(&file, "OPEN=\"quote\n").unwrap();
+    let refused = tool.run(&["keygen", "--write", ".env"]).await.expect(1);
+    assert!(
+        refused.stderr.contains("line 1 is not NAME=value"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "OPEN=\"quote\n");
+    assert!(!tool.folder().join(".env.new").exists(), "no draft is left");
+}
+
+#[tokio::test]
+async fn n7_secrets_that_everybody_can_read_are_warned_of() {
+    let tool = Tool::new()
+        .env("EXTERNAL_AUTH_URL", "http://127.0.0.1:9")
+        .env("DATA_DIR", "data");
+    let (file, data) = (tool.folder().join(".env"), tool.folder().join("data"));
+    tool.run(&["keygen", "--write", ".env"]).await.expect(0);
+    std::fs::create_dir(&data).unwrap();
+    for (modes, warned) in [
+        ((0o600, 0o700), false),
+        ((0o640, 0o750), false),
+        ((0o644, 0o755), true),
+        ((0o604, 0o711), true),
+    ] {
+        std::fs::set_permissions(&file, Permissions::from_mode(modes.0)).unwrap();
+        std::fs::set_permissions(&data, Permissions::from_mode(modes.1)).unwrap();
+        let warnings = tool.run(&["check", "--json"]).await.expect(1).json()["warnings"].clone();
+        for name in [".env", "DATA_DIR"] {
+            let found = warnings
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|warning| warning["name"] == name);
+            assert_eq!(found, warned, "{name} with {modes:?}: {warnings}");
+        }
+    }
+    std::fs::write(&file, "PORT=1\n").unwrap();
+    let warnings = tool.run(&["check", "--json"]).await.expect(1).json()["warnings"].to_string();
+    assert!(!warnings.contains(".env"), "no secret is in it: {warnings}");
 }
 
 #[tokio::test]

@@ -83,7 +83,7 @@ async fn a_faulty_policy_fails_the_check_and_the_start_but_no_revocation() {
     };
     assert_eq!(
         policy(&report)["detail"],
-        "2 rules; what none matches: authenticated"
+        "2 rules; default access: authenticated"
     );
 
     std::fs::write(good.folder().join("policy.toml"), "[[rule]]\nfoo = 1\n").unwrap();
@@ -100,8 +100,8 @@ async fn a_faulty_policy_fails_the_check_and_the_start_but_no_revocation() {
     let ended = bad.run(&["serve"]).await.expect(1);
     for words in [
         "policy.toml",
-        "line 1 (rule 1): the rule names no path",
-        "line 2 (rule 1): a rule has no key",
+        "line 1 (rule 1): the rule has no path",
+        "line 2 (rule 1): unknown key",
     ] {
         assert!(ended.stderr.contains(words), "{words}: {ended:?}");
     }

@@ -4,7 +4,8 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use maxlab_auth_testkit::{
-    Actor, Anonymous, Bearer, Gate, Lie, LyingAuthServer, RedisOptions, RedisServer, free_port,
+    Actor, AnonymousActor, BearerActor, Lie, LyingAuthServer, PostgresServer, RedisOptions, RedisServer,
+    ReplyGate, free_port,
 };
 use serde_json::{Value, json};
 
@@ -13,20 +14,20 @@ use crate::tool::{Tool, eventually, gateway};
 #[tokio::test]
 async fn sigterm_lets_requests_end_takes_no_more_and_ends_well() {
     let server = LyingAuthServer::start().await.unwrap();
-    server.know("held", json!({ "sub": "u-1" }));
-    let gate = Gate::closed();
-    server.on("/oauth/userinfo", Lie::held(&gate, Lie::honest()));
+    server.accept_token("held", json!({ "sub": "u-1" }));
+    let gate = ReplyGate::closed();
+    server.on("/oauth/userinfo", Lie::gated(&gate, Lie::honest()));
     let mut running = gateway()
         .env("EXTERNAL_AUTH_URL", server.url())
         .start()
         .await
         .unwrap();
-    let caller = Bearer::new(&running.url(), "held");
+    let caller = BearerActor::new(&running.url(), "held");
     let held = tokio::spawn(async move { caller.get("/api/v1/auth/me").await });
-    server.asked("/oauth/userinfo", 1).await;
+    server.wait_for_requests("/oauth/userinfo", 1).await;
 
     running.signal("TERM");
-    let anonymous = Anonymous::new(&running.url());
+    let anonymous = AnonymousActor::new(&running.url());
     eventually("the door closes", async || {
         anonymous
             .try_send(http::Method::GET, "/health", |request| request)
@@ -44,20 +45,20 @@ async fn sigterm_lets_requests_end_takes_no_more_and_ends_well() {
 #[tokio::test]
 async fn sigterm_lets_the_authorization_server_hear_what_is_being_told() {
     let server = LyingAuthServer::start().await.unwrap();
-    server.know("opaque", json!({ "sub": "u-1" }));
-    let gate = Gate::closed();
-    server.on("/oauth/revoke", Lie::held(&gate, Lie::honest()));
+    server.accept_token("opaque", json!({ "sub": "u-1" }));
+    let gate = ReplyGate::closed();
+    server.on("/oauth/revoke", Lie::gated(&gate, Lie::honest()));
     let mut running = gateway()
         .env("EXTERNAL_AUTH_URL", server.url())
         .start()
         .await
         .unwrap();
-    let caller = Anonymous::new(&running.url());
+    let caller = AnonymousActor::new(&running.url());
     caller
         .post_form("/oauth/revoke", &[("token", "opaque")])
         .await
         .expect_status(200);
-    server.asked("/oauth/revoke", 1).await;
+    server.wait_for_requests("/oauth/revoke", 1).await;
     running.signal("TERM");
     eventually("the door closes", async || {
         caller
@@ -89,26 +90,32 @@ async fn the_log_says_what_runs_and_what_it_promises_and_no_password() {
         .env("ENVIRONMENT", "production")
         .env("EXTERNAL_AUTH_URL", server.url())
         .env("REDIS_URL", redis.url())
+        .env("ALLOW_OWN_JOURNALS", "true")
         .env("SECRET_KEY", key("SECRET_KEY"))
         .env("SESSION_ENCRYPTION_KEY", key("SESSION_ENCRYPTION_KEY"))
         .start()
         .await
         .unwrap();
-    let log = running.log();
+    let log = eventually("the last line of the start", async || {
+        let log = running.log();
+        let whole = log.contains("set DATABASE_URL") && log.ends_with('\n');
+        whole.then_some(log)
+    })
+    .await;
     let lines: Vec<Value> = log
         .lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")))
         .collect();
     let start = lines
         .iter()
-        .find(|line| line["message"] == "maxlab-auth starts")
+        .find(|line| line["message"] == "gateway started")
         .unwrap();
     assert_eq!(start["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(start["address"], running.addr().to_string());
     assert_eq!(start["layers"], "oauth_userinfo,traditional_auth,local_jwt");
     assert_eq!(start["store"], format!("redis://…@127.0.0.1:{}/", redis.port()));
     assert!(start["database"].as_str().unwrap().starts_with("SQLite "));
-    assert!(start["guarantee"].as_str().unwrap().starts_with("Weaker: "));
+    assert!(start["guarantee"].as_str().unwrap().starts_with("Weaker "));
     let warned = |line: &Value| {
         line["level"] == "WARN" && line["message"].as_str().unwrap().contains("set DATABASE_URL")
     };
@@ -191,14 +198,14 @@ async fn it_starts_while_redis_is_down_and_works_when_it_is_up() {
     let mut redis = RedisServer::start().await.unwrap();
     redis.kill();
     let server = LyingAuthServer::start().await.unwrap();
-    server.know("opaque", json!({ "sub": "u-1" }));
+    server.accept_token("opaque", json!({ "sub": "u-1" }));
     let running = gateway()
         .env("EXTERNAL_AUTH_URL", server.url())
         .env("REDIS_URL", redis.url())
         .start()
         .await
         .unwrap();
-    let caller = Bearer::new(&running.url(), "opaque");
+    let caller = BearerActor::new(&running.url(), "opaque");
     caller.get("/api/v1/auth/me").await.expect_status(503);
     redis.restart().await.unwrap();
     eventually("the gateway finds Redis again", async || {
@@ -210,4 +217,76 @@ async fn it_starts_while_redis_is_down_and_works_when_it_is_up() {
         .await
         .unwrap()
         .expect_status(200);
+}
+
+#[tokio::test]
+async fn n9_the_process_lives_while_postgresql_is_awaited() {
+    let server = LyingAuthServer::start().await.unwrap();
+    let mut postgres = PostgresServer::start().await.unwrap();
+    let url = postgres.create_database().await.unwrap();
+    postgres.stop().await.unwrap();
+    let options = gateway()
+        .env("EXTERNAL_AUTH_URL", server.url())
+        .env("DATABASE_URL", &url);
+    let mut running = options.clone().start().await.unwrap();
+    let caller = AnonymousActor::new(&running.url());
+    caller.get("/health").await.expect_status(200);
+    let ready = caller.get("/health/ready").await.expect_status(503);
+    assert_eq!(
+        ready.json()["components"]["database"]["reason"],
+        "connection_refused"
+    );
+    for path in ["/api/v1/auth/me", "/auth/verify", "/oauth/authorize", "/"] {
+        let reply = caller.get(path).await.expect_status(503);
+        assert!(
+            reply.header("retry-after").is_some() && reply.header("x-request-id").is_some(),
+            "{path}"
+        );
+        assert!(reply.header("set-cookie").is_none(), "{path}");
+    }
+    let awaits = "the database refused the connection";
+    assert!(running.log().contains(awaits), "{}", running.log());
+    // The same connections go on once it is there.
+    postgres.restart().await.unwrap();
+    eventually("the gateway is ready", async || {
+        let reply = caller.get("/health/ready").await;
+        (reply.status == 200).then_some(())
+    })
+    .await;
+    assert_eq!(running.terminate().await.unwrap().code(), Some(0));
+
+    postgres.stop().await.unwrap();
+    let mut running = options.start().await.unwrap();
+    assert_eq!(
+        running.terminate().await.unwrap().code(),
+        Some(0),
+        "a stop is heard meanwhile"
+    );
+}
+
+#[tokio::test]
+async fn n9_a_wrong_password_of_redis_is_named_by_readiness_and_log() {
+    let server = LyingAuthServer::start().await.unwrap();
+    let redis = RedisServer::start_with(RedisOptions::plain().password("right"))
+        .await
+        .unwrap();
+    let running = gateway()
+        .env("EXTERNAL_AUTH_URL", server.url())
+        .env("REDIS_URL", format!("redis://:canary@{}/0", redis.addr()))
+        .start()
+        .await
+        .unwrap();
+    let ready = AnonymousActor::new(&running.url())
+        .get("/health/ready")
+        .await
+        .expect_status(503);
+    assert_eq!(
+        ready.json()["components"]["store"]["reason"],
+        "credentials_refused"
+    );
+    let log = running.log();
+    assert!(
+        log.contains("the store refused the credentials") && !log.contains("canary"),
+        "{log}"
+    );
 }

@@ -4,11 +4,32 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use maxlab_auth_testkit::{GatewayOptions, GatewayProcess};
+use maxlab_auth_testkit::wait::poll_within;
+use maxlab_auth_testkit::{GatewayOptions, GatewayProcess, LyingAuthServer};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
+
+/// Commands of the program, with their subcommands.
+pub(crate) const COMMANDS: [&str; 16] = [
+    "serve",
+    "dev",
+    "check",
+    "keygen",
+    "openapi",
+    "guard-config",
+    "revoke",
+    "sessions",
+    "sessions list",
+    "sessions end",
+    "sessions end-all",
+    "denylist",
+    "denylist list",
+    "denylist stats",
+    "denylist clean",
+    "audit",
+];
 
 /// The binary under test.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_maxlab-auth");
@@ -132,14 +153,29 @@ impl Tool {
     }
 }
 
-/// Polls until something is there.
-pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let started = tokio::time::Instant::now();
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(started.elapsed() < PATIENCE, "{what} does not happen");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+/// Waits until something is there.
+pub(crate) async fn eventually<T, F>(what: &str, look: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    let found = poll_within(PATIENCE, look).await;
+    found.unwrap_or_else(|| panic!("{what} does not happen"))
+}
+
+/// Starts a gateway in front of this authorization server, and returns it with a command line that has the same
+/// settings.
+pub(crate) async fn start_beside(
+    server: &LyingAuthServer,
+    settings: &[(&str, &str)],
+) -> (GatewayProcess, Tool) {
+    let mut options = gateway().env("EXTERNAL_AUTH_URL", server.url());
+    for (name, value) in settings {
+        options = options.env(name, value);
     }
+    let gateway = options.start().await.unwrap();
+    let mut tool = Tool::beside(&gateway).env("EXTERNAL_AUTH_URL", server.url());
+    for (name, value) in settings {
+        tool = tool.env(name, *value);
+    }
+    (gateway, tool)
 }

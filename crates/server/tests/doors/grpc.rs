@@ -1,11 +1,14 @@
 //! Envoy's gRPC door: the same answers as `/auth/verify`, and never a yes on an error.
 
+use axum::body::Body;
+use http::{HeaderMap, Request, StatusCode};
 use maxlab_auth_ext_authz::proto::{CheckRequest, CheckResponse, HttpResponse};
 use maxlab_auth_testkit::{
-    Actor as _, Anonymous, Gate, GatewayProcess, Lie, LyingAuthServer, RedisServer, free_port,
+    Actor as _, AnonymousActor, GatewayProcess, Lie, LyingAuthServer, RedisServer, ReplyGate, free_port,
 };
 use tokio::net::TcpStream;
 
+use crate::client::ask_http2;
 use crate::envoy::{Envoy, Question, value};
 use crate::{auth_server, eventually, gateway};
 
@@ -82,7 +85,7 @@ async fn what_was_revoked_a_moment_ago_is_refused() {
     let world = world(&[("VERIFY_CACHE_SECONDS", "60")]).await;
     let question = Question::of("Bearer good");
     world.envoy.check(&question).await.ok();
-    Anonymous::new(&world.running.url())
+    AnonymousActor::new(&world.running.url())
         .post_form("/oauth/revoke", &[("token", "good")])
         .await
         .expect_status(200);
@@ -117,7 +120,7 @@ async fn an_outage_is_503_and_never_a_yes() {
     let denied = world.envoy.check(&Question::of("Bearer good")).await.denied(503);
     assert!(value(&denied.headers, "retry-after").is_some(), "{denied:?}");
     assert_eq!(value(&denied.headers, "set-cookie"), None);
-    world.auth.behave();
+    world.auth.clear_scripts();
     world.envoy.check(&Question::of("Bearer good")).await.ok();
 }
 
@@ -137,7 +140,13 @@ async fn the_clients_own_identity_headers_never_survive() {
     removed.sort();
     assert_eq!(
         removed,
-        ["remote_roles", "remote_user", "x-auth-identity", "x-auth_source"]
+        [
+            "remote-workspaces",
+            "remote_roles",
+            "remote_user",
+            "x-auth-identity",
+            "x-auth_source"
+        ]
     );
     for name in IDENTITY {
         assert!(value(&ok.headers, name).is_some(), "{name}");
@@ -199,11 +208,11 @@ async fn its_health_follows_readiness() {
 #[tokio::test]
 async fn a_question_under_way_is_answered_at_the_stop_and_no_other_begins() {
     let mut world = world(&[]).await;
-    let gate = Gate::closed();
-    world.auth.on("/oauth/userinfo", Lie::held(&gate, Lie::honest()));
+    let gate = ReplyGate::closed();
+    world.auth.on("/oauth/userinfo", Lie::gated(&gate, Lie::honest()));
     let envoy = world.envoy.clone();
     let held = tokio::spawn(async move { envoy.check(&Question::of("Bearer good")).await });
-    world.auth.asked("/oauth/userinfo", 1).await;
+    world.auth.wait_for_requests("/oauth/userinfo", 1).await;
     world.running.signal("TERM");
     let port = world.port;
     eventually("the door closes", async || {
@@ -250,4 +259,49 @@ async fn an_answer_is_the_same_however_it_is_found() {
             assert_eq!((&again, &odd), (&by_routes, &by_routes));
         }
     }
+}
+
+/// Asks a method of this port as it is written: the status, and the header fields, where gRPC's errors are.
+async fn post(port: u16, method: &str, kind: &str, body: &[u8]) -> (StatusCode, HeaderMap) {
+    let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let request = Request::post(format!("http://localhost:{port}/{method}"))
+        .header("content-type", kind)
+        .header("te", "trailers")
+        .body(Body::from(body.to_vec()))
+        .unwrap();
+    let answer = ask_http2(stream, request).await.unwrap();
+    (answer.status(), answer.headers().clone())
+}
+
+#[tokio::test]
+async fn w16_other_encodings_are_415_and_a_second_message_refuses_the_call() {
+    let world = world(&[]).await;
+    let check = format!("{SERVICE}/Check");
+    for method in [
+        check.as_str(),
+        "grpc.health.v1.Health/Check",
+        "grpc.health.v1.Health/Watch",
+    ] {
+        for kind in ["application/grpc+json", "application/json", "text/plain"] {
+            let (status, _) = post(world.port, method, kind, &[0; 5]).await;
+            assert_eq!(status, 415, "{method} {kind}");
+        }
+        // The second kind is left to tonic, where there is one message.
+        for kind in ["application/grpc", "application/grpc+proto"] {
+            for body in [&[0; 10][..], &[0; 6]] {
+                let (status, head) = post(world.port, method, kind, body).await;
+                assert_eq!(status, 200);
+                assert_eq!(head.get("grpc-status").unwrap(), "13", "{method} {kind} {head:?}");
+            }
+            if method.ends_with("Check") {
+                let (status, head) = post(world.port, method, kind, &[0; 5]).await;
+                assert_eq!(
+                    (status.as_u16(), head.get("grpc-status")),
+                    (200, None),
+                    "{method} {kind}"
+                );
+            }
+        }
+    }
+    world.envoy.check(&Question::of("Bearer good")).await.ok();
 }

@@ -7,8 +7,7 @@ mod grpc;
 mod tls;
 mod unix;
 
-use std::time::Duration;
-
+pub(crate) use maxlab_auth_testkit::wait::eventually;
 use maxlab_auth_testkit::{GatewayOptions, GatewayProcess, LyingAuthServer};
 use serde_json::json;
 
@@ -22,21 +21,10 @@ pub(crate) fn gateway(auth: &LyingAuthServer) -> GatewayOptions {
 /// An authorization server that knows `good` and `admin`.
 pub(crate) async fn auth_server() -> LyingAuthServer {
     let auth = LyingAuthServer::start().await.unwrap();
-    auth.know(
+    auth.accept_token(
         "good",
         json!({ "sub": "user-1", "name": "김 하나", "roles": ["member"] }),
     );
-    auth.know("admin", json!({ "sub": "root-1", "roles": ["admin"] }));
+    auth.accept_token("admin", json!({ "sub": "root-1", "roles": ["admin"] }));
     auth
-}
-
-/// Waits until something holds.
-pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    for _ in 0..1200 {
-        if holds().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    panic!("it never came about that {what}");
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::get as route;
-use maxlab_auth::http::serve::{Listener, ServeLimits, serve};
+use maxlab_auth::http::serve::{Listener, ServeLimits, TlsListener, serve};
 use maxlab_auth::tls::CertificateFiles;
 use maxlab_auth_testkit::free_port;
 use rustls::pki_types::pem::PemObject as _;
@@ -16,8 +16,8 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_util::sync::CancellationToken;
 
 use crate::client::{ask, ask_http2, get};
@@ -155,7 +155,12 @@ async fn both_versions_of_http_and_a_certificate_that_changes_while_it_runs() {
     })
     .await;
     assert!(metric(plain, "tls_certificate_stale 1").await);
-    assert!(running.log().contains("goes on with the certificate that it has"));
+    eventually("it is logged", async || {
+        running
+            .log()
+            .contains("certificate refused, previous certificate kept")
+    })
+    .await;
     assert_eq!(
         shown(address, &either).await,
         first.der(),
@@ -200,7 +205,7 @@ async fn what_is_no_pair_stops_the_start_and_says_which_settings() {
     let ended = mixed().args(["check"]).run().await.unwrap();
     let said = format!("{}{}", ended.stdout, ended.stderr);
     assert!(
-        said.contains("no pair") && said.contains("TLS_KEY_FILE"),
+        said.contains("does not belong to the certificate") && said.contains("TLS_KEY_FILE"),
         "{said}"
     );
     assert!(!said.contains("PRIVATE KEY"), "{said}");
@@ -208,12 +213,11 @@ async fn what_is_no_pair_stops_the_start_and_says_which_settings() {
 
 async fn door(pair: &Pair, limits: ServeLimits) -> (SocketAddr, CancellationToken) {
     let files = CertificateFiles::open(&pair.certificate, &pair.key).unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(files.server_config().unwrap()));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = Router::new().route("/hello", route(|| async { "hello" }));
     let stop = CancellationToken::new();
-    let all = vec![Listener::Tls(listener, acceptor)];
+    let all = vec![Listener::Tls(TlsListener::new(listener, files.in_force()))];
     tokio::spawn(serve(all, router, limits, stop.clone().cancelled_owned()));
     (address, stop)
 }
@@ -244,4 +248,52 @@ async fn who_does_not_shake_hands_is_cut_and_keeps_nobody_waiting() {
         assert!(!String::from_utf8_lossy(&said).contains("hello"), "{said:?}");
     }
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn w9_a_pipe_in_the_place_of_the_key_or_the_policy_blocks_no_reload_and_no_stop() {
+    let auth = auth_server().await;
+    let folder = tempfile::tempdir().unwrap();
+    let pair = Pair::make(folder.path(), "pair");
+    let next = Pair::make(folder.path(), "next");
+    let policy = folder.path().join("policy.toml");
+    std::fs::write(&policy, "default = \"deny\"\n").unwrap();
+    let port = free_port();
+    let mut running = gateway(&auth)
+        .env("TLS_CERT_FILE", pair.certificate.display().to_string())
+        .env("TLS_KEY_FILE", pair.key.display().to_string())
+        .env("TLS_PORT", port.to_string())
+        .env("POLICY_FILE", policy.display().to_string())
+        .env("SHUTDOWN_SECONDS", "600")
+        .start()
+        .await
+        .unwrap();
+    let (plain, address) = (running.addr(), SocketAddr::from(([127, 0, 0, 1], port)));
+    let pipe = |path: &Path| {
+        std::fs::remove_file(path).unwrap();
+        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    };
+    pipe(&pair.key);
+    pipe(&policy);
+    for stale in ["tls_certificate_stale 1", "policy_stale 1"] {
+        eventually(stale, async || metric(plain, stale).await).await;
+    }
+    let first = Pair {
+        certificate: folder.path().join("first.pem"),
+        key: pair.key.clone(),
+    };
+    std::fs::copy(&pair.certificate, &first.certificate).unwrap();
+    std::fs::remove_file(&pair.key).unwrap();
+    std::fs::copy(&next.certificate, &pair.certificate).unwrap();
+    std::fs::copy(&next.key, &pair.key).unwrap();
+    eventually("the next pair counts", async || {
+        shown(address, &[&first, &next]).await == next.der()
+    })
+    .await;
+    pipe(&pair.key);
+    eventually("the key is a pipe again", async || {
+        metric(plain, "tls_certificate_stale 1").await
+    })
+    .await;
+    assert_eq!(running.terminate().await.unwrap().code(), Some(0));
 }

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::routing::get as route;
-use maxlab_auth::http::serve::{Listener, ServeLimits, SocketFault, UnixDoor, serve};
+use maxlab_auth::http::serve::{Listener, ServeLimits, SocketFault, UnixSocketListener, serve};
 use maxlab_auth_testkit::GatewayProcess;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
@@ -116,7 +117,7 @@ async fn the_socket_of_a_killed_process_is_replaced_and_that_of_a_living_one_is_
 async fn its_permissions_are_those_that_were_set() {
     let (_folder, path) = folder();
     for mode in [0o600, 0o660, 0o666] {
-        let door = UnixDoor::open(&path, mode).await.unwrap();
+        let door = UnixSocketListener::bind(&path, mode).await.unwrap();
         let found = std::fs::symlink_metadata(&path).unwrap().permissions().mode();
         assert_eq!(found & 0o777, mode);
         drop(door);
@@ -128,21 +129,21 @@ async fn its_permissions_are_those_that_were_set() {
 async fn what_is_no_socket_is_not_removed() {
     let (_folder, path) = folder();
     std::fs::write(&path, "mine").unwrap();
-    let refused = UnixDoor::open(&path, 0o600).await.unwrap_err();
-    assert!(matches!(refused, SocketFault::NoSocket(_)), "{refused}");
+    let refused = UnixSocketListener::bind(&path, 0o600).await.unwrap_err();
+    assert!(matches!(refused, SocketFault::NotASocket(_)), "{refused}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
-    let refused = UnixDoor::open(Path::new("/no/such/folder/s"), 0o600)
+    let refused = UnixSocketListener::bind(Path::new("/no/such/folder/s"), 0o600)
         .await
         .unwrap_err();
-    assert!(matches!(refused, SocketFault::Refused { .. }), "{refused}");
+    assert!(matches!(refused, SocketFault::Io { .. }), "{refused}");
 }
 
 #[tokio::test]
 async fn a_successors_file_stays() {
     let (_folder, path) = folder();
-    let first = UnixDoor::open(&path, 0o600).await.unwrap();
+    let first = UnixSocketListener::bind(&path, 0o600).await.unwrap();
     std::fs::remove_file(&path).unwrap();
-    let second = UnixDoor::open(&path, 0o600).await.unwrap();
+    let second = UnixSocketListener::bind(&path, 0o600).await.unwrap();
     drop(first);
     assert!(path.exists());
     drop(second);
@@ -161,8 +162,8 @@ async fn both(
     let (folder, path) = folder();
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = tcp.local_addr().unwrap();
-    let unix = UnixDoor::open(&path, 0o600).await.unwrap();
-    let router = Router::new().route("/hello", route(|| async { "hello" }));
+    let unix = UnixSocketListener::bind(&path, 0o600).await.unwrap();
+    let router = Router::new().route("/hello", route(|| async { "hello" }).post(|_: Bytes| async {}));
     let stop = CancellationToken::new();
     let all = vec![Listener::Tcp(tcp), Listener::Unix(unix)];
     tokio::spawn(serve(all, router, limits, stop.clone().cancelled_owned()));
@@ -170,26 +171,32 @@ async fn both(
 }
 
 #[tokio::test]
-async fn the_cap_on_connections_is_one_for_all_listeners() {
+async fn w7_a_full_port_does_not_shut_the_proxy_out() {
     let limits = ServeLimits {
         max_connections: 1,
         ..ServeLimits::default()
     };
     let (_folder, path, address, stop) = both(limits).await;
-    let mut first = connect(&path).await;
-    first
-        .write_all(b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
-        .await
-        .unwrap();
-    let mut some = [0; 16];
-    first.read_exact(&mut some).await.unwrap();
-    let waiting = TcpStream::connect(address).await.unwrap();
-    let waiting = ask(waiting, get("/hello", &[]));
-    let mut waiting = std::pin::pin!(waiting);
-    let early = tokio::time::timeout(Duration::from_millis(300), &mut waiting).await;
-    assert!(early.is_err(), "the only place is taken by the other listener");
-    drop(first);
-    assert_eq!(waiting.await.unwrap().status(), 200);
+    let head = b"POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n";
+    let mut busy = TcpStream::connect(address).await.unwrap();
+    busy.write_all(head).await.unwrap();
+    let mut interim = [0; 21];
+    busy.read_exact(&mut interim).await.unwrap();
+    assert_eq!(
+        &interim, b"HTTP/1.1 100 Continue",
+        "the handler waits for the body"
+    );
+    let overloaded = async || {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let reply = ask(stream, get("/hello", &[])).await;
+        reply.is_ok_and(|reply| reply.status() == 503)
+    };
+    assert!(overloaded().await, "the port is full");
+    for _ in 0..3 {
+        let reply = ask(connect(&path).await, get("/hello", &[])).await.unwrap();
+        assert_eq!(reply.status(), 200);
+    }
+    assert!(overloaded().await, "the port is full still");
     stop.cancel();
 }
 

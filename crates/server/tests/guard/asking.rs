@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use maxlab_auth_guard::{AskGateway, AuthGuard};
-use maxlab_auth_testkit::lying::Response;
-use maxlab_auth_testkit::{Actor, Anonymous, Bearer, Lie, LyingAuthServer};
+use maxlab_auth_guard::{AuthGuard, GatewayClientSettings};
+use maxlab_auth_testkit::lying::ScriptedResponse;
+use maxlab_auth_testkit::{Actor, AnonymousActor, BearerActor, Lie, LyingAuthServer};
 use reqwest::Method;
 use serde_json::json;
 
@@ -13,10 +13,9 @@ use crate::world::{Way, World, application, get_as, nothing, unavailable, verdic
 /// An application that asks something that only looks like a gateway, and that something.
 async fn impostor() -> (LyingAuthServer, String) {
     let impostor = LyingAuthServer::start().await.unwrap();
-    let guard = AuthGuard::asking(&AskGateway {
-        timeout: Duration::from_millis(500),
-        ..AskGateway::at(impostor.url())
-    });
+    let guard = AuthGuard::via_gateway(
+        &GatewayClientSettings::new(impostor.url()).timeout(Duration::from_millis(500)),
+    );
     let app = application(&guard.unwrap()).await;
     (impostor, app)
 }
@@ -35,7 +34,7 @@ const YES: [(&str, &str); 6] = [
 fn saying(without: &'static str, and: &'static [(&'static str, &'static str)]) -> Lie {
     Lie::handler(move |_| {
         let kept = YES.iter().filter(|(name, _)| *name != without).chain(and);
-        kept.fold(Response::status(200), |said, (name, value)| {
+        kept.fold(ScriptedResponse::status(200), |said, (name, value)| {
             said.header(name, value)
         })
     })
@@ -121,9 +120,9 @@ async fn a_request_is_asked_about_once() {
     let (gateway, app) = impostor().await;
     gateway.on("/auth/verify", yes());
     get_as(&app, "a.good.token", "/me").await.expect_status(200);
-    assert_eq!(gateway.count("/auth/verify"), 1);
+    assert_eq!(gateway.count_requests("/auth/verify"), 1);
     gateway.forget_requests();
-    let writer = Bearer::new(&app, "a.good.token");
+    let writer = BearerActor::new(&app, "a.good.token");
     writer.post("/workspaces/w1/documents").await.expect_status(200);
     let asked: Vec<_> = gateway
         .requests("/auth/verify")
@@ -139,8 +138,8 @@ async fn a_request_is_asked_about_once() {
     );
     // A request without a credential costs no question.
     gateway.forget_requests();
-    Anonymous::new(&app).get("/me").await.expect_status(401);
-    assert_eq!(gateway.count("/auth/verify"), 0);
+    AnonymousActor::new(&app).get("/me").await.expect_status(401);
+    assert_eq!(gateway.count_requests("/auth/verify"), 0);
 }
 
 /// A comma is "or" in a question. A path that holds one must not enter two workspaces with the right to one.
@@ -183,7 +182,7 @@ async fn a_session_cookie_is_judged_by_the_gateway() {
         ("redirect_uri", "https://app.example/callback"),
         ("code_verifier", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
     ];
-    let login = Anonymous::new(&world.gateway.url())
+    let login = AnonymousActor::new(&world.gateway.url())
         .post_form("/oauth/token", &fields)
         .await
         .expect_status(200);
@@ -194,7 +193,7 @@ async fn a_session_cookie_is_judged_by_the_gateway() {
         .next()
         .unwrap()
         .to_owned();
-    let browser = Anonymous::new(&app);
+    let browser = AnonymousActor::new(&app);
     let send = async |method: Method, path: &str, origin: Option<&str>| {
         let sent = browser.send(method, path, |request| {
             let request = request.header("cookie", format!("theme=dark; {cookie}"));
@@ -214,7 +213,7 @@ async fn a_session_cookie_is_judged_by_the_gateway() {
             (403, "cross_site_request".into())
         );
     }
-    let everywhere = Bearer::new(&world.gateway.url(), &world.token("u", &nothing()));
+    let everywhere = BearerActor::new(&world.gateway.url(), &world.token("u", &nothing()));
     everywhere
         .post("/api/v1/auth/logout/all")
         .await

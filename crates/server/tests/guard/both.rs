@@ -4,16 +4,16 @@ use axum::Router;
 use axum::http::{HeaderMap, Response, StatusCode};
 use axum::routing::{get, post};
 use maxlab_auth_guard::{
-    Admin, AskGateway, AuthGuard, Caller, CurrentUser, Identity, Require, RequireAdmin, RequireRole,
-    RequireScope, names,
+    Admin, AuthGuard, Caller, CurrentUser, GatewayClientSettings, Identity, Require, RequireAdmin,
+    RequireRole, RequireScope, claim_names,
 };
-use maxlab_auth_testkit::{Actor, Anonymous, Bearer, Lie, LyingAuthServer};
+use maxlab_auth_testkit::{Actor, AnonymousActor, BearerActor, Lie, LyingAuthServer};
 use reqwest::Method;
 use serde_json::json;
 
 use crate::world::{Way, World, application, get_as, nothing, serve, verdict};
 
-names! {
+claim_names! {
     Auditor = "auditor";
     Read = "documents:read";
 }
@@ -54,7 +54,7 @@ async fn who_may_and_who_may_not() {
         let app = application(&world.guard(way).await).await;
         for (what, method, path, expected) in &table {
             for (token, expected) in [&admin, &member, &nearly].into_iter().zip(expected) {
-                let caller = Bearer::new(&app, token);
+                let caller = BearerActor::new(&app, token);
                 let reply = caller.send(method.clone(), path, |request| request).await;
                 assert_eq!(
                     reply.status.as_u16(),
@@ -66,7 +66,7 @@ async fn who_may_and_who_may_not() {
                     assert_eq!(verdict(&reply).1, "insufficient_permission");
                 }
             }
-            let nobody = Anonymous::new(&app);
+            let nobody = AnonymousActor::new(&app);
             let reply = nobody.send(method.clone(), path, |request| request).await;
             assert_eq!(verdict(&reply), (401, "missing_credential".into()));
         }
@@ -112,7 +112,7 @@ async fn identity_headers_of_a_client_mean_nothing_and_do_not_pass_the_layer() {
         let layered = Router::new().route("/echo", get(echo)).layer(guard.layer());
         let app = serve(crate::documents::app(guard.clone()).merge(layered)).await;
         let send = async |token: Option<&str>, method: Method, path: &str| {
-            let caller = Anonymous::new(&app);
+            let caller = AnonymousActor::new(&app);
             let sent = caller.send(method, path, |request| {
                 let request = spoofed.iter().fold(request, |r, name| r.header(*name, "admin"));
                 let request = request.header("remote-user", "root");
@@ -208,17 +208,25 @@ async fn extractors_stand_in_any_order_and_beside_a_layer() {
         for path in ["/one", "/other", "/layered"] {
             get_as(&app, &token, path).await.expect_status(200);
             assert_eq!(get_as(&app, &plain, path).await.status, 403, "{way:?} {path}");
-            assert_eq!(Anonymous::new(&app).get(path).await.status, 401, "{way:?} {path}");
+            assert_eq!(
+                AnonymousActor::new(&app).get(path).await.status,
+                401,
+                "{way:?} {path}"
+            );
         }
         for path in ["/refused", "/admins"] {
             assert_eq!(get_as(&app, &token, path).await.status, 403, "{way:?} {path}");
         }
-        let body = Bearer::new(&app, &token)
+        let body = BearerActor::new(&app, &token)
             .send(Method::POST, "/body", |request| request.body("kept"))
             .await;
         assert_eq!(body.expect_status(200).text(), "kept");
         assert_eq!(
-            Anonymous::new(&app).get("/maybe").await.expect_status(200).text(),
+            AnonymousActor::new(&app)
+                .get("/maybe")
+                .await
+                .expect_status(200)
+                .text(),
             "nobody"
         );
         assert_eq!(
@@ -237,7 +245,8 @@ async fn one_guards_word_is_not_anothers() {
     easy.on(
         "/auth/verify",
         Lie::handler(|_| {
-            let said = maxlab_auth_testkit::lying::Response::status(200).header("remote-user", "root");
+            let said =
+                maxlab_auth_testkit::lying::ScriptedResponse::status(200).header("remote-user", "root");
             let said = said
                 .header("remote-roles", "admin")
                 .header("x-auth-source", "local_jwt");
@@ -246,7 +255,7 @@ async fn one_guards_word_is_not_anothers() {
                 .fold(said, |said, name| said.header(name, ""))
         }),
     );
-    let easy = AuthGuard::asking(&AskGateway::at(easy.url())).unwrap();
+    let easy = AuthGuard::via_gateway(&GatewayClientSettings::new(easy.url())).unwrap();
     for way in WAYS {
         let app = Router::new()
             .route("/", get(|Require(_): RequireAdmin| async {}))
@@ -263,25 +272,29 @@ async fn one_guards_word_is_not_anothers() {
 async fn an_application_answers_failures_in_its_own_way() {
     let world = World::start().await;
     for way in WAYS {
-        let guard = world.guard(way).await.admin_roles(["root"]).answering(|failure| {
-            let mut answer = Response::new(format!("sorry: {}", failure.code()));
-            *answer.status_mut() = match failure.status() {
-                StatusCode::FORBIDDEN => StatusCode::NOT_FOUND,
-                other => other,
-            };
-            answer
-        });
+        let guard = world
+            .guard(way)
+            .await
+            .admin_roles(["root"])
+            .with_failure_response(|failure| {
+                let mut answer = Response::new(format!("sorry: {}", failure.code()));
+                *answer.status_mut() = match failure.status() {
+                    StatusCode::FORBIDDEN => StatusCode::NOT_FOUND,
+                    other => other,
+                };
+                answer
+            });
         let app = application(&guard).await;
-        let nobody = Anonymous::new(&app).get("/me").await.expect_status(401);
+        let nobody = AnonymousActor::new(&app).get("/me").await.expect_status(401);
         assert_eq!(nobody.text(), "sorry: missing_credential");
         let admin = world.token("a", &json!({"roles": ["admin"]}));
-        let refused = Bearer::new(&app, &admin).delete("/documents/1").await;
+        let refused = BearerActor::new(&app, &admin).delete("/documents/1").await;
         assert_eq!(
             refused.expect_status(404).text(),
             "sorry: insufficient_permission"
         );
         let root = world.token("r", &json!({"roles": ["root"]}));
-        Bearer::new(&app, &root)
+        BearerActor::new(&app, &root)
             .delete("/documents/1")
             .await
             .expect_status(200);

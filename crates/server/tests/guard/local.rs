@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use maxlab_auth_guard::AuthGuard;
 use maxlab_auth_testkit::servers::RedisReply;
-use maxlab_auth_testkit::{Actor, Bearer, BreakableLink, RedisOptions, RedisServer};
+use maxlab_auth_testkit::{Actor, BearerActor, BreakableLink, RedisOptions, RedisServer};
 
 use crate::world::{
     LEASE, Way, World, application, eventually, get_as, leased, nothing, unavailable, verdict,
@@ -35,7 +35,7 @@ async fn a_logout_everywhere_reaches_tokens_that_no_gateway_ever_saw() {
     let (one, other) = (world.token("u", &nothing()), world.token("u", &nothing()));
     let bystander = world.token("v", &nothing());
     get_as(&app, &other, "/me").await.expect_status(200);
-    Bearer::new(&world.gateway.url(), &one)
+    BearerActor::new(&world.gateway.url(), &one)
         .post("/api/v1/auth/logout/all")
         .await
         .expect_status(200);
@@ -202,9 +202,10 @@ async fn a_data_set_that_was_rolled_back_counts_no_longer_until_a_gateway_regist
     .await;
     // Nobody has registered it anew, so it stays so, longer than any lease lasts.
     let found_out = Instant::now();
+    let mut ticks = tokio::time::interval(LEASE / 20);
     while found_out.elapsed() < LEASE * 2 {
+        ticks.tick().await;
         unavailable(&get_as(&app, &good, "/me").await);
-        tokio::time::sleep(LEASE / 20).await;
     }
     world.redis.flush_all().await.unwrap();
     world.gateway.restart().await.unwrap();

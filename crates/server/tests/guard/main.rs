@@ -5,10 +5,11 @@
 
 mod asking;
 mod both;
+mod discovered;
 mod local;
 mod parity;
 mod world;
 
-#[path = "../../../guard/examples/documents.rs"]
+#[path = "../../../guard/examples/gateway.rs"]
 #[expect(dead_code, reason = "the example's own main does not run here")]
 mod documents;

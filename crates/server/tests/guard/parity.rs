@@ -1,13 +1,13 @@
 //! The guarded application says of a failure what the gateway says of it.
 
-use maxlab_auth_testkit::{Actor, Anonymous, Reply};
+use maxlab_auth_testkit::{Actor, AnonymousActor, HttpReply};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::world::{Way, World, application, nothing};
 
-async fn told(at: &str, path: &str, fields: &[String]) -> Reply {
-    let caller = Anonymous::new(at);
+async fn told(at: &str, path: &str, fields: &[String]) -> HttpReply {
+    let caller = AnonymousActor::new(at);
     let sent = caller.send(Method::GET, path, |request| {
         fields
             .iter()
@@ -17,7 +17,7 @@ async fn told(at: &str, path: &str, fields: &[String]) -> Reply {
 }
 
 /// What a client can see of a failure.
-fn seen(reply: &Reply) -> (u16, Value, [Option<String>; 4]) {
+fn seen(reply: &HttpReply) -> (u16, Value, [Option<String>; 4]) {
     let headers = ["content-type", "www-authenticate", "retry-after", "cache-control"];
     (
         reply.status.as_u16(),
@@ -38,7 +38,7 @@ async fn failures_read_as_the_gateways_own() {
         ("none", vec![]),
         ("another scheme", vec!["Basic dTpw".into()]),
         ("malformed", vec!["Bearer a b".into()]),
-        ("not in its form", vec!["bearer abc".into()]),
+        ("not in its form", vec!["bearer,abc".into()]),
         ("two", vec![format!("Bearer {good}"), format!("Bearer {good}")]),
         ("too long", vec![format!("Bearer {}", "a".repeat(16 * 1024 + 1))]),
         ("opaque", vec!["Bearer opaque".into()]),
@@ -62,7 +62,7 @@ async fn failures_read_as_the_gateways_own() {
         let good = [format!("Bearer {good}")];
         let theirs = told(&world.gateway.url(), "/auth/verify?workspace=w1", &good).await;
         let ours = told(&app, "/workspaces/w1/documents", &good).await;
-        let codes = |reply: &Reply| (reply.status.as_u16(), reply.json()["code"].clone());
+        let codes = |reply: &HttpReply| (reply.status.as_u16(), reply.json()["code"].clone());
         assert_eq!(codes(&ours), codes(&theirs), "{way:?}");
         assert_eq!(codes(&ours), (403, json!("insufficient_permission")));
     }

@@ -1,21 +1,21 @@
 //! A gateway on a Redis, an authorization server, and guarded applications beside them.
 
-use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use maxlab_auth_guard::{AskGateway, AuthGuard, CurrentUser, RedisStore, VerifyLocally};
+use maxlab_auth_guard::{AuthGuard, CurrentUser, GatewayClientSettings, LocalVerifierSettings, RedisStore};
+pub(crate) use maxlab_auth_testkit::wait::eventually;
 use maxlab_auth_testkit::{
-    Actor, Anonymous, Bearer, GatewayOptions, GatewayProcess, LyingAuthServer, RedisOptions, RedisServer,
-    Reply,
+    Actor, AnonymousActor, BearerActor, GatewayOptions, GatewayProcess, HttpReply, LyingAuthServer,
+    RedisOptions, RedisServer,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::documents;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_maxlab-auth");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_maxlab-auth");
 
 /// How long a lease lasts, for the gateway and for the guards.
 pub(crate) const LEASE: Duration = Duration::from_secs(2);
@@ -60,23 +60,20 @@ impl World {
             token = token.claim(name, value.clone());
         }
         let signed = token.sign();
-        self.auth.know(&signed, token.claims());
+        self.auth.accept_token(&signed, token.claims());
         signed
     }
 
     /// How a guard on this Redis verifies.
-    pub(crate) fn settings(&self, redis_url: &str) -> VerifyLocally {
+    pub(crate) fn settings(&self, redis_url: &str) -> LocalVerifierSettings {
         let keys = format!("{}/.well-known/jwks.json", self.auth.url());
-        VerifyLocally {
-            lease: LEASE,
-            ..VerifyLocally::new(RedisStore::open(redis_url).unwrap(), keys, self.auth.url())
-        }
+        LocalVerifierSettings::new(RedisStore::open(redis_url).unwrap(), keys, self.auth.url()).lease(LEASE)
     }
 
     /// A guard of that way; one that verifies locally holds its lease.
     pub(crate) async fn guard(&self, way: Way) -> AuthGuard {
         match way {
-            Way::Asking => AuthGuard::asking(&AskGateway::at(self.gateway.url())).unwrap(),
+            Way::Asking => AuthGuard::via_gateway(&GatewayClientSettings::new(self.gateway.url())).unwrap(),
             Way::Local => {
                 let guard = AuthGuard::local(self.settings(&self.redis.url())).unwrap();
                 leased(&guard).await;
@@ -87,7 +84,7 @@ impl World {
 
     /// Revokes a token at the gateway, which acknowledges it.
     pub(crate) async fn revoke(&self, token: &str) {
-        let gateway = Anonymous::new(&self.gateway.url());
+        let gateway = AnonymousActor::new(&self.gateway.url());
         gateway
             .post_form("/oauth/revoke", &[("token", token)])
             .await
@@ -107,7 +104,7 @@ pub(crate) async fn leased(guard: &AuthGuard) {
 pub(crate) async fn application(guard: &AuthGuard) -> String {
     let grounds = |CurrentUser(caller): CurrentUser| async move {
         caller
-            .live()
+            .active_credential()
             .map(|live| live.assurance().to_string())
             .unwrap_or_default()
     };
@@ -126,12 +123,12 @@ pub(crate) async fn serve(app: Router) -> String {
 }
 
 /// GET with a token.
-pub(crate) async fn get_as(app: &str, token: &str, path: &str) -> Reply {
-    Bearer::new(app, token).get(path).await
+pub(crate) async fn get_as(app: &str, token: &str, path: &str) -> HttpReply {
+    BearerActor::new(app, token).get(path).await
 }
 
 /// Status and `code` of an answer.
-pub(crate) fn verdict(reply: &Reply) -> (u16, String) {
+pub(crate) fn verdict(reply: &HttpReply) -> (u16, String) {
     let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
     let code = body["code"].as_str().unwrap_or_default();
     (reply.status.as_u16(), code.to_owned())
@@ -139,7 +136,7 @@ pub(crate) fn verdict(reply: &Reply) -> (u16, String) {
 
 /// A 503 as it must be (I11).
 #[track_caller]
-pub(crate) fn unavailable(reply: &Reply) {
+pub(crate) fn unavailable(reply: &HttpReply) {
     assert_eq!(reply.status, 503, "{}", reply.text());
     assert!(reply.header("retry-after").is_some());
     assert_eq!(reply.header("www-authenticate"), None);
@@ -149,13 +146,4 @@ pub(crate) fn unavailable(reply: &Reply) {
 /// Nothing beside the subject.
 pub(crate) fn nothing() -> Value {
     json!({})
-}
-
-/// Polls until something holds.
-pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let started = Instant::now();
-    while !holds().await {
-        assert!(started.elapsed() < Duration::from_secs(30), "never: {what}");
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
 }

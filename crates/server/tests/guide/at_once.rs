@@ -8,8 +8,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use maxlab_auth::http::peer::PeerAddr;
-use maxlab_auth::http::serve::{Arrived, serve};
-use maxlab_auth_testkit::{Actor as _, Algorithm, RawClient, TokenForge};
+use maxlab_auth::http::serve::{ReceiveInfo, serve};
+use maxlab_auth_testkit::wait::eventually;
+use maxlab_auth_testkit::{Actor as _, ForgeAlgorithm, RawClient, TokenForge};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -28,7 +29,7 @@ async fn without_shortcut(world: &World) -> SocketAddr {
     tokio::spawn(serve(
         listener,
         app.router(),
-        app.limits(),
+        app.serve_limits(),
         CancellationToken::new().cancelled_owned(),
     ));
     address
@@ -40,13 +41,13 @@ fn with_shortcut(world: &World) -> SocketAddr {
 
 /// Whether the door before the router answers these bytes.
 fn is_answered_at_once(world: &World, request: &str) -> bool {
-    let shortcut = world.gateway.app.routes().shortcut.expect("there is one");
-    let from = Arrived {
+    let shortcut = world.gateway.app.routes().fast_responder.expect("there is one");
+    let from = ReceiveInfo {
         peer: PeerAddr::Tcp("127.0.0.1:4711".parse().unwrap()),
-        at: std::time::Instant::now(),
+        received_at: std::time::Instant::now(),
     };
     let mut out = Vec::new();
-    let answered = shortcut.answer(request.as_bytes(), from, &mut out);
+    let answered = shortcut.try_respond(request.as_bytes(), from, &mut out);
     assert_eq!(answered.is_some(), !out.is_empty());
     answered.is_some_and(|length| length == request.len())
 }
@@ -63,7 +64,7 @@ async fn said(client: &mut RawClient) -> Said {
 
 async fn answer(address: SocketAddr, bytes: &str, replies: usize) -> Vec<Said> {
     let client = RawClient::connect(address).await.unwrap();
-    let mut client = client.patience(Duration::from_secs(20));
+    let mut client = client.read_timeout(Duration::from_secs(20));
     client.send(bytes).await.unwrap();
     let mut all = Vec::new();
     for _ in 0..replies {
@@ -74,12 +75,8 @@ async fn answer(address: SocketAddr, bytes: &str, replies: usize) -> Vec<Said> {
 
 /// From then on the replica may answer.
 async fn lease(world: &World) {
-    let gate = &world.engine().parts().revocations;
-    let began = std::time::Instant::now();
-    while gate.status().lease_left.is_zero() {
-        assert!(began.elapsed() < Duration::from_secs(20), "no lease");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let gate = &world.engine().deps().revocations;
+    eventually("there is a lease", async || !gate.status().lease_left.is_zero()).await;
 }
 
 async fn someone(world: &World) -> String {
@@ -87,7 +84,7 @@ async fn someone(world: &World) -> String {
     let token = world.opaque_token("unused");
     let claims = json!({ "sub": "user-1", "name": "김 하나", "email": "u@example.test", "groups": ["a,b", "c"],
         "roles": ["x\r\nRemote-User: admin", "100%"], "scope": "read" });
-    world.auth.know(&token, claims);
+    world.auth.accept_token(&token, claims);
     world.on_a_lease().await;
     // From now on the verdict is remembered.
     world
@@ -158,7 +155,27 @@ async fn both_doors_say_the_same() {
         (false, request(&token, "", "").replace("a.example", "a,b")),
         (false, request(&token, "", "").replace("HTTP/1.1", "HTTP/1.0")),
         (false, request(&token, "", "").replace("GET ", "HEAD ")),
-        (false, request(&token, "", "").replace("Bearer", "bearer")),
+        (false, request(&token, "", "").replace("Bearer ", "Bearer  ")),
+        // F17, F19, F22: what clients and proxies really send is answered at once too.
+        (true, request(&token, "", "").replace("Bearer", "bearer")),
+        (true, request(&token, "", "X-Forwarded-Uri: /search?q=검색\r\n")),
+        (false, request(&token, "", "X-Forwarded-Uri: /검색?q=1\r\n")),
+        (
+            true,
+            request(&token, "", "X-Original-Url: https://app.example/x?q=1\r\n"),
+        ),
+        (
+            false,
+            request(
+                &token,
+                "",
+                "X-Original-Url: https://app.example/x\r\nX-Forwarded-Host: b.example\r\n",
+            ),
+        ),
+        (
+            false,
+            request(&token, "", "X-Original-Url: https://u@app.example/x\r\n"),
+        ),
     ];
     for (at_once, request) in &table {
         assert_eq!(is_answered_at_once(&world, request), *at_once, "{request}");
@@ -168,6 +185,94 @@ async fn both_doors_say_the_same() {
         let (ours, routers) = (answer(short, request, 1).await, answer(plain, request, 1).await);
         assert_eq!(ours, routers, "{request}");
     }
+}
+
+/// A session cookie is verified from memory like a token, and with the same care.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_doors_say_the_same_of_a_session_cookie() {
+    let settings = [
+        ("TRUSTED_PROXIES", "127.0.0.1/32"),
+        ("VERIFY_CACHE_SECONDS", "60"),
+    ];
+    let world = World::embedded(&settings).await;
+    let (plain, short) = (without_shortcut(&world).await, with_shortcut(&world));
+    let token = someone(&world).await;
+    let login = world.log_in("user-1").await;
+    let cookie = format!("maxlab_session={}", login.cookie());
+    let ask = |cookies: &str, fields: &str| {
+        format!("GET /auth/verify HTTP/1.1\r\nHost: a.example\r\nCookie: {cookies}\r\n{fields}\r\n")
+    };
+    let good = ask(&cookie, "");
+    assert!(!is_answered_at_once(&world, &good), "it must be loaded first");
+    login.browser.get("/auth/verify").await.expect_status(200);
+    let unknown = format!("maxlab_session={}", "A".repeat(43));
+    let table = [
+        (true, 200, good.clone()),
+        (
+            true,
+            200,
+            ask(&format!("a=1; {cookie}; b=\"maxlab_session\""), ""),
+        ),
+        (
+            true,
+            200,
+            ask(&cookie, "X-Forwarded-Method: GET\r\nX-Forwarded-Uri: /x\r\n"),
+        ),
+        (true, 200, ask(&cookie, "X-Forwarded-Method: HEAD\r\n")),
+        (
+            true,
+            200,
+            ask(&cookie, &format!("Authorization: Bearer {token}\r\n")),
+        ),
+        (
+            true,
+            200,
+            ask(&unknown, &format!("Authorization: Bearer {token}\r\n")),
+        ),
+        // An unsafe method must prove where it comes from, as long as the session may be remembered.
+        (false, 403, ask(&cookie, "X-Forwarded-Method: POST\r\n")),
+        (
+            false,
+            403,
+            ask(
+                &cookie,
+                "X-Forwarded-Method: DELETE\r\nOrigin: https://evil.example\r\n",
+            ),
+        ),
+        (
+            false,
+            200,
+            ask(
+                &cookie,
+                "X-Forwarded-Method: POST\r\nOrigin: https://a.example\r\n",
+            ),
+        ),
+        (false, 400, ask(&format!("{cookie}; {cookie}"), "")),
+        (false, 400, ask(&cookie, &format!("Cookie: {cookie}\r\n"))),
+        (false, 401, ask(&unknown, "")),
+        (false, 401, ask("maxlab_session=", "")),
+        (false, 401, ask(&cookie, "Authorization: Bearer not-a-token\r\n")),
+        // Neither credential is taken for the other.
+        (
+            false,
+            401,
+            ask("a=1", &format!("Authorization: Bearer {}\r\n", login.cookie())),
+        ),
+        (false, 401, ask(&format!("maxlab_session={token}"), "")),
+    ];
+    for (at_once, status, request) in &table {
+        assert_eq!(is_answered_at_once(&world, request), *at_once, "{request}");
+        let (ours, routers) = (answer(short, request, 1).await, answer(plain, request, 1).await);
+        assert_eq!(ours, routers, "{request}");
+        assert_eq!(ours[0].0, *status, "{request}");
+    }
+    world
+        .bearer(&login.access)
+        .post("/api/v1/auth/logout")
+        .await
+        .expect_status(200);
+    assert!(!is_answered_at_once(&world, &good), "it was ended");
+    assert_eq!(answer(short, &good, 1).await[0].0, 401);
 }
 
 /// A request that a front proxy asks about.
@@ -237,14 +342,10 @@ async fn both_doors_go_by_the_policy_and_sign_alike() {
         // A policy that changes holds at once here too.
         let asked = ask("", "GET", "a.example", "/");
         std::fs::write(&file, "[[rule]]\npath = \"/**\"\naccess = \"deny\"\n").unwrap();
-        let began = std::time::Instant::now();
-        while is_answered_at_once(&world, &asked) {
-            assert!(
-                began.elapsed() < Duration::from_secs(20),
-                "the policy was not read again"
-            );
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        eventually("the policy is read again", async || {
+            !is_answered_at_once(&world, &asked)
+        })
+        .await;
         assert_eq!(answer(short, &asked, 1).await[0].0, 403);
     }
 }
@@ -256,7 +357,7 @@ async fn what_a_policy_asks_for_is_asked_of_whom_it_names() {
     for (number, group) in ["ops", "else"].into_iter().enumerate() {
         let token = world.opaque_token("unused");
         let claims = json!({ "sub": format!("user-{number}"), "roles": ["owner"], "groups": [group] });
-        world.auth.know(&token, claims);
+        world.auth.accept_token(&token, claims);
         world.on_a_lease().await;
         let (asked, other) = (
             told(&token, "", "GET", "a.example", "/admin/x"),
@@ -352,11 +453,11 @@ async fn a_remembered_verdict_is_not_believed_after_a_revocation_or_past_its_end
     assert!(!is_answered_at_once(&world, &asked));
     let short_lived = world.auth.forge().access_token("user-9").expires_in(2);
     let (claims, token) = (short_lived.claims(), short_lived.sign());
-    world.auth.know(&token, claims);
+    world.auth.accept_token(&token, claims);
     world.bearer(&token).get("/auth/verify").await.expect_status(200);
     let asked = request(&token, "", "");
     assert!(is_answered_at_once(&world, &asked));
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    world.gateway.clock.advance(Duration::from_millis(2_500));
     assert!(!is_answered_at_once(&world, &asked));
     let forever = World::embedded(&[("VERIFY_CACHE_SECONDS", "0")]).await;
     let token = someone(&forever).await;
@@ -365,14 +466,14 @@ async fn a_remembered_verdict_is_not_believed_after_a_revocation_or_past_its_end
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_of_many_tokens_is_answered_with_its_own_identity() {
-    let forge = TokenForge::new("https://issuer.example", Algorithm::Es256);
+    let forge = TokenForge::new("https://issuer.example", ForgeAlgorithm::Es256);
     let world = World::embedded(&[]).await;
     lease(&world).await;
     let mut asked = Vec::new();
     for number in 0..50 {
         let builder = forge.access_token(&format!("user-{number}"));
         let (claims, token) = (builder.claims(), format!("opaque-{number}"));
-        world.auth.know(&token, claims);
+        world.auth.accept_token(&token, claims);
         world.bearer(&token).get("/auth/verify").await.expect_status(200);
         asked.push((request(&token, "", ""), format!("user-{number}")));
     }

@@ -1,16 +1,17 @@
 //! One audit event for each security decision that changes state: who, what, when, from where, request id, result.
 
-use maxlab_auth_testkit::{Actor, Bearer, Reply};
+use maxlab_auth_core::audit::{AuditEvent, AuditKind, AuditOrigin};
+use maxlab_auth_testkit::{Actor, BearerActor, HttpReply};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::gateway::{Stores, World, from_own_page, on_every_store};
+use crate::gateway::{Stores, World, eventually, from_own_page, on_every_store};
 
-fn admin(world: &World) -> Bearer {
+fn admin(world: &World) -> BearerActor {
     let token = world.opaque_token("root");
     world
         .auth
-        .know(&token, json!({ "sub": "root", "roles": ["admin"] }));
+        .accept_token(&token, json!({ "sub": "root", "roles": ["admin"] }));
     world.bearer(&token)
 }
 
@@ -24,7 +25,7 @@ async fn events(world: &World, query: &str) -> Vec<Value> {
 }
 
 /// The only event of a request, which must say all of this.
-async fn only_event(world: &World, reply: &Reply, kind: &str, user: &str, target: Option<&str>) -> Value {
+async fn only_event(world: &World, reply: &HttpReply, kind: &str, user: &str, target: Option<&str>) -> Value {
     let request_id = reply.header("x-request-id").unwrap().to_owned();
     let mut found: Vec<_> = events(world, "?limit=1000")
         .await
@@ -68,7 +69,7 @@ async fn every_decision_leaves_one_event(stores: Stores) {
     assert_eq!(event["actor"], "user-1");
     let builder = world.auth.forge().access_token("user-2").claim("jti", "jti-2");
     let token = builder.clone().sign();
-    world.auth.know(&token, builder.claims());
+    world.auth.accept_token(&token, builder.claims());
     let reply = world.revoke(&token).await.expect_status(200);
     only_event(&world, &reply, "revoke", "user-2", Some("token:jti-2")).await;
     let reply = from_own_page(&one.browser, Method::POST, "/api/v1/auth/logout")
@@ -91,12 +92,12 @@ async fn every_decision_leaves_one_event(stores: Stores) {
 
 async fn a_denied_administrators_act_is_recorded(stores: Stores) {
     let world = World::on(stores, &[]).await;
-    let nobody = world.bearer(&world.opaque_token("user-1"));
-    for (method, path) in [
-        (Method::GET, "/api/v1/admin/audit"),
-        (Method::POST, "/api/v1/admin/users/user-2/logout"),
+    for (user, method, path) in [
+        ("user-1", Method::GET, "/api/v1/admin/audit"),
+        ("user-3", Method::POST, "/api/v1/admin/users/user-2/logout"),
     ] {
-        let reply = nobody
+        let reply = world
+            .bearer(&world.opaque_token(user))
             .send(method.clone(), path, |request| request)
             .await
             .expect_status(403);
@@ -108,7 +109,7 @@ async fn a_denied_administrators_act_is_recorded(stores: Stores) {
             .expect("an event");
         assert_eq!(
             (event["actor"].as_str(), event["result"].as_str()),
-            (Some("user-1"), Some("denied"))
+            (Some(user), Some("denied"))
         );
         assert_eq!(
             event["target"].as_str(),
@@ -117,12 +118,52 @@ async fn a_denied_administrators_act_is_recorded(stores: Stores) {
     }
 }
 
+async fn w12_refusals_of_one_person_are_one_event_a_minute_with_a_count(stores: Stores) {
+    let world = World::on(stores, &[]).await;
+    let stranger = world.bearer(&world.opaque_token("user-1"));
+    let paths = [
+        "/api/v1/admin/audit",
+        "/api/v1/admin/denylist",
+        "/api/v1/auth/access/admin",
+    ];
+    for path in paths.iter().cycle().take(30) {
+        stranger.get(path).await.expect_status(403);
+    }
+    world
+        .bearer(&world.opaque_token("user-2"))
+        .get("/api/v1/admin/audit")
+        .await
+        .expect_status(403);
+    let denied = events(&world, "?kind=access_denied&user_id=user-1").await;
+    let counted: u64 = denied.iter().filter_map(|event| event["count"].as_u64()).sum();
+    // One event for each minute in which the test ran.
+    assert!(counted == 30 && denied.len() <= 5, "{denied:?}");
+    let of_another = events(&world, "?kind=access_denied&user_id=user-2").await;
+    assert_eq!(of_another.len(), 1);
+    assert_eq!(of_another[0]["count"], 1);
+}
+
+#[tokio::test]
+async fn w12_what_is_older_than_the_retention_is_deleted_in_the_background() {
+    let world = World::embedded(&[("AUDIT_RETENTION_DAYS", "0")]).await;
+    let day = std::time::Duration::from_secs(86_400);
+    let kept = async |world: &World| events(world, "?limit=1000").await.len();
+    let aged = [1_u32, 3, 500].map(|days| {
+        let at = maxlab_auth_core::clock::before(world.engine().now(), day * days);
+        AuditEvent::new(AuditKind::Login, at, &AuditOrigin::default())
+            .with_actor(&maxlab_auth_core::identity::Subject::of_default("user-1"))
+    });
+    world.engine().deps().audit.append(&aged).await.unwrap();
+    let world = world.restarted(&[("AUDIT_RETENTION_DAYS", "2")]).await;
+    eventually("old events are deleted", async || kept(&world).await == 1).await;
+}
+
 #[tokio::test]
 async fn a_reused_refresh_token_is_recorded() {
     let world = World::embedded(&[]).await;
     let login = world.log_in("user-1").await;
     world.refresh(&login.refresh).await.expect_status(200);
-    tokio::time::sleep(std::time::Duration::from_millis(2_200)).await;
+    world.gateway.clock.advance(std::time::Duration::from_secs(11));
     world.refresh(&login.refresh).await.expect_status(400);
     let found = events(&world, "?kind=refresh_reuse").await;
     assert_eq!(found.len(), 1);
@@ -202,5 +243,6 @@ async fn a_trusted_proxy_says_from_where_and_under_which_id() {
 
 on_every_store!(
     every_decision_leaves_one_event,
-    a_denied_administrators_act_is_recorded
+    a_denied_administrators_act_is_recorded,
+    w12_refusals_of_one_person_are_one_event_a_minute_with_a_count,
 );

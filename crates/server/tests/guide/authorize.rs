@@ -1,7 +1,7 @@
 //! `/oauth/authorize`: the browser is sent on, whichever way the authorization server takes it.
 
-use maxlab_auth_testkit::lying::Response;
-use maxlab_auth_testkit::{Actor, Lie, Reply};
+use maxlab_auth_testkit::lying::ScriptedResponse;
+use maxlab_auth_testkit::{Actor, HttpReply, Lie};
 use serde_json::json;
 use url::Url;
 
@@ -31,11 +31,11 @@ fn query(changed: &[(&str, &str)]) -> String {
     format!("/oauth/authorize?{}", serializer.extend_pairs(pairs).finish())
 }
 
-async fn ask(world: &World, changed: &[(&str, &str)]) -> Reply {
+async fn ask(world: &World, changed: &[(&str, &str)]) -> HttpReply {
     world.anonymous().get(&query(changed)).await
 }
 
-fn target(reply: &Reply) -> Url {
+fn target(reply: &HttpReply) -> Url {
     assert_eq!(reply.status, 302, "{}", reply.text());
     reply.header("location").unwrap().parse().unwrap()
 }
@@ -76,7 +76,30 @@ async fn the_discovered_endpoint_is_where_the_browser_goes() {
     }
     assert_eq!(sent.len(), 8, "each parameter once: {target}");
     assert_eq!(reply.header("cache-control"), Some("no-store"));
-    assert_eq!(world.auth.count("/oauth/authorize"), 0, "nobody is asked");
+    assert_eq!(
+        world.auth.count_requests("/oauth/authorize"),
+        0,
+        "nobody is asked"
+    );
+}
+
+#[tokio::test]
+async fn f7_several_resources_are_passed_on() {
+    let world = World::embedded(&[]).await;
+    let several = "&resource=https%3A%2F%2Fa.example&resource=https%3A%2F%2Fb.example&audience=x&audience=y";
+    let reply = world.anonymous().get(&format!("{}{several}", query(&[]))).await;
+    let sent: Vec<(String, String)> = target(&reply).query_pairs().into_owned().collect();
+    for (name, value) in [
+        ("resource", "https://a.example"),
+        ("resource", "https://b.example"),
+        ("audience", "x"),
+        ("audience", "y"),
+    ] {
+        assert!(
+            sent.contains(&(name.to_owned(), value.to_owned())),
+            "{name}={value} in {sent:?}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -133,7 +156,7 @@ async fn the_guides_json_redirects_and_pages_are_relayed() {
 #[tokio::test]
 async fn an_error_of_the_authorization_server_comes_through_and_nonsense_is_502() {
     let world = without_metadata().await;
-    let refused = Response::json(
+    let refused = ScriptedResponse::json(
         400,
         json!({ "error": "unauthorized_client", "error_description": "no" }),
     );
@@ -142,8 +165,14 @@ async fn an_error_of_the_authorization_server_comes_through_and_nonsense_is_502(
         ask(&world, &[]).await.expect_status(400).json()["error"],
         "unauthorized_client"
     );
+    // F6: an error with 200 is the error.
+    let refused = Lie::json(200, json!({ "error": "access_denied" }));
+    world.auth.on("/oauth/authorize", refused);
+    let refusal = ask(&world, &[]).await.expect_status(400);
+    assert_eq!(refusal.json()["error"], "access_denied");
     let nonsense = [
         Lie::status(500),
+        Lie::json(400, json!({ "error": { "deep": 1 }, "stack": "x" })),
         Lie::json(200, json!({})),
         Lie::json(200, json!({ "authorization_url": 7 })),
         Lie::json(200, json!({ "authorization_url": "javascript:alert(1)" })),

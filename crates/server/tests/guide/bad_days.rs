@@ -45,7 +45,7 @@ impl World {
 
     /// Waits until the gateway answers from memory under a lease.
     pub(crate) async fn on_a_lease(&self) {
-        let gate = &self.engine().parts().revocations;
+        let gate = &self.engine().deps().revocations;
         crate::gateway::eventually("the gateway has a lease", async || {
             !gate.status().lease_left.is_zero()
         })
@@ -96,8 +96,6 @@ impl World {
             None => {
                 self.sqlite("store.db", "ALTER TABLE revoked RENAME TO revoked_lost")
                     .await;
-                self.sqlite("store.db", "ALTER TABLE sessions RENAME TO sessions_lost")
-                    .await;
             }
         }
     }
@@ -108,8 +106,6 @@ impl World {
             Some((_, link)) => link.heal().await.unwrap(),
             None => {
                 self.sqlite("store.db", "ALTER TABLE revoked_lost RENAME TO revoked")
-                    .await;
-                self.sqlite("store.db", "ALTER TABLE sessions_lost RENAME TO sessions")
                     .await;
             }
         }

@@ -4,29 +4,29 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use maxlab_auth_core::clock;
-use maxlab_auth_testkit::{Actor, Bearer};
+use maxlab_auth_testkit::{Actor, BearerActor};
 use serde_json::{Value, json};
 
 use crate::gateway::{Stores, World, on_embedded_and_redis, on_every_store};
 
-fn admin(world: &World) -> Bearer {
+fn admin(world: &World) -> BearerActor {
     let token = world.opaque_token("root");
     world
         .auth
-        .know(&token, json!({ "sub": "root", "roles": ["admin"] }));
+        .accept_token(&token, json!({ "sub": "root", "roles": ["admin"] }));
     world.bearer(&token)
 }
 
 async fn revoked(world: &World, user: &str, jti: &str) {
     let builder = world.auth.forge().access_token(user).claim("jti", jti);
     let token = builder.clone().sign();
-    world.auth.know(&token, builder.claims());
+    world.auth.accept_token(&token, builder.claims());
     world.revoke(&token).await.expect_status(200);
 }
 
 async fn it_lists_by_user_and_page_by_page(stores: Stores) {
     let world = World::on(stores, &[]).await;
-    // Where no signature was checked here a token is written under two names.
+    // Where no signature was checked here a token is written under three names.
     world.keys_are_known().await;
     for index in 0..7 {
         revoked(
@@ -141,7 +141,7 @@ async fn what_has_expired_is_cleaned_away_and_nothing_else(stores: Stores) {
     let kept = world.stray_token("user-1");
     world.revoke(&kept).await.expect_status(200);
     revoked(&world, "user-1", "jti-1").await;
-    let (gate, now) = (&world.engine().parts().revocations, world.engine().now());
+    let (gate, now) = (&world.engine().deps().revocations, world.engine().now());
     gate.purge(now).await.unwrap();
     assert_eq!(gate.store().list(None, None, 10, now).await.unwrap().0.len(), 2);
     assert_eq!(world.verdict(&kept).await, (401, "token_revoked".into()));

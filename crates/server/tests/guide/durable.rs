@@ -1,5 +1,6 @@
 //! A revocation is acknowledged when it is durable and in force; otherwise it is 503, and never half a success.
 
+use maxlab_auth_core::identity::Subject;
 use maxlab_auth_testkit::Actor;
 use reqwest::Method;
 
@@ -132,9 +133,9 @@ async fn a_repeated_logout_all_keeps_the_time_of_the_first(stores: Stores) {
     let engine = world.engine().clone();
     for _ in 0..2 {
         let ended = engine
-            .end_all(
-                "user-1",
-                maxlab_auth_core::revocation::Reason::LogoutAll,
+            .end_all_of_user(
+                &Subject::of_default("user-1"),
+                maxlab_auth_core::revocation::RevocationReason::LogoutAll,
                 Vec::new(),
             )
             .await;
@@ -158,7 +159,9 @@ async fn what_was_acknowledged_outlives_a_restart(stores: Stores) {
     let (ended, living) = (world.log_in("user-4").await, world.log_in("user-5").await);
     world.revoke(&by_name).await.expect_status(200);
     world.revoke(&opaque).await.expect_status(200);
-    world.auth.know(&opaque, serde_json::json!({ "sub": "user-3" }));
+    world
+        .auth
+        .accept_token(&opaque, serde_json::json!({ "sub": "user-3" }));
     world
         .bearer(&by_cutoff)
         .post("/api/v1/auth/logout/all")
@@ -175,7 +178,7 @@ async fn what_was_acknowledged_outlives_a_restart(stores: Stores) {
     }
     let browser = maxlab_auth_testkit::Browser::new(&world.gateway.url);
     for (login, status) in [(&ended, 401), (&living, 200)] {
-        browser.plant(COOKIE, &login.cookie());
+        browser.plant_cookie(COOKIE, &login.cookie());
         browser.get("/api/v1/auth/me").await.expect_status(status);
     }
     assert_eq!(world.me(&living.access).await.status, 200);
@@ -223,11 +226,11 @@ async fn a_logout_all_reaches_tokens_whose_session_the_store_has_lost() {
     let caller = world.bearer(&world.stray_token("user-1"));
     caller.post("/api/v1/auth/logout/all").await.expect_status(200);
     world.redis.as_ref().unwrap().0.flush_all().await.unwrap();
-    let asked = world.auth.count("/oauth/token");
+    let asked = world.auth.count_requests("/oauth/token");
     let refused = world.refresh(&lost.refresh).await;
     assert_eq!(verdict(&refused), (400, "invalid_grant".into()));
     assert_eq!(
-        world.auth.count("/oauth/token"),
+        world.auth.count_requests("/oauth/token"),
         asked,
         "nobody is asked about it"
     );

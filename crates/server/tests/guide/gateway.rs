@@ -1,16 +1,18 @@
 //! A gateway in the test's own process, with real stores and a scripted authorization server around it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use maxlab_auth::app::App;
-use maxlab_auth::config::{Settings, Source};
+use maxlab_auth::config::{Settings, SettingsSource};
 use maxlab_auth::http::serve::serve;
+use maxlab_auth_core::clock::{self, Clock, SystemClock};
 use maxlab_auth_core::engine::Engine;
+pub(crate) use maxlab_auth_testkit::wait::eventually;
 use maxlab_auth_testkit::{
-    Actor, Anonymous, Bearer, BreakableLink, Browser, LyingAuthServer, PostgresServer, RedisOptions,
-    RedisServer, Reply, TokenForge,
+    Actor, AnonymousActor, BearerActor, BreakableLink, Browser, HttpReply, LyingAuthServer, PostgresServer,
+    RedisOptions, RedisServer, TokenForge,
 };
 use reqwest::Method;
 use tempfile::TempDir;
@@ -28,9 +30,9 @@ pub(crate) const COOKIE: &str = "maxlab_session";
 pub(crate) enum Stores {
     /// The embedded store and SQLite.
     Embedded,
-    /// Redis, behind a link that can be cut, and SQLite.
+    /// Redis, behind a link that can be cut, with the sessions in it, and SQLite.
     Redis,
-    /// The same Redis, and PostgreSQL.
+    /// The same Redis, and PostgreSQL with the sessions in it.
     Shared,
 }
 
@@ -62,9 +64,28 @@ macro_rules! on_stores {
 }
 pub(crate) use {on_embedded_and_redis, on_every_store, on_stores};
 
+/// The machine's clock, and what a test has moved it forward by.
+#[derive(Debug, Default)]
+pub(crate) struct AdvancedClock(Mutex<Duration>);
+
+impl AdvancedClock {
+    /// Lets this time pass for the gateway without waiting for it.
+    pub(crate) fn advance(&self, by: Duration) {
+        *self.0.lock().unwrap() += by;
+    }
+}
+
+impl Clock for AdvancedClock {
+    fn now(&self) -> jiff::Timestamp {
+        clock::after(SystemClock.now(), *self.0.lock().unwrap())
+    }
+}
+
 /// A running gateway.
 pub(crate) struct Gateway {
     pub(crate) app: App,
+    /// The gateway's wall clock.
+    pub(crate) clock: Arc<AdvancedClock>,
     pub(crate) url: String,
     stop: CancellationToken,
     served: JoinHandle<std::io::Result<()>>,
@@ -74,8 +95,15 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Starts one with these settings, on a port of its own.
     pub(crate) async fn start(settings: &BTreeMap<String, String>) -> Self {
-        let (settings, _) = Settings::load(&Source::from_map(settings.clone())).expect("good settings");
-        let app = Box::pin(App::open(settings)).await.expect("the gateway opens");
+        Self::try_start(settings).await.expect("the gateway opens")
+    }
+
+    /// The same, or why it does not start.
+    pub(crate) async fn try_start(settings: &BTreeMap<String, String>) -> anyhow::Result<Self> {
+        let (settings, _) =
+            Settings::load(&SettingsSource::from_map(settings.clone())).expect("good settings");
+        let clock = Arc::new(AdvancedClock::default());
+        let app = Box::pin(App::open_with(settings, Arc::clone(&clock) as _)).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
@@ -83,16 +111,17 @@ impl Gateway {
         let served = tokio::spawn(serve(
             listener,
             app.routes(),
-            app.limits(),
+            app.serve_limits(),
             stop.clone().cancelled_owned(),
         ));
-        Self {
+        Ok(Self {
             app,
+            clock,
             url,
             stop,
             served,
             beside,
-        }
+        })
     }
 
     /// Ends it in order.
@@ -116,7 +145,7 @@ pub(crate) struct World {
 
 /// A login through the gateway.
 pub(crate) struct Login {
-    pub(crate) reply: Reply,
+    pub(crate) reply: HttpReply,
     pub(crate) access: String,
     pub(crate) refresh: String,
     /// The session's public handle.
@@ -148,7 +177,26 @@ impl World {
 
     /// One on these stores.
     pub(crate) async fn on(stores: Stores, extra: &[(&str, &str)]) -> Self {
+        Self::try_on(stores, extra, |_| {})
+            .await
+            .expect("the gateway opens")
+    }
+
+    /// An embedded one whose authorization server has its script before the gateway starts, or why that does not start.
+    pub(crate) async fn try_embedded(
+        extra: &[(&str, &str)],
+        script: impl FnOnce(&LyingAuthServer),
+    ) -> anyhow::Result<Self> {
+        Self::try_on(Stores::Embedded, extra, script).await
+    }
+
+    async fn try_on(
+        stores: Stores,
+        extra: &[(&str, &str)],
+        script: impl FnOnce(&LyingAuthServer),
+    ) -> anyhow::Result<Self> {
         let auth = Arc::new(LyingAuthServer::start().await.unwrap());
+        script(&auth);
         let issuer = Issuer::open_at(&auth);
         let data = tempfile::Builder::new()
             .prefix("maxlab-guide-")
@@ -167,6 +215,9 @@ impl World {
             settings.insert("REDIS_URL".to_owned(), format!("redis://{}/", link.addr()));
             redis = Some((server, link));
         }
+        if stores == Stores::Redis {
+            settings.insert("SESSION_STORE".to_owned(), "redis".to_owned());
+        }
         if stores == Stores::Shared {
             let server = PostgresServer::start().await.unwrap();
             let url = server.create_database().await.unwrap();
@@ -178,8 +229,8 @@ impl World {
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
         );
-        let gateway = Gateway::start(&settings).await;
-        Self {
+        let gateway = Gateway::try_start(&settings).await?;
+        Ok(Self {
             gateway,
             auth,
             issuer,
@@ -187,7 +238,7 @@ impl World {
             postgres,
             settings,
             data,
-        }
+        })
     }
 
     /// Ends the gateway in order and starts another on the same stores, with some settings changed.
@@ -220,19 +271,19 @@ impl World {
     }
 
     pub(crate) fn engine(&self) -> &Engine {
-        &self.gateway.app.gateway.engine
+        &self.gateway.app.state.engine
     }
 
-    pub(crate) fn anonymous(&self) -> Anonymous {
-        Anonymous::new(&self.gateway.url)
+    pub(crate) fn anonymous(&self) -> AnonymousActor {
+        AnonymousActor::new(&self.gateway.url)
     }
 
-    pub(crate) fn bearer(&self, token: &str) -> Bearer {
-        Bearer::new(&self.gateway.url, token)
+    pub(crate) fn bearer(&self, token: &str) -> BearerActor {
+        BearerActor::new(&self.gateway.url, token)
     }
 
     /// What `GET /api/v1/auth/me` answers to this token.
-    pub(crate) async fn me(&self, token: &str) -> Reply {
+    pub(crate) async fn me(&self, token: &str) -> HttpReply {
         self.bearer(token).get("/api/v1/auth/me").await
     }
 
@@ -246,14 +297,14 @@ impl World {
         let builder = self.auth.forge().access_token(user);
         let claims = builder.claims();
         let token = builder.sign();
-        self.auth.know(&token, claims);
+        self.auth.accept_token(&token, claims);
         token
     }
 
     /// A good opaque token that never passed through the gateway.
     pub(crate) fn opaque_token(&self, user: &str) -> String {
         let token = format!("opaque-{}", uuid::Uuid::new_v4().simple());
-        self.auth.know(&token, serde_json::json!({ "sub": user }));
+        self.auth.accept_token(&token, serde_json::json!({ "sub": user }));
         token
     }
 
@@ -261,14 +312,14 @@ impl World {
     pub(crate) async fn keys_are_known(&self) {
         eventually("the keys are known", async || {
             let forged = TokenForge::wrong_signature(&self.auth.forge().access_token("nobody").sign());
-            let asked = self.auth.about_tokens();
-            self.me(&forged).await.status == 401 && self.auth.about_tokens() == asked
+            let asked = self.auth.count_token_requests();
+            self.me(&forged).await.status == 401 && self.auth.count_token_requests() == asked
         })
         .await;
     }
 
     /// Exchanges a code through the gateway.
-    pub(crate) async fn exchange(&self, browser: &Browser, code: &Code) -> Reply {
+    pub(crate) async fn exchange(&self, browser: &Browser, code: &Code) -> HttpReply {
         browser
             .post_form(
                 "/oauth/token",
@@ -305,7 +356,7 @@ impl World {
     }
 
     /// Exchanges a refresh token through the gateway.
-    pub(crate) async fn refresh(&self, token: &str) -> Reply {
+    pub(crate) async fn refresh(&self, token: &str) -> HttpReply {
         let form = [
             ("grant_type", "refresh_token"),
             ("refresh_token", token),
@@ -315,7 +366,7 @@ impl World {
     }
 
     /// Revokes a token through the gateway.
-    pub(crate) async fn revoke(&self, token: &str) -> Reply {
+    pub(crate) async fn revoke(&self, token: &str) -> HttpReply {
         self.anonymous()
             .post_form("/oauth/revoke", &[("token", token)])
             .await
@@ -323,7 +374,7 @@ impl World {
 }
 
 /// Status and `code` of an answer.
-pub(crate) fn verdict(reply: &Reply) -> (u16, String) {
+pub(crate) fn verdict(reply: &HttpReply) -> (u16, String) {
     let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap_or_default();
     (
         reply.status.as_u16(),
@@ -332,27 +383,12 @@ pub(crate) fn verdict(reply: &Reply) -> (u16, String) {
 }
 
 /// Sends what a page of the gateway's own origin would.
-pub(crate) async fn from_own_page(browser: &Browser, method: Method, path: &str) -> Reply {
+pub(crate) async fn from_own_page(browser: &Browser, method: Method, path: &str) -> HttpReply {
     browser
         .send(method, path, |request| {
             request.header("sec-fetch-site", "same-origin")
         })
         .await
-}
-
-/// Waits until something holds.
-pub(crate) async fn eventually<F, W>(what: &str, mut holds: F)
-where
-    F: FnMut() -> W,
-    W: Future<Output = bool>,
-{
-    for _ in 0..600 {
-        if holds().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    panic!("it never came about that {what}");
 }
 
 /// Whether what this process counts is of one test alone: with cargo-nextest each has a process of its own.

@@ -1,5 +1,6 @@
 //! May they: administrators, groups and workspaces, by claims and by the database.
 
+use maxlab_auth_core::identity::Subject;
 use maxlab_auth_testkit::Actor;
 use serde_json::{Value, json};
 
@@ -7,7 +8,7 @@ use crate::gateway::{Stores, World, eventually, on_every_store, verdict};
 
 fn someone(world: &World, claims: Value) -> String {
     let token = world.opaque_token("unused");
-    world.auth.know(&token, claims);
+    world.auth.accept_token(&token, claims);
     token
 }
 
@@ -26,8 +27,11 @@ fn denied() -> (u16, String) {
 
 async fn a_workspace_is_entered_by_claim_by_membership_or_by_an_administrator(stores: Stores) {
     let world = World::on(stores, &[("VERIFY_CACHE_SECONDS", "0")]).await;
-    let workspaces = world.engine().parts().workspaces.clone().unwrap();
-    workspaces.add_member("w2", "member").await.unwrap();
+    let workspaces = world.engine().deps().workspaces.clone().unwrap();
+    workspaces
+        .add_member("w2", &Subject::of_default("member"))
+        .await
+        .unwrap();
     let by_claim = someone(&world, json!({ "sub": "claimant", "workspaces": ["w1"] }));
     let by_database = someone(&world, json!({ "sub": "member" }));
     let admin = someone(&world, json!({ "sub": "root", "roles": ["admin"] }));
@@ -51,7 +55,10 @@ async fn a_workspace_is_entered_by_claim_by_membership_or_by_an_administrator(st
     }
     let me = world.me(&by_database).await.json();
     assert_eq!(me["workspaces"], json!(["w2"]));
-    workspaces.remove_member("w2", "member").await.unwrap();
+    workspaces
+        .remove_member("w2", &Subject::of_default("member"))
+        .await
+        .unwrap();
     assert_eq!(
         may(&world, &by_database, "workspaces/w2").await,
         denied(),
@@ -179,7 +186,7 @@ async fn a_right_that_was_taken_away_is_gone_when_the_memory_of_it_is() {
         assert_eq!(may(&world, &token, "admin").await.0, 200);
         world
             .auth
-            .know(&token, json!({ "sub": "user-1", "groups": ["g2"] }));
+            .accept_token(&token, json!({ "sub": "user-1", "groups": ["g2"] }));
         if !at_once {
             eventually("the memory is over", async || {
                 may(&world, &token, "admin").await.0 == 403

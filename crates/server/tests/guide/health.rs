@@ -74,13 +74,13 @@ async fn a_store_that_is_down_makes_it_unready_and_not_dead() {
 #[tokio::test]
 async fn alive_asks_nobody() {
     let world = World::embedded(&[]).await;
-    let asked = world.auth.count("/health");
+    let asked = world.auth.count_requests("/health");
     let body = world.anonymous().get("/health").await.expect_status(200).json();
     assert_eq!(
         (body["status"].as_str(), body["service"].as_str()),
         (Some("healthy"), Some("maxlab-auth"))
     );
-    assert_eq!(world.auth.count("/health"), asked);
+    assert_eq!(world.auth.count_requests("/health"), asked);
 }
 
 #[tokio::test]
@@ -193,4 +193,48 @@ async fn in_production_an_answer_does_not_tell_its_grounds() {
     let me = world.me(&world.stray_token("user-1")).await;
     assert_eq!(me.status, 200);
     assert_eq!(me.header("x-auth-assurance"), None);
+}
+
+#[tokio::test]
+async fn w14_nothing_but_keys_and_documents_may_be_kept() {
+    let world = World::embedded(&[("IDENTITY_TOKEN", "on")]).await;
+    for (path, kept) in [
+        ("/.well-known/jwks.json", "public, max-age=300"),
+        ("/openapi.json", "no-cache"),
+        ("/docs", "no-cache"),
+        ("/health", "no-store"),
+        ("/health/ready", "no-store"),
+        ("/metrics", "no-store"),
+        ("/auth/verify", "no-store"),
+        ("/api/v1/auth/me", "no-store"),
+        ("/oauth/authorize", "no-store"),
+        ("/nothing", "no-store"),
+    ] {
+        let reply = world.anonymous().get(path).await;
+        assert_eq!(reply.header("cache-control"), Some(kept), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn n15_the_series_of_alerts_are_there_before_their_first_event() {
+    let world = World::embedded(&[]).await;
+    let text = world.anonymous().get("/metrics").await.expect_status(200).text();
+    for series in [
+        "store_errors_total{component=\"store\"}",
+        "store_errors_total{component=\"database\"}",
+        "refusals_total{reason=\"rejected\"}",
+        "refusals_total{reason=\"token_revoked\"}",
+        "refusals_total{reason=\"policy_denied\"}",
+        "refusals_total{reason=\"untold\"}",
+        "upstream_requests_total{endpoint=\"token\",outcome=\"timeout\"}",
+        "revocations_total{reason=\"refresh_reuse\"}",
+        "verifications_total{layer=\"introspection\",outcome=\"verified\"}",
+        "verdict_renewals_total{outcome=\"unavailable\"}",
+        "http_requests_total{method=\"POST\",route=\"/oauth/token\",status=\"5xx\"}",
+        "http_requests_total{method=\"GET\",route=\"/auth/verify\",status=\"5xx\"}",
+        "outbox_backlog",
+        "policy_stale",
+    ] {
+        assert!(text.contains(series), "{series} is not there: {text}");
+    }
 }

@@ -31,9 +31,9 @@ async fn a_missing_subject_is_nobody() {
             "{claims}"
         );
     }
-    // A subject of another type is no answer at all.
+    // A subject that is neither text nor an integer is no answer at all.
     for claims in [
-        json!({ "sub": 7 }),
+        json!({ "sub": 7.5 }),
         json!({ "sub": ["user-1"] }),
         json!({ "sub": { "id": "user-1" } }),
     ] {
@@ -113,7 +113,7 @@ async fn every_layer_gives_one_shape_with_workspaces() {
             builder = builder.claim(name, value.clone());
         }
         let token = builder.clone().sign();
-        world.auth.know(&token, builder.claims());
+        world.auth.accept_token(&token, builder.claims());
         let me = world.me(&token).await.expect_status(200).json();
         let expected = json!({
             "user_id": "user-1", "email": "one@example.test", "name": "One", "avatar": "https://p.example/1",
@@ -308,5 +308,40 @@ async fn a_shared_secret_verifies_and_never_mixes_with_published_keys() {
             .await
             .0,
         401
+    );
+}
+
+#[tokio::test]
+async fn f12_claim_paths_escape_dots_and_unite_lists() {
+    let world = World::embedded(&[
+        ("VERIFY_LAYERS", "local_jwt"),
+        (
+            "CLAIM_ROLES",
+            r"realm_access.roles + resource_access.com\.example\.app.roles",
+        ),
+        ("CLAIM_GROUPS", r"https://app\.example\.com/meta.groups"),
+        ("CLAIM_PERMISSIONS", "https://app.example.com/permissions"),
+    ])
+    .await;
+    let token = world
+        .auth
+        .forge()
+        .access_token("user-1")
+        .claim("realm_access", json!({ "roles": ["user", "admin"] }))
+        .claim(
+            "resource_access",
+            json!({ "com.example.app": { "roles": ["user", "editor"] } }),
+        )
+        .claim("https://app.example.com/meta", json!({ "groups": ["staff"] }))
+        .claim("https://app.example.com/permissions", json!(["read"]));
+    let me = world.me(&token.sign()).await.expect_status(200).json();
+    assert_eq!(me["roles"], json!(["user", "admin", "editor"]));
+    assert_eq!(me["groups"], json!(["staff"]));
+    assert_eq!(me["permissions"], json!(["read"]));
+    let one = world.auth.forge().access_token("user-2");
+    let one = one.claim("realm_access", json!({ "roles": ["user"] })).sign();
+    assert_eq!(
+        world.me(&one).await.expect_status(200).json()["roles"],
+        json!(["user"])
     );
 }

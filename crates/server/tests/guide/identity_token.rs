@@ -1,7 +1,7 @@
-//! `X-Auth-Identity`: the gateway's own word on who it is, for the application behind.
+//! `X-Auth-IdentityHeaders`: the gateway's own word on who it is, for the application behind.
 
-use maxlab_auth_core::token::{Algorithm, CompactJws, KeySet};
-use maxlab_auth_testkit::{Actor, Reply};
+use maxlab_auth_jose::{Algorithm, CompactJws, KeySet};
+use maxlab_auth_testkit::{Actor, HttpReply};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::policy::{forwarded, world_with};
 
 const ON: [(&str, &str); 2] = [("IDENTITY_TOKEN", "on"), ("TRUSTED_PROXIES", "127.0.0.1")];
 
-async fn asked(world: &World, token: &str, method: &str, host: &str) -> Reply {
+async fn asked(world: &World, token: &str, method: &str, host: &str) -> HttpReply {
     world
         .bearer(token)
         .send(Method::GET, "/auth/verify", forwarded(method, host, "/"))
@@ -19,7 +19,7 @@ async fn asked(world: &World, token: &str, method: &str, host: &str) -> Reply {
 }
 
 /// The one header, as text.
-fn identity(reply: &Reply) -> String {
+fn identity(reply: &HttpReply) -> String {
     assert_eq!(
         reply.headers.get_all("x-auth-identity").iter().count(),
         1,
@@ -47,7 +47,7 @@ async fn claims(world: &World, token: &str) -> Value {
 async fn it_says_who_it_is_for_this_host_and_method_and_is_made_once() {
     let world = World::embedded(&ON).await;
     let token = world.opaque_token("unused");
-    world.auth.know(
+    world.auth.accept_token(
         &token,
         json!({ "sub": "u", "email": "u@example.test", "roles": ["editor"], "groups": ["a,b"] }),
     );

@@ -1,17 +1,17 @@
 //! Introspection, both ways: as a layer that asks (RFC 7662), and as the endpoint for the configured clients.
 
-use maxlab_auth_testkit::{Actor, Lie, Reply};
+use maxlab_auth_testkit::{Actor, HttpReply, Lie};
 use reqwest::Method;
 use serde_json::json;
 
 use crate::gateway::{World, verdict};
 
-const CLIENTS: (&str, &str) = (
+pub(crate) const CLIENTS: (&str, &str) = (
     "INTROSPECTION_CLIENTS",
     "api:a-secret-of-the-api, other:another-secret-of-it",
 );
 
-async fn ask(world: &World, client: Option<(&str, &str)>, token: &str) -> Reply {
+pub(crate) async fn ask(world: &World, client: Option<(&str, &str)>, token: &str) -> HttpReply {
     let anonymous = world.anonymous();
     anonymous
         .send(Method::POST, "/oauth/introspect", |request| {
@@ -194,6 +194,63 @@ async fn what_the_layer_makes_of_each_answer() {
 }
 
 #[tokio::test]
+async fn s3_what_an_answer_says_of_audience_issuer_and_times_counts() {
+    let world = World::embedded(&[
+        ("VERIFY_LAYERS", "introspection,oauth_userinfo"),
+        ("VERIFY_CACHE_SECONDS", "0"),
+        ("JWT_AUDIENCE", "maxlab-api"),
+        ("CLOCK_SKEW_SECONDS", "10"),
+        ("OAUTH_CLIENT_ID", "gateway"),
+        ("OAUTH_CLIENT_SECRET", "a-secret-of-the-gateway"),
+    ])
+    .await;
+    let now = maxlab_auth_testkit::forge::now();
+    let half_past = |second: i64| format!("{second}.5").parse::<f64>().unwrap();
+    let issuer = world.auth.forge().issuer().to_owned();
+    let sound = json!({ "aud": ["other-api", "maxlab-api"], "iss": issuer, "nbf": now - 5, "exp": half_past(now + 60), "iat": now - 5 });
+    let table = [
+        (json!({}), (200, "")),
+        (sound, (200, "")),
+        (json!({ "aud": [], "iss": null, "exp": null }), (200, "")),
+        (json!({ "exp": 253_402_300_799_u64 }), (200, "")),
+        (json!({ "aud": ["other-api"] }), (401, "invalid_token")),
+        (json!({ "aud": "other-api" }), (401, "invalid_token")),
+        (json!({ "iss": "https://other.example" }), (401, "invalid_token")),
+        (json!({ "nbf": now + 300 }), (401, "invalid_token")),
+        (json!({ "exp": half_past(now - 100) }), (401, "token_expired")),
+        (
+            json!({ "exp": (now - 100).to_string() }),
+            (503, "upstream_unavailable"),
+        ),
+        (json!({ "exp": "1.5" }), (503, "upstream_unavailable")),
+        (json!({ "nbf": "0" }), (503, "upstream_unavailable")),
+        (json!({ "aud": 7 }), (503, "upstream_unavailable")),
+        (json!({ "iss": ["x"] }), (503, "upstream_unavailable")),
+    ];
+    world.auth.on("/oauth/userinfo", Lie::status(503));
+    for (more, (status, code)) in table {
+        let mut answer = json!({ "active": true, "sub": "user-1" });
+        answer
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        world.auth.on("/oauth/introspect", Lie::json(200, answer.clone()));
+        let asked = world.auth.count_requests("/oauth/userinfo");
+        assert_eq!(
+            world.verdict("opaque-1").await,
+            (status, code.to_owned()),
+            "{answer}"
+        );
+        let others = world.auth.count_requests("/oauth/userinfo") - asked;
+        assert_eq!(
+            others,
+            usize::from(status == 503),
+            "{answer}: a no is shown to no other layer"
+        );
+    }
+}
+
+#[tokio::test]
 async fn without_a_client_of_its_own_the_layer_steps_aside() {
     let world = World::embedded(&[("VERIFY_LAYERS", "introspection,oauth_userinfo")]).await;
     let me = world
@@ -202,5 +259,5 @@ async fn without_a_client_of_its_own_the_layer_steps_aside() {
         .expect_status(200)
         .json();
     assert_eq!(me["verification_source"], "oauth_userinfo");
-    assert_eq!(world.auth.count("/oauth/introspect"), 0);
+    assert_eq!(world.auth.count_requests("/oauth/introspect"), 0);
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 
 use maxlab_auth_testkit::LyingAuthServer;
-use maxlab_auth_testkit::lying::{Lie, Request, Response};
+use maxlab_auth_testkit::lying::{Lie, ReceivedRequest, ScriptedResponse};
 use serde_json::{Value, json};
 
 /// An authorization code; its text says what it will be exchanged for.
@@ -49,6 +49,7 @@ pub(crate) struct Issuer(Arc<Mutex<Book>>);
 struct Book {
     refresh: HashMap<String, Code>,
     spent: Vec<String>,
+    careless: bool,
     access: Vec<String>,
 }
 
@@ -75,12 +76,22 @@ impl Issuer {
         }
     }
 
+    /// A refresh token that was given out in another way than through a gateway.
+    pub(crate) fn plant(&self, refresh: &str, code: Code) {
+        self.0.lock().unwrap().refresh.insert(refresh.to_owned(), code);
+    }
+
+    /// From now on a code is exchanged however often it comes.
+    pub(crate) fn is_careless(&self) {
+        self.0.lock().unwrap().careless = true;
+    }
+
     /// Every access token given out, the oldest first, also where the answer never arrived.
     pub(crate) fn access_tokens(&self) -> Vec<String> {
         self.0.lock().unwrap().access.clone()
     }
 
-    fn answer(&self, auth: &Weak<LyingAuthServer>, request: &Request) -> Response {
+    fn answer(&self, auth: &Weak<LyingAuthServer>, request: &ReceivedRequest) -> ScriptedResponse {
         let auth = auth.upgrade().expect("the server outlives its requests");
         let mut book = self.0.lock().unwrap();
         let code = match request.form("grant_type").as_deref() {
@@ -88,17 +99,17 @@ impl Issuer {
                 let text = request.form("code").unwrap_or_default();
                 let code = serde_json::from_str(&text)
                     .ok()
-                    .filter(|_| !book.spent.contains(&text));
+                    .filter(|_| book.careless || !book.spent.contains(&text));
                 book.spent.push(text);
                 code.map(Code)
             }
             Some("refresh_token") => book
                 .refresh
                 .remove(&request.form("refresh_token").unwrap_or_default()),
-            _ => return Response::json(400, json!({ "error": "unsupported_grant_type" })),
+            _ => return ScriptedResponse::json(400, json!({ "error": "unsupported_grant_type" })),
         };
         let Some(code) = code else {
-            return Response::json(
+            return ScriptedResponse::json(
                 400,
                 json!({ "error": "invalid_grant", "error_description": "not a good one" }),
             );
@@ -114,7 +125,7 @@ impl Issuer {
         for (name, value) in code.0["answer"].as_object().unwrap() {
             body[name] = value.clone();
         }
-        Response::json(200, body)
+        ScriptedResponse::json(200, body)
     }
 }
 
@@ -131,7 +142,13 @@ fn access_token(auth: &LyingAuthServer, code: &Code) -> String {
     } else {
         builder.sign()
     };
-    let said = if opaque { json!({ "sub": user }) } else { claims };
-    auth.know(&token, said);
+    let said = if opaque {
+        let mut said = code.0["claims"].clone();
+        said["sub"] = json!(user);
+        said
+    } else {
+        claims
+    };
+    auth.accept_token(&token, said);
     token
 }

@@ -4,6 +4,7 @@ use maxlab_auth_testkit::{Lie, TokenForge};
 use serde_json::json;
 
 use crate::gateway::World;
+use crate::observe::Logs;
 
 const GUIDE: &str = "oauth_userinfo,traditional_auth,local_jwt";
 const USERINFO: &str = "/oauth/userinfo";
@@ -112,11 +113,11 @@ async fn local_first_decides_without_any_call() {
     let world = World::embedded(&[("VERIFY_LAYERS", "local_jwt"), ("VERIFY_CACHE_SECONDS", "0")]).await;
     let forge = world.auth.forge();
     assert_eq!(world.me(&forge.access_token("user-1").sign()).await.status, 200);
-    let asked = world.auth.about_tokens();
+    let asked = world.auth.count_token_requests();
     for _ in 0..50 {
         assert_eq!(world.me(&forge.access_token("user-1").sign()).await.status, 200);
     }
-    assert_eq!(world.auth.about_tokens(), asked);
+    assert_eq!(world.auth.count_token_requests(), asked);
     world.auth.stop().await;
     assert_eq!(world.me(&forge.access_token("user-1").sign()).await.status, 200);
 }
@@ -133,7 +134,7 @@ async fn what_known_keys_prove_worthless_never_reaches_the_authorization_server(
     let forge = world.auth.forge();
     let good = forge.access_token("user-1");
     let signed = good.clone().sign();
-    let asked = world.auth.about_tokens();
+    let asked = world.auth.count_token_requests();
     let mut junk = vec![
         forge.forged_twin(&signed),
         TokenForge::wrong_signature(&signed),
@@ -150,7 +151,7 @@ async fn what_known_keys_prove_worthless_never_reaches_the_authorization_server(
         assert_eq!(world.me(token).await.status, 401, "{token}");
     }
     assert_eq!(
-        world.auth.about_tokens(),
+        world.auth.count_token_requests(),
         asked,
         "{} junk tokens, no call",
         junk.len()
@@ -160,21 +161,21 @@ async fn what_known_keys_prove_worthless_never_reaches_the_authorization_server(
 #[tokio::test]
 async fn one_token_is_asked_about_once_however_many_present_it() {
     let world = std::sync::Arc::new(World::embedded(&[("VERIFY_LAYERS", "oauth_userinfo")]).await);
-    let gate = maxlab_auth_testkit::Gate::closed();
-    world.auth.on(USERINFO, Lie::held(&gate, yes("user-1")));
+    let gate = maxlab_auth_testkit::ReplyGate::closed();
+    world.auth.on(USERINFO, Lie::gated(&gate, yes("user-1")));
     let asking: Vec<_> = (0..20)
         .map(|_| {
             let world = std::sync::Arc::clone(&world);
             tokio::spawn(async move { world.me("opaque-1").await.status.as_u16() })
         })
         .collect();
-    world.auth.asked(USERINFO, 1).await;
+    world.auth.wait_for_requests(USERINFO, 1).await;
     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     gate.open();
     for one in asking {
         assert_eq!(one.await.unwrap(), 200);
     }
-    assert_eq!(world.auth.count(USERINFO), 1);
+    assert_eq!(world.auth.count_requests(USERINFO), 1);
 }
 
 #[tokio::test]
@@ -186,7 +187,7 @@ async fn a_remembered_verdict_is_of_this_token_and_for_a_while() {
     for token in ["opaque-a", "opaque-b", "opaque-a"] {
         assert_eq!(world.me(token).await.expect_status(200).json()["user_id"], token);
     }
-    assert_eq!(world.auth.count(USERINFO), 2);
+    assert_eq!(world.auth.count_requests(USERINFO), 2);
     world.auth.on(USERINFO, Lie::status(401));
     crate::gateway::eventually("the verdict is asked for again", async || {
         world.me("opaque-a").await.status == 401
@@ -204,9 +205,111 @@ async fn a_remembered_verdict_never_outlives_the_token() {
     let world = World::embedded(&settings).await;
     let builder = world.auth.forge().access_token("user-1").expires_in(4);
     let token = builder.clone().sign();
-    world.auth.know(&token, builder.claims());
+    world.auth.accept_token(&token, builder.claims());
     assert_eq!(world.me(&token).await.status, 200);
-    world.auth.forget(&token);
+    world.auth.reject_token(&token);
     assert_eq!(world.me(&token).await.status, 200, "it is remembered");
     crate::gateway::eventually("it expires", async || world.me(&token).await.status == 401).await;
+}
+
+#[tokio::test]
+async fn s7_a_key_that_the_issuer_does_not_publish_is_shown_to_no_other_layer() {
+    let world = World::embedded(&[
+        ("VERIFY_LAYERS", "local_jwt,oauth_userinfo"),
+        ("VERIFY_CACHE_SECONDS", "0"),
+    ])
+    .await;
+    world.auth.on(USERINFO, yes("admin"));
+    let forge = world.auth.forge();
+    assert_eq!(world.me(&forge.access_token("user-1").sign()).await.status, 200);
+    let asked = world.auth.count_token_requests();
+    let builder = forge.access_token("admin");
+    let mut junk: Vec<_> = (0..10)
+        .map(|_| TokenForge::es256(forge.issuer()).access_token("admin").sign())
+        .collect();
+    junk.extend(forge.hs256_with_public_key(&builder.claims()));
+    let named = builder.clone().header("alg", "HS256").sign();
+    junk.push(TokenForge::wrong_signature(&named));
+    for token in &junk {
+        assert_eq!(
+            world.verdict(token).await,
+            (401, "invalid_token".into()),
+            "{token}"
+        );
+    }
+    assert_eq!(
+        world.auth.count_token_requests(),
+        asked,
+        "{} junk tokens, no call",
+        junk.len()
+    );
+    // What is not of our issuer is another layer's business.
+    let foreign = TokenForge::es256("https://other.example")
+        .access_token("admin")
+        .sign();
+    assert_eq!(world.me(&foreign).await.status, 200);
+}
+
+#[tokio::test]
+async fn s7_while_the_keys_cannot_be_looked_for_nothing_is_refuted() {
+    let world = World::embedded(&[
+        ("VERIFY_LAYERS", "local_jwt"),
+        ("VERIFY_CACHE_SECONDS", "0"),
+        ("UPSTREAM_TIMEOUT_SECONDS", "1"),
+    ])
+    .await;
+    world.auth.on("/.well-known/jwks.json", Lie::status(500));
+    let world = world.restarted(&[]).await;
+    let token = world.auth.forge().access_token("user-1").sign();
+    assert_eq!(world.verdict(&token).await, (503, "upstream_unavailable".into()));
+    let world = world
+        .restarted(&[("VERIFY_LAYERS", "local_jwt,oauth_userinfo")])
+        .await;
+    world.auth.accept_token(&token, json!({ "sub": "user-1" }));
+    assert_eq!(world.me(&token).await.status, 200, "another layer can say");
+}
+
+#[tokio::test]
+async fn s8_a_silent_layer_does_not_turn_the_next_ones_no_into_a_yes() {
+    let world = World::embedded(&[
+        ("VERIFY_LAYERS", GUIDE),
+        ("VERIFY_CACHE_SECONDS", "0"),
+        ("UPSTREAM_TIMEOUT_SECONDS", "0.5"),
+    ])
+    .await;
+    world.keys_are_known().await;
+    world.auth.on(USERINFO, Lie::hang());
+    world.auth.on(ACCOUNT, Lie::status(401));
+    for _ in 0..4 {
+        let token = world.auth.forge().access_token("user-1").sign();
+        assert_eq!(world.verdict(&token).await, (401, "invalid_token".into()));
+    }
+    assert_eq!(
+        world.auth.count_requests(ACCOUNT),
+        4,
+        "each question reaches the second layer"
+    );
+}
+
+/// The debug log explains a refusal step by step, with the request id and without the token.
+#[tokio::test]
+async fn a_refusal_is_explained_in_the_debug_log_of_its_request() {
+    let logs = Logs::listen();
+    let world = World::embedded(&[("VERIFY_LAYERS", "oauth_userinfo,local_jwt")]).await;
+    world.auth.on(USERINFO, Lie::status(401));
+    let token = "an-opaque-token-that-is-in-no-log";
+    let reply = world.me(token).await;
+    assert_eq!(reply.status, 401);
+    let id = reply.header("x-request-id").unwrap();
+    let logged = logs.text();
+    let mine: Vec<&str> = logged.lines().filter(|line| line.contains(id)).collect();
+    for step in [
+        "step=\"token\" verdict=\"noted\" why=\"opaque",
+        "step=\"request\" verdict=\"noted\" why=\"GET ",
+        "step=\"oauth_userinfo\" verdict=\"rejected\"",
+        "step=\"local_jwt\" verdict=\"skipped\"",
+    ] {
+        assert!(mine.iter().any(|line| line.contains(step)), "{step}: {mine:#?}");
+    }
+    assert!(!logged.contains(token));
 }

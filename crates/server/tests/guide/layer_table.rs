@@ -172,7 +172,7 @@ async fn the_userinfo_layer_judges_each_answer_as_designed() {
         assert_eq!(bench.verdict(&lie).await, expected, "{what}");
     }
     assert_eq!(
-        bench.alone.auth.count("/oauth/userinfo2"),
+        bench.alone.auth.count_requests("/oauth/userinfo2"),
         0,
         "no redirect is followed"
     );
@@ -186,6 +186,29 @@ async fn the_userinfo_layer_judges_each_answer_as_designed() {
         bench.verdict(&Lie::honest()).await,
         Unavailable,
         "nobody is there"
+    );
+}
+
+#[tokio::test]
+async fn the_introspection_layer_leaves_tokens_that_the_server_does_not_introspect_to_others() {
+    let client = [
+        ("OAUTH_CLIENT_ID", "gateway"),
+        ("OAUTH_CLIENT_SECRET", "a-secret-of-the-gateway"),
+    ];
+    let layers = ("VERIFY_LAYERS", "introspection,local_jwt");
+    let world = World::embedded(&[client[0], client[1], layers, ("VERIFY_CACHE_SECONDS", "0")]).await;
+    let token = world.auth.forge().access_token("user-1").sign();
+    let refusal = |error: &str| Lie::json(400, json!({ "error": error }));
+    world
+        .auth
+        .on("/oauth/introspect", refusal("unsupported_token_type"));
+    assert_eq!(world.verdict(&token).await.0, 200, "the signature decides");
+    assert_eq!(world.verdict("opaque-1").await.0, 401, "nobody vouches for it");
+    world.auth.on("/oauth/introspect", refusal("invalid_request"));
+    assert_eq!(
+        world.verdict("opaque-1").await.0,
+        503,
+        "another error says nothing"
     );
 }
 
@@ -234,7 +257,7 @@ async fn the_local_layer_judges_each_token_as_designed() {
         }
     };
     let token = |world: &World| world.auth.forge().access_token("user-1");
-    let table: [(&str, Make, Verdict); 10] = [
+    let table: [(&str, Make, Verdict); 11] = [
         ("good", Box::new(move |w| token(w).sign()), Verified),
         ("opaque", Box::new(|_| "opaque-1".to_owned()), NotMine),
         (
@@ -262,9 +285,14 @@ async fn the_local_layer_judges_each_token_as_designed() {
             Verified,
         ),
         (
-            "an ID token",
-            Box::new(move |w| token(w).typ("JWT").claim("nonce", "x").sign()),
+            "an ID token that says so",
+            Box::new(move |w| token(w).typ("JWT").claim("typ", "ID").claim("nonce", "x").sign()),
             Rejected,
+        ),
+        (
+            "what may be an ID token: another layer may know it (F1)",
+            Box::new(move |w| token(w).typ("JWT").claim("nonce", "x").sign()),
+            NotMine,
         ),
         (
             "unsigned",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use maxlab_auth_testkit::{Actor, Browser, Gate, Lie};
+use maxlab_auth_testkit::{Actor, Browser, Lie, ReplyGate};
 use reqwest::Method;
 use serde_json::json;
 
@@ -45,16 +45,13 @@ async fn it_succeeds_clears_the_cookies_and_may_be_repeated(stores: Stores) {
         });
         assert!(found, "{name} in {cleared:?}");
     }
-    assert_eq!(
-        reply.header("clear-site-data"),
-        Some(r#""cache", "cookies", "storage""#)
-    );
+    assert_eq!(reply.header("clear-site-data"), Some(r#""cache", "storage""#));
     assert!(login.browser.cookie(COOKIE).is_none());
     assert_eq!(world.me(&login.access).await.status, 401);
     assert_eq!(world.refresh(&login.refresh).await.status, 400);
     // The answer was lost: the browser still has the cookie and asks again.
     let again = Browser::new(&world.gateway.url);
-    again.plant(COOKIE, &cookie);
+    again.plant_cookie(COOKIE, &cookie);
     from_own_page(&again, Method::POST, LOGOUT)
         .await
         .expect_status(200);
@@ -111,24 +108,33 @@ async fn cookie_and_bearer_together_end_both() {
     reply.await.expect_status(200);
     assert_eq!(world.me(&stray).await.status, 401);
     let thief = Browser::new(&world.gateway.url);
-    thief.plant(COOKIE, &cookie);
+    thief.plant_cookie(COOKIE, &cookie);
     thief.get(ME).await.expect_status(401);
-    assert!(world.engine().live_sessions("user-1").await.unwrap().is_empty());
+    assert!(
+        world
+            .engine()
+            .active_sessions(&maxlab_auth_core::identity::Subject::of_default("user-1"))
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[tokio::test]
 async fn a_logout_does_not_wait_for_the_authorization_server() {
     let world = World::embedded(&[("UPSTREAM_TIMEOUT_SECONDS", "300")]).await;
     let login = world.log_in("user-1").await;
-    let gate = Gate::closed();
-    world.auth.on("/oauth/revoke", Lie::held(&gate, Lie::status(200)));
+    let gate = ReplyGate::closed();
+    world
+        .auth
+        .on("/oauth/revoke", Lie::gated(&gate, Lie::status(200)));
     let logout = from_own_page(&login.browser, Method::POST, LOGOUT);
     let answer = tokio::time::timeout(Duration::from_secs(30), logout).await;
     answer
         .expect("an answer, while the authorization server gives none")
         .expect_status(200);
     login.browser.get(ME).await.expect_status(401);
-    world.auth.asked("/oauth/revoke", 1).await;
+    world.auth.wait_for_requests("/oauth/revoke", 1).await;
     gate.open();
 }
 
@@ -191,7 +197,11 @@ async fn a_logout_by_cookie_that_failed_half_way_is_finished_by_the_next(stores:
                 requests.iter().any(|request| request.form("token") == refresh)
             };
             eventually(&what, async || told(&login) && (!everything || told(&other))).await;
-            let living = world.engine().live_sessions("user-1").await.unwrap();
+            let living = world
+                .engine()
+                .active_sessions(&maxlab_auth_core::identity::Subject::of_default("user-1"))
+                .await
+                .unwrap();
             assert_eq!(living.is_empty(), everything, "{what}");
             world
                 .bearer(&world.stray_token("user-1"))
@@ -215,9 +225,41 @@ async fn a_dead_token_beside_a_cookie_does_not_save_the_session(stores: Stores) 
         reply.await.expect_status(200);
         assert!(login.browser.cookie(COOKIE).is_none(), "{path}");
         let thief = Browser::new(&world.gateway.url);
-        thief.plant(COOKIE, &cookie);
+        thief.plant_cookie(COOKIE, &cookie);
         thief.get(ME).await.expect_status(401);
         assert_eq!(world.me(&login.access).await.status, 401, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn n5_a_logout_deletes_no_cookie_but_the_gateways_unless_it_is_set_to() {
+    type SettingAndHeader<'s> = (&'s [(&'s str, &'s str)], Option<&'s str>);
+    let table: [SettingAndHeader<'_>; 4] = [
+        (&[], Some(r#""cache", "storage""#)),
+        (
+            &[("CLEAR_SITE_DATA", "cache,cookies,storage")],
+            Some(r#""cache", "cookies", "storage""#),
+        ),
+        (&[("CLEAR_SITE_DATA", r#"["storage"]"#)], Some(r#""storage""#)),
+        (&[("CLEAR_SITE_DATA", "none")], None),
+    ];
+    for (settings, header) in table {
+        let world = World::embedded(settings).await;
+        for path in [LOGOUT, "/api/v1/auth/logout/all"] {
+            let login = world.log_in("user-1").await;
+            let reply = from_own_page(&login.browser, Method::POST, path)
+                .await
+                .expect_status(200);
+            assert_eq!(
+                reply.header("clear-site-data"),
+                header,
+                "{path} with {settings:?}"
+            );
+            assert!(
+                login.browser.cookie(COOKIE).is_none(),
+                "{path}: the own cookie is cleared by its name"
+            );
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use maxlab_auth_testkit::{Actor, Browser, Gate, Lie};
+use maxlab_auth_testkit::{Actor, Browser, Lie, ReplyGate};
 use serde_json::json;
 
 use crate::gateway::{Stores, World, from_own_page, on_embedded_and_redis, on_every_store, verdict};
@@ -15,7 +15,7 @@ async fn it_covers_tokens_that_never_passed_here_and_the_callers_own(stores: Sto
     let forge = world.auth.forge();
     let nameless = forge.access_token("user-1").without("jti");
     let nameless_token = nameless.clone().sign();
-    world.auth.know(&nameless_token, nameless.claims());
+    world.auth.accept_token(&nameless_token, nameless.claims());
     let seen = world.stray_token("user-1");
     assert_eq!(world.me(&seen).await.status, 200);
     let tokens = [
@@ -69,22 +69,19 @@ async fn it_ends_every_session_with_its_tokens_and_counts_them(stores: Stores) {
             .parse::<jiff::Timestamp>()
             .is_ok()
     );
-    assert_eq!(
-        reply.header("clear-site-data"),
-        Some(r#""cache", "cookies", "storage""#)
-    );
+    assert_eq!(reply.header("clear-site-data"), Some(r#""cache", "storage""#));
     for login in &logins {
         assert_eq!(world.verdict(&login.access).await.0, 401);
         let thief = Browser::new(&world.gateway.url);
         if let Some(cookie) = login.browser.cookie(crate::gateway::COOKIE) {
-            thief.plant(crate::gateway::COOKIE, &cookie.value);
+            thief.plant_cookie(crate::gateway::COOKIE, &cookie.value);
             thief.get("/api/v1/auth/me").await.expect_status(401);
         }
-        let asked = world.auth.count("/oauth/token");
+        let asked = world.auth.count_requests("/oauth/token");
         let refused = world.refresh(&login.refresh).await.expect_status(400);
         assert_eq!(refused.json()["error"], "invalid_grant");
         assert_eq!(
-            world.auth.count("/oauth/token"),
+            world.auth.count_requests("/oauth/token"),
             asked,
             "refused before the authorization server is asked"
         );
@@ -119,15 +116,16 @@ async fn it_spares_a_login_made_after_it(stores: Stores) {
 
 async fn a_login_under_way_is_refused_and_its_tokens_are_dead(stores: Stores) {
     let world = World::on(stores, &[]).await;
-    let gate = Gate::closed();
-    world
-        .auth
-        .on("/oauth/token", Lie::held(&gate, world.issuer.honest(&world.auth)));
+    let gate = ReplyGate::closed();
+    world.auth.on(
+        "/oauth/token",
+        Lie::gated(&gate, world.issuer.honest(&world.auth)),
+    );
     let browser = Browser::new(&world.gateway.url);
     let code = Code::of("user-1");
     let login = world.exchange(&browser, &code);
     let logout = async {
-        world.auth.asked("/oauth/token", 1).await;
+        world.auth.wait_for_requests("/oauth/token", 1).await;
         world
             .bearer(&world.stray_token("user-1"))
             .post(LOGOUT_ALL)
@@ -146,13 +144,14 @@ async fn a_login_under_way_is_refused_and_its_tokens_are_dead(stores: Stores) {
 async fn a_refresh_under_way_gives_no_living_token_out(stores: Stores) {
     let world = World::on(stores, &[]).await;
     let login = world.log_in("user-1").await;
-    let gate = Gate::closed();
-    world
-        .auth
-        .on("/oauth/token", Lie::held(&gate, world.issuer.honest(&world.auth)));
+    let gate = ReplyGate::closed();
+    world.auth.on(
+        "/oauth/token",
+        Lie::gated(&gate, world.issuer.honest(&world.auth)),
+    );
     let refresh = world.refresh(&login.refresh);
     let logout = async {
-        world.auth.asked("/oauth/token", 2).await;
+        world.auth.wait_for_requests("/oauth/token", 2).await;
         world
             .bearer(&world.stray_token("user-1"))
             .post(LOGOUT_ALL)
@@ -246,7 +245,7 @@ async fn an_administrator_logs_somebody_out_everywhere(stores: Stores) {
     let admin = world.opaque_token("root");
     world
         .auth
-        .know(&admin, json!({ "sub": "root", "roles": ["admin"] }));
+        .accept_token(&admin, json!({ "sub": "root", "roles": ["admin"] }));
     let path = "/api/v1/admin/users/user-1/logout";
     assert_eq!(world.bearer(&login.access).post(path).await.status, 403);
     let body = world.bearer(&admin).post(path).await.expect_status(200).json();
@@ -286,7 +285,7 @@ async fn nothing_that_it_writes_to_redis_dies_before_what_it_covers() {
         .expect_status(200);
     // The guide's entries of a logout-all live 24 hours, whatever the tokens do.
     assert!(lasts("gateway:cutoff:user:user-1").await > 30 * 86_400);
-    let jti = maxlab_auth_core::token::CompactJws::parse(&login.access)
+    let jti = maxlab_auth_jose::CompactJws::parse(&login.access)
         .unwrap()
         .unverified_jti()
         .unwrap()

@@ -1,8 +1,8 @@
 //! The guide takes an outage for a "no" and an error for "not revoked": here it is 503, and nothing is cleared.
 
 use maxlab_auth_core::credential::PresentedToken;
-use maxlab_auth_core::revocation::TokenKey;
-use maxlab_auth_testkit::{Actor, Reply};
+use maxlab_auth_core::verdict::TokenKey;
+use maxlab_auth_testkit::{Actor, HttpReply};
 use reqwest::Method;
 
 use crate::gateway::{
@@ -12,7 +12,7 @@ use crate::gateway::{
 
 /// 503 of this component, with a time to come back, and every cookie left alone.
 #[track_caller]
-fn assert_unavailable(reply: &Reply, code: &str) {
+fn assert_unavailable(reply: &HttpReply, code: &str) {
     assert_eq!(
         verdict(reply),
         (503, code.to_owned()),
@@ -52,7 +52,7 @@ async fn an_outage_of_the_authorization_server_is_503_and_clears_no_cookie() {
     );
     // A session needs nobody else.
     login.browser.get("/api/v1/auth/me").await.expect_status(200);
-    world.auth.start_again().await.unwrap();
+    world.auth.restart().await.unwrap();
     assert_eq!(world.me(&token).await.status, 200, "it is back by itself");
 }
 
@@ -90,12 +90,12 @@ async fn a_login_during_an_outage_of_the_store_gives_no_token_out(stores: Stores
     let world = World::on(stores, &[]).await;
     world.log_in("user-1").await;
     world.lose_store().await;
-    let asked = world.auth.count("/oauth/token");
+    let asked = world.auth.count_requests("/oauth/token");
     let browser = maxlab_auth_testkit::Browser::new(&world.gateway.url);
     let code = crate::issuer::Code::of("user-1");
     assert_unavailable(&world.exchange(&browser, &code).await, "store_unavailable");
     assert_eq!(
-        world.auth.count("/oauth/token"),
+        world.auth.count_requests("/oauth/token"),
         asked,
         "the code is still good for another try"
     );
@@ -110,9 +110,9 @@ async fn a_refresh_during_an_outage_of_the_store_spends_nothing(stores: Stores) 
     let world = World::on(stores, &[]).await;
     let login = world.log_in("user-1").await;
     world.lose_store().await;
-    let asked = world.auth.count("/oauth/token");
+    let asked = world.auth.count_requests("/oauth/token");
     assert_unavailable(&world.refresh(&login.refresh).await, "store_unavailable");
-    assert_eq!(world.auth.count("/oauth/token"), asked);
+    assert_eq!(world.auth.count_requests("/oauth/token"), asked);
     world.find_store().await;
     eventually("the refresh token is as good as before", async || {
         world.refresh(&login.refresh).await.status == 200
@@ -154,7 +154,7 @@ async fn what_the_store_refused_once_memory_does_not_accept() {
     let token = world.stray_token("user-1");
     world.on_a_lease().await;
     assert_eq!(world.me(&token).await.status, 200);
-    let key = TokenKey::from_bytes_of(&PresentedToken::parse(&token).unwrap());
+    let key = TokenKey::from_presented(&PresentedToken::parse(&token).unwrap());
     let (redis, _) = world.redis.as_ref().unwrap();
     let entry = [
         "SET",
@@ -172,7 +172,7 @@ async fn what_the_store_refused_once_memory_does_not_accept() {
     let mut refused = false;
     for _ in 0..50 {
         // Without its lease it asks the store.
-        world.engine().parts().revocations.release().await;
+        world.engine().deps().revocations.release_lease().await;
         refused = world.me(&token).await.status == 401;
         if refused {
             break;

@@ -15,8 +15,9 @@ const REVOKE: &str = "/oauth/revoke";
 const MANY: usize = 300;
 
 fn told(world: &World) -> BTreeSet<(String, String)> {
-    let field =
-        |request: &maxlab_auth_testkit::lying::Request, name: &str| request.form(name).unwrap_or_default();
+    let field = |request: &maxlab_auth_testkit::lying::ReceivedRequest, name: &str| {
+        request.form(name).unwrap_or_default()
+    };
     world
         .auth
         .requests(REVOKE)
@@ -71,7 +72,7 @@ async fn it_is_told_again_after_failures_and_over_a_restart(stores: Stores) {
     eventually("each has been tried", async || world.sql(tried).await == "3").await;
     let world = world.restarted(&[]).await;
     assert_eq!(world.sql("SELECT CAST(count(*) AS TEXT) FROM outbox").await, "3");
-    world.auth.start_again().await.unwrap();
+    world.auth.restart().await.unwrap();
     let refresh = ("refresh_token".to_owned(), login.refresh.clone());
     eventually("it is told after the restart", async || {
         told(&world).contains(&refresh)
@@ -92,7 +93,7 @@ async fn failures_are_tried_again_later_and_later() {
         Lie::sequence([Lie::status(500), Lie::close(), Lie::honest()]),
     );
     world.revoke(&token).await.expect_status(200);
-    world.auth.asked(REVOKE, 3).await;
+    world.auth.wait_for_requests(REVOKE, 3).await;
     let times: Vec<_> = world.auth.requests(REVOKE).iter().map(|asked| asked.at).collect();
     let (first, second) = (times[1] - times[0], times[2] - times[1]);
     assert!(first > Duration::from_millis(800), "{first:?}: not at once");
@@ -104,7 +105,7 @@ async fn failures_are_tried_again_later_and_later() {
         world.sql("SELECT CAST(count(*) AS TEXT) FROM outbox").await == "0"
     })
     .await;
-    assert_eq!(world.auth.count(REVOKE), 3);
+    assert_eq!(world.auth.count_requests(REVOKE), 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -115,11 +116,12 @@ async fn many_are_told_at_once_and_none_waits_for_another() {
         REVOKE,
         Lie::sequence([Lie::hang(), Lie::status(500), Lie::honest()]),
     );
-    let worker = &world.gateway.app.background.worker;
+    let worker = &world.gateway.app.background.outbox_worker;
     let now = worker.clock.now();
     let items: Vec<_> = (0..MANY)
         .map(|number| {
             let request = RevocationRequest {
+                issuer: maxlab_auth_core::identity::Issuer::DEFAULT,
                 token: format!("opaque-{number}"),
                 hint: "access_token".to_owned(),
                 client: None,
@@ -129,6 +131,7 @@ async fn many_are_told_at_once_and_none_waits_for_another() {
                 sealed: request.seal(&worker.keys, now).unwrap(),
                 created_at: now,
                 attempts: 0,
+                fairness_key: String::new(),
             }
         })
         .collect();
@@ -139,7 +142,7 @@ async fn many_are_told_at_once_and_none_waits_for_another() {
     })
     .await;
     assert_eq!(
-        world.auth.count(REVOKE),
+        world.auth.count_requests(REVOKE),
         MANY + 1,
         "each once, and the failed one again"
     );
@@ -153,7 +156,7 @@ async fn a_server_without_that_endpoint_is_not_asked_for_ever() {
         .revoke(&world.opaque_token("user-1"))
         .await
         .expect_status(200);
-    world.auth.asked(REVOKE, 1).await;
+    world.auth.wait_for_requests(REVOKE, 1).await;
     eventually("it is given up", async || {
         world.sql("SELECT CAST(count(*) AS TEXT) FROM outbox").await == "0"
     })
@@ -176,12 +179,12 @@ async fn it_is_told_in_the_clients_own_name() {
         })
     };
     basic(world.opaque_token("user-1")).await.expect_status(200);
-    world.auth.asked(REVOKE, 1).await;
+    world.auth.wait_for_requests(REVOKE, 1).await;
     world
         .revoke(&world.opaque_token("user-1"))
         .await
         .expect_status(200);
-    world.auth.asked(REVOKE, 2).await;
+    world.auth.wait_for_requests(REVOKE, 2).await;
     let seen = world.auth.requests(REVOKE);
     assert_eq!(
         seen[0].header("authorization"),

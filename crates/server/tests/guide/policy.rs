@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use maxlab_auth_testkit::{Actor, Reply};
+use maxlab_auth_testkit::{Actor, HttpReply};
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 use tempfile::TempDir;
@@ -54,14 +54,14 @@ pub(crate) fn forwarded<'f>(
     }
 }
 
-pub(crate) async fn anonymously(world: &World, method: &str, host: &str, target: &str) -> Reply {
+pub(crate) async fn anonymously(world: &World, method: &str, host: &str, target: &str) -> HttpReply {
     world
         .anonymous()
         .send(Method::GET, "/auth/verify", forwarded(method, host, target))
         .await
 }
 
-async fn with(world: &World, token: &str, method: &str, host: &str, target: &str) -> Reply {
+async fn with(world: &World, token: &str, method: &str, host: &str, target: &str) -> HttpReply {
     world
         .bearer(token)
         .send(Method::GET, "/auth/verify", forwarded(method, host, target))
@@ -70,12 +70,12 @@ async fn with(world: &World, token: &str, method: &str, host: &str, target: &str
 
 fn known(world: &World, claims: serde_json::Value) -> String {
     let token = world.opaque_token("unused");
-    world.auth.know(&token, claims);
+    world.auth.accept_token(&token, claims);
     token
 }
 
 /// Every identity header is there once, and this is whom they name.
-fn named(reply: &Reply) -> String {
+fn named(reply: &HttpReply) -> String {
     for name in [
         "remote-user",
         "remote-name",
@@ -194,7 +194,8 @@ async fn the_original_request_decides_which_rule_holds() {
 
 #[tokio::test]
 async fn what_is_public_is_open_whatever_the_credential_is_worth() {
-    let (world, _, _folder) = world_with(POLICY, &[]).await;
+    // Under a lease the cookie would still be answered from memory when the store is lost.
+    let (world, _, _folder) = world_with(POLICY, &[("REVOCATION_READS", "direct")]).await;
     let public = ("GET", "a.example", "/assets/x");
     let (method, host, target) = public;
     assert_eq!(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use maxlab_auth::app::App;
-use maxlab_auth::config::{Settings, Source};
+use maxlab_auth::config::{Settings, SettingsSource};
 
 use crate::gateway::{World, counts_alone, eventually, verdict};
 use crate::policy::{POLICY, anonymously, world_with};
@@ -14,7 +14,7 @@ fn counted(world: &World, line: &str) -> bool {
     world
         .gateway
         .app
-        .gateway
+        .state
         .metrics
         .render()
         .lines()
@@ -112,7 +112,7 @@ async fn start(path: &Path) -> Result<App, String> {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
-    let (settings, warnings) = Settings::load(&Source::from_map(settings)).unwrap();
+    let (settings, warnings) = Settings::load(&SettingsSource::from_map(settings)).unwrap();
     assert!(
         warnings.iter().any(|warning| warning.name == "POLICY_FILE"),
         "no proxy is trusted"

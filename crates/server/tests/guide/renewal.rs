@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use maxlab_auth_testkit::wait::after;
 use maxlab_auth_testkit::{Actor as _, Lie};
 use serde_json::json;
-use tokio::time::sleep;
 
 use crate::gateway::{World, counts_alone};
 
@@ -29,8 +29,9 @@ async fn world(remembered: &str, answer: Lie) -> World {
 
 /// What a front proxy hears of the token.
 async fn heard(world: &World) -> u16 {
-    sleep(Duration::from_millis(10)).await;
-    world.bearer(TOKEN).get("/auth/verify").await.status.as_u16()
+    let caller = world.bearer(TOKEN);
+    let reply = after(Duration::from_millis(10), caller.get("/auth/verify")).await;
+    reply.status.as_u16()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -38,7 +39,7 @@ async fn no_request_waits_for_a_slow_server_after_the_first() {
     let slow = Duration::from_millis(700);
     let world = world("3", Lie::delay(slow, yes())).await;
     assert_eq!(heard(&world).await, 200);
-    while world.auth.count(USERINFO) < 4 {
+    while world.auth.count_requests(USERINFO) < 4 {
         let began = Instant::now();
         assert_eq!(heard(&world).await, 200);
         assert!(began.elapsed() < slow, "{:?}", began.elapsed());
@@ -62,7 +63,7 @@ async fn a_token_that_the_server_refuses_by_now_is_refused_before_its_verdict_ru
             other => break other,
         }
     };
-    assert_eq!((refused, world.auth.count(USERINFO)), (401, 2));
+    assert_eq!((refused, world.auth.count_requests(USERINFO)), (401, 2));
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
 }
 
@@ -75,7 +76,7 @@ async fn an_outage_is_no_yes_beyond_what_was_remembered_and_no_reason_to_ask_aga
     let after = Instant::now();
     world.auth.on(USERINFO, Lie::status(500));
     let unknown = loop {
-        let asked = world.auth.count(USERINFO);
+        let asked = world.auth.count_requests(USERINFO);
         let sent = Instant::now();
         match heard(&world).await {
             200 => assert!(sent.duration_since(after) < remembered, "it ran out"),

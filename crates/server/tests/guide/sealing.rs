@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use maxlab_auth::config::{Settings, Source};
+use maxlab_auth::config::{Settings, SettingsSource};
 use maxlab_auth_core::clock;
 use maxlab_auth_core::credential::SessionId;
-use maxlab_auth_core::seal::{Sealed, SealingKeys};
+use maxlab_auth_core::seal::{SealedValue, SealingKeys};
 use maxlab_auth_testkit::{Actor, Browser};
 
 use crate::gateway::{COOKIE, Login, Stores, World, on_embedded_and_redis, verdict};
@@ -32,7 +32,7 @@ async fn blob(world: &World, key: &str) -> String {
         None => Some(
             world
                 .sqlite(
-                    "store.db",
+                    "maxlab-auth.db",
                     &format!("SELECT sealed FROM sessions WHERE key = '{key}'"),
                 )
                 .await,
@@ -53,7 +53,7 @@ async fn put_blob(world: &World, key: &str, blob: &str) {
         None => {
             world
                 .sqlite(
-                    "store.db",
+                    "maxlab-auth.db",
                     &format!("UPDATE sessions SET sealed = '{blob}' WHERE key = '{key}'"),
                 )
                 .await;
@@ -98,13 +98,17 @@ async fn a_stale_blob_does_not_open(stores: Stores) {
     let max = Duration::from_secs(3600);
     let world = World::on(
         stores,
-        &[("SESSION_ENCRYPTION_KEY", &key), ("SESSION_MAX_SECONDS", "3600")],
+        &[
+            ("SESSION_ENCRYPTION_KEY", &key),
+            ("SESSION_MAX_SECONDS", "3600"),
+            ("VERIFY_CACHE_SECONDS", "0"),
+        ],
     )
     .await;
     let login = world.log_in("user-1").await;
     let (keys, now) = (SealingKeys::parse(&key).unwrap(), world.engine().now());
     let fresh = blob(&world, &key_of(&login)).await;
-    let plain = keys.open(&Sealed::from_stored(fresh), max, now).unwrap();
+    let plain = keys.open(&SealedValue::from_stored(fresh), max, now).unwrap();
     // The same session, sealed longer ago than any session lives: nothing else about it is old.
     for (age, status) in [(3_590, 200), (3_610, 401)] {
         let sealed = keys.seal(&plain, clock::before(now, Duration::from_secs(age)));
@@ -120,10 +124,10 @@ async fn keys_rotate_by_a_comma_list(stores: Stores) {
     let both = format!("{new},{old}");
     let world = world.restarted(&[("SESSION_ENCRYPTION_KEY", &both)]).await;
     let carried = Browser::new(&world.gateway.url);
-    carried.plant(COOKIE, &before.cookie());
+    carried.plant_cookie(COOKIE, &before.cookie());
     carried.get(ME).await.expect_status(200);
     let after = world.log_in("user-1").await;
-    let sealed = Sealed::from_stored(blob(&world, &key_of(&after)).await);
+    let sealed = SealedValue::from_stored(blob(&world, &key_of(&after)).await);
     let (max, now) = (Duration::from_secs(86_400), world.engine().now());
     assert!(
         SealingKeys::parse(&new).unwrap().open(&sealed, max, now).is_ok(),
@@ -133,7 +137,7 @@ async fn keys_rotate_by_a_comma_list(stores: Stores) {
     let world = world.restarted(&[("SESSION_ENCRYPTION_KEY", &new)]).await;
     for (login, status) in [(&before, 401), (&after, 200)] {
         let browser = Browser::new(&world.gateway.url);
-        browser.plant(COOKIE, &login.cookie());
+        browser.plant_cookie(COOKIE, &login.cookie());
         browser.get(ME).await.expect_status(status);
     }
 }
@@ -153,7 +157,8 @@ fn the_guides_sample_keys_are_refused() {
                 ("ENVIRONMENT".to_owned(), environment.to_owned()),
                 ("DATA_DIR".to_owned(), folder.path().display().to_string()),
             ]);
-            let faults = Settings::load(&Source::from_map(settings)).expect_err("a sample key is no key");
+            let faults =
+                Settings::load(&SettingsSource::from_map(settings)).expect_err("a sample key is no key");
             let said = format!("{faults}");
             assert!(
                 said.contains(name) && said.contains("keygen"),

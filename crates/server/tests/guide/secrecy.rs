@@ -87,20 +87,22 @@ async fn a_busy_day(world: &World, secrets: &mut Vec<String>) -> String {
     .await;
     world.auth.stop().await;
     let thief = Browser::new(&world.gateway.url);
-    thief.plant(COOKIE, &logins[2].cookie());
+    thief.plant_cookie(COOKIE, &logins[2].cookie());
     shown += &from_own_page(&thief, Method::POST, "/api/v1/auth/logout")
         .await
         .expect_status(200)
         .text();
     shown += &world.refresh(&logins[1].refresh).await.text();
     shown += &stored(world).await;
-    world.auth.start_again().await.unwrap();
+    world.auth.restart().await.unwrap();
+    // Later than the time in which the same answer is given again.
+    world.gateway.clock.advance(std::time::Duration::from_secs(11));
     let reused = world.refresh(&logins[0].refresh).await;
     shown += &reused.text();
     let admin = world.opaque_token("root");
     world
         .auth
-        .know(&admin, json!({ "sub": "root", "roles": ["admin"] }));
+        .accept_token(&admin, json!({ "sub": "root", "roles": ["admin"] }));
     for path in ["/api/v1/admin/denylist", "/api/v1/admin/audit"] {
         shown += &world.bearer(&admin).get(path).await.expect_status(200).text();
     }

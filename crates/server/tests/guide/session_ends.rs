@@ -79,12 +79,12 @@ async fn the_owner_is_given_the_handle_and_ends_by_it(stores: Stores) {
         401,
         "its access token ends with it"
     );
-    let asked = world.auth.count("/oauth/token");
+    let asked = world.auth.count_requests("/oauth/token");
     assert_eq!(
         world.refresh(&there.refresh).await.expect_status(400).json()["error"],
         "invalid_grant"
     );
-    assert_eq!(world.auth.count("/oauth/token"), asked);
+    assert_eq!(world.auth.count_requests("/oauth/token"), asked);
     here.browser.get(ME).await.expect_status(200);
     assert_eq!(world.me(&here.access).await.status, 200);
     let again = from_own_page(&here.browser, Method::DELETE, &path_of(&there.handle)).await;
@@ -119,7 +119,7 @@ async fn a_login_ends_the_session_that_the_browser_had(stores: Stores) {
         "victim"
     );
     let attacker = Browser::new(&world.gateway.url);
-    attacker.plant(COOKIE, &cookie);
+    attacker.plant_cookie(COOKIE, &cookie);
     attacker.get(ME).await.expect_status(401);
 }
 
@@ -196,7 +196,7 @@ async fn a_cookie_that_is_none_is_no_session() {
     let world = World::embedded(&[]).await;
     for value in ["", "x", &"A".repeat(43), "%00", "../../etc"] {
         let browser = Browser::new(&world.gateway.url);
-        browser.plant(COOKIE, value);
+        browser.plant_cookie(COOKIE, value);
         assert_eq!(browser.get(ME).await.status, 401, "{value:?}");
     }
 }
@@ -208,3 +208,55 @@ on_embedded_and_redis!(
     a_login_ends_the_session_that_the_browser_had,
     tokens_renewed_on_a_session_end_with_it,
 );
+
+/// A session goes on without its store (I14). What a store has lost can come back: only the journal is believed about
+/// what is over.
+#[tokio::test]
+async fn s15_a_session_outlives_its_embedded_store_and_stays_ended_when_that_comes_back() {
+    let journal = tempfile::TempDir::new().unwrap();
+    let lost = tempfile::TempDir::new().unwrap();
+    let database = format!("sqlite://{}/journal.db", journal.path().display());
+    let world = World::embedded(&[
+        ("DATABASE_URL", &database),
+        (
+            "SESSION_ENCRYPTION_KEY",
+            "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=",
+        ),
+    ])
+    .await;
+    let (login, kept) = (world.log_in("user-1").await, world.log_in("user-1").await);
+    // Shown along with another login's token: it is over all the same.
+    let shown_along = world.log_in("user-1").await.cookie();
+    let cookies = [login.cookie(), kept.cookie()];
+    let whole = world.settings["DATA_DIR"].clone();
+    let without = lost.path().display().to_string();
+    // An empty store, then the old one again.
+    let world = world.restarted(&[("DATA_DIR", &without)]).await;
+    for cookie in &cookies {
+        assert_eq!(with_cookie(&world, cookie).await.0, 200, "it goes on");
+    }
+    world
+        .bearer(&login.access)
+        .send(Method::POST, "/api/v1/auth/logout", |request| {
+            request.header("cookie", format!("{COOKIE}={shown_along}"))
+        })
+        .await
+        .expect_status(200);
+    let world = world.restarted(&[("DATA_DIR", &whole)]).await;
+    assert_eq!(with_cookie(&world, &shown_along).await.0, 401);
+    assert_eq!(
+        with_cookie(&world, &cookies[0]).await,
+        (401, "session_revoked".into())
+    );
+    assert_eq!(
+        with_cookie(&world, &cookies[1]).await.0,
+        200,
+        "the other one goes on"
+    );
+}
+
+async fn with_cookie(world: &World, cookie: &str) -> (u16, String) {
+    let browser = Browser::new(&world.gateway.url);
+    browser.plant_cookie(COOKIE, cookie);
+    verdict(&browser.get(ME).await)
+}

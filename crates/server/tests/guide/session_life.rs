@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use maxlab_auth_core::clock;
 use maxlab_auth_core::credential::{SessionHandle, SessionId};
-use maxlab_auth_core::session::SessionFault;
+use maxlab_auth_core::identity::Subject;
+use maxlab_auth_core::session::{NewSession, SessionFault};
 use maxlab_auth_testkit::{Actor, Browser};
 use reqwest::Method;
 use tokio::time::{Instant, sleep};
@@ -17,39 +18,80 @@ const ME: &str = "/api/v1/auth/me";
 async fn a_read_under_way_never_brings_an_ended_session_back(stores: Stores) {
     let world = World::on(stores, &[]).await;
     let login = world.log_in("user-1").await;
-    let sessions = &world.engine().parts().sessions;
+    let sessions = &world.engine().deps().sessions;
     let id = SessionId::parse(&login.cookie()).unwrap();
     // A request has read the session and is about to write that it was used, rotated, or given new tokens.
-    let read = sessions.open(&id, world.engine().now()).await.unwrap();
+    let read = sessions.load(&id, world.engine().now()).await.unwrap();
     from_own_page(&login.browser, Method::POST, "/api/v1/auth/logout")
         .await
         .expect_status(200);
     let later = clock::after(world.engine().now(), Duration::from_secs(120));
-    sessions.touch(&read, later).await.unwrap();
+    sessions.touch(&read, later);
+    sessions.flush_touches().await.unwrap();
     assert!(matches!(
         sessions.rotate(&id, later).await,
         Err(SessionFault::Ended)
     ));
     let handle = SessionHandle::parse(&login.handle).unwrap();
-    let renewed = sessions.renew("user-1", &handle, &[], None, later).await;
+    let renewed = sessions
+        .renew(&Subject::of_default("user-1"), &handle, &[], None, later)
+        .await;
     assert!(matches!(
         renewed,
         Err(SessionFault::Ended | SessionFault::Missing)
     ));
     assert!(matches!(
-        sessions.open(&id, world.engine().now()).await,
+        sessions.load(&id, world.engine().now()).await,
         Err(SessionFault::Ended)
     ));
     assert!(
         sessions
-            .of_user("user-1", world.engine().now())
+            .of_user(&Subject::of_default("user-1"), world.engine().now())
             .await
             .unwrap()
             .is_empty()
     );
     let thief = Browser::new(&world.gateway.url);
-    thief.plant(COOKIE, id.expose().as_str());
+    thief.plant_cookie(COOKIE, id.expose().as_str());
     assert_eq!(verdict(&thief.get(ME).await), (401, "session_revoked".into()));
+}
+
+/// A clock that was twenty minutes ahead for a while.
+async fn w13_a_session_of_a_clock_that_was_set_back_goes_on(stores: Stores) {
+    let world = World::on(stores, &[]).await;
+    let login = world.log_in("user-1").await;
+    let (sessions, now) = (&world.engine().deps().sessions, || world.engine().now());
+    let ahead = clock::after(now(), Duration::from_secs(20 * 60));
+    let id = SessionId::parse(&login.cookie()).unwrap();
+    let used = sessions.load(&id, ahead).await.unwrap();
+    sessions.touch(&used, ahead);
+    sessions.flush_touches().await.unwrap();
+    let new = NewSession {
+        identity: used.record.identity.clone(),
+        ip_address: None,
+        user_agent: None,
+        handle: SessionHandle::generate().unwrap(),
+        login_at: ahead,
+        cutoff_scopes: Vec::new(),
+        tokens: Vec::new(),
+    };
+    let begun = sessions.create(new, ahead).await.unwrap();
+    login.is_of("user-1").await;
+    let other = Browser::new(&world.gateway.url);
+    other.plant_cookie(COOKIE, begun.id.expose().as_str());
+    other.get(ME).await.expect_status(200);
+    sessions.flush_touches().await.unwrap();
+    for id in [&id, &begun.id] {
+        let record = sessions.load(id, now()).await.unwrap().record;
+        let latest = clock::after(now(), Duration::from_secs(60));
+        assert!(record.last_accessed < latest && record.created_at < latest);
+        // What was corrected is written down: this is no correction of the look itself.
+        let later = sessions
+            .load(id, clock::after(now(), Duration::from_secs(30)))
+            .await
+            .unwrap();
+        assert_eq!(later.record.created_at, record.created_at);
+    }
 }
 
 async fn a_storm_of_reads_never_brings_an_ended_session_back(stores: Stores) {
@@ -61,7 +103,7 @@ async fn a_storm_of_reads_never_brings_an_ended_session_back(stores: Stores) {
     let storm: Vec<_> = (0..8)
         .map(|_| {
             let reader = Browser::new(&world.gateway.url);
-            reader.plant(COOKIE, &cookie);
+            reader.plant_cookie(COOKIE, &cookie);
             tokio::spawn(async move {
                 for _ in 0..25 {
                     reader.get(ME).await;
@@ -75,13 +117,20 @@ async fn a_storm_of_reads_never_brings_an_ended_session_back(stores: Stores) {
         .await
         .expect_status(200);
     let thief = Browser::new(&world.gateway.url);
-    thief.plant(COOKIE, &cookie);
+    thief.plant_cookie(COOKIE, &cookie);
     thief.get(ME).await.expect_status(401);
     for reader in storm {
         reader.await.unwrap();
     }
     thief.get(ME).await.expect_status(401);
-    assert!(world.engine().live_sessions("user-1").await.unwrap().is_empty());
+    assert!(
+        world
+            .engine()
+            .active_sessions(&Subject::of_default("user-1"))
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 async fn listing_extends_nothing_and_using_does(stores: Stores) {
@@ -89,7 +138,9 @@ async fn listing_extends_nothing_and_using_does(stores: Stores) {
     let (listed, used) = (world.log_in("user-1").await, world.log_in("user-1").await);
     let onlooker = world.bearer(&world.stray_token("user-1"));
     let began = Instant::now();
+    let mut ticks = tokio::time::interval(Duration::from_millis(150));
     while began.elapsed() < Duration::from_millis(3_600) {
+        ticks.tick().await;
         let seen = onlooker
             .get("/api/v1/auth/sessions")
             .await
@@ -97,7 +148,6 @@ async fn listing_extends_nothing_and_using_does(stores: Stores) {
             .json();
         assert!(seen["active_sessions"].as_u64().unwrap() >= 1);
         used.browser.get(ME).await.expect_status(200);
-        sleep(Duration::from_millis(150)).await;
     }
     assert_eq!(
         verdict(&listed.browser.get(ME).await),
@@ -157,7 +207,6 @@ async fn no_session_outlives_its_absolute_age(stores: Stores) {
     let login = world.log_in("user-1").await;
     let latest = Instant::now();
     eventually("the session dies of age", async || {
-        sleep(Duration::from_millis(100)).await;
         let asked = Instant::now();
         let lives = login.browser.get(ME).await.status == 200;
         assert!(!lives || asked <= latest + life, "it lives on, used or not");
@@ -188,6 +237,44 @@ async fn one_session_too_many_ends_the_oldest(stores: Stores) {
     }
 }
 
+async fn s10_logins_at_the_same_time_leave_no_more_than_the_limit(stores: Stores) {
+    let world = Arc::new(World::on(stores, &[("SESSION_MAX_PER_USER", "3")]).await);
+    for round in 0..3 {
+        let logins: Vec<_> = (0..8)
+            .map(|_| {
+                let world = Arc::clone(&world);
+                tokio::spawn(async move { world.log_in("user-1").await })
+            })
+            .collect();
+        let (mut living, mut dead) = (Vec::new(), Vec::new());
+        for login in futures::future::join_all(logins).await {
+            let login = login.unwrap();
+            match login.browser.get(ME).await.status.as_u16() {
+                200 => living.push(login),
+                _ => dead.push(login),
+            }
+        }
+        assert_eq!(living.len(), 3, "round {round}");
+        assert_eq!(
+            world
+                .engine()
+                .active_sessions(&Subject::of_default("user-1"))
+                .await
+                .unwrap()
+                .len(),
+            3
+        );
+        for login in &living {
+            assert_eq!(world.me(&login.access).await.status, 200, "round {round}");
+        }
+        // They ended like any session: with their tokens.
+        for login in &dead {
+            assert_eq!(world.me(&login.access).await.status, 401, "round {round}");
+            assert_eq!(world.refresh(&login.refresh).await.status, 400, "round {round}");
+        }
+    }
+}
+
 async fn a_rotated_id_is_dead_at_once(stores: Stores) {
     let world = World::on(stores, &[]).await;
     let login = world.log_in("user-1").await;
@@ -204,10 +291,18 @@ async fn a_rotated_id_is_dead_at_once(stores: Stores) {
     assert_ne!(login.cookie(), old);
     login.browser.get(ME).await.expect_status(200);
     let thief = Browser::new(&world.gateway.url);
-    thief.plant(COOKIE, &old);
+    thief.plant_cookie(COOKIE, &old);
     thief.get(ME).await.expect_status(401);
     assert_eq!(world.me(&login.access).await.status, 200, "its tokens live on");
-    assert_eq!(world.engine().live_sessions("user-1").await.unwrap().len(), 1);
+    assert_eq!(
+        world
+            .engine()
+            .active_sessions(&Subject::of_default("user-1"))
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -221,7 +316,7 @@ async fn the_cookie_is_the_browsers_and_nobody_elses() {
         (Some("Lax"), Some(86_400))
     );
     assert_eq!(cookie.value.len(), 43, "256 bits");
-    assert!(login.browser.refused_cookies().is_empty());
+    assert!(login.browser.rejected_cookies().is_empty());
     from_own_page(&login.browser, Method::POST, "/api/v1/auth/logout")
         .await
         .expect_status(200);
@@ -235,5 +330,7 @@ on_embedded_and_redis!(
     many_uses_are_one_write,
     no_session_outlives_its_absolute_age,
     one_session_too_many_ends_the_oldest,
+    s10_logins_at_the_same_time_leave_no_more_than_the_limit,
     a_rotated_id_is_dead_at_once,
+    w13_a_session_of_a_clock_that_was_set_back_goes_on,
 );

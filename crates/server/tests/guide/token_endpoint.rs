@@ -1,13 +1,13 @@
 //! `/oauth/token` as a proxy: both bodies, every client authentication, and nothing lost on the way.
 
-use maxlab_auth_testkit::{Actor, Lie, Reply};
+use maxlab_auth_testkit::{Actor, HttpReply, Lie};
 use reqwest::Method;
 use serde_json::json;
 
 use crate::gateway::{COOKIE, World};
 use crate::issuer::Code;
 
-async fn ask(world: &World, code: &Code) -> Reply {
+async fn ask(world: &World, code: &Code) -> HttpReply {
     world
         .exchange(&maxlab_auth_testkit::Browser::new(&world.gateway.url), code)
         .await
@@ -144,6 +144,48 @@ async fn the_id_token_and_unknown_fields_are_kept() {
 }
 
 #[tokio::test]
+async fn f7_several_resources_and_audiences_are_passed_on() {
+    let world = World::embedded(&[]).await;
+    let granted = json!({ "access_token": "machine", "token_type": "Bearer" });
+    world.auth.on("/oauth/token", Lie::json(200, granted));
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("resource", "https://a.example"),
+        ("audience", "one"),
+        ("resource", "https://b.example"),
+        ("audience", "two"),
+    ];
+    let anonymous = world.anonymous();
+    anonymous
+        .post_form("/oauth/token", &form)
+        .await
+        .expect_status(200);
+    let body = json!({ "grant_type": "client_credentials", "resource": ["https://a.example", "https://b.example"],
+        "audience": ["one", "two"] });
+    anonymous
+        .post_json("/oauth/token", &body)
+        .await
+        .expect_status(200);
+    for request in world.auth.requests("/oauth/token") {
+        let sent: Vec<(String, String)> = form_urlencoded::parse(&request.body).into_owned().collect();
+        for (name, value) in &form {
+            let pair = ((*name).to_owned(), (*value).to_owned());
+            assert!(sent.contains(&pair), "{name}={value} in {sent:?}");
+        }
+        assert_eq!(sent.len(), form.len(), "{sent:?}");
+    }
+    let twice = [
+        ("grant_type", "client_credentials"),
+        ("scope", "a"),
+        ("scope", "b"),
+    ];
+    anonymous
+        .post_form("/oauth/token", &twice)
+        .await
+        .expect_status(400);
+}
+
+#[tokio::test]
 async fn what_is_no_token_request_is_a_400_that_says_why() {
     let world = World::embedded(&[]).await;
     let anonymous = world.anonymous();
@@ -178,7 +220,7 @@ async fn what_is_no_token_request_is_a_400_that_says_why() {
         .post_form("/oauth/token", &twice)
         .await
         .expect_status(400);
-    assert_eq!(world.auth.count("/oauth/token"), 0);
+    assert_eq!(world.auth.count_requests("/oauth/token"), 0);
 }
 
 #[tokio::test]

@@ -113,5 +113,5 @@ async fn a_key_that_a_token_brings_along_is_never_fetched() {
         world.auth.on("/evil.json", Lie::json(200, keys));
         assert_eq!(world.verdict(&token).await.0, 401, "{parameter}");
     }
-    assert_eq!(world.auth.count("/evil.json"), 0);
+    assert_eq!(world.auth.count_requests("/evil.json"), 0);
 }

@@ -13,7 +13,7 @@ async fn no_request_ever_sends_keys_to_redis() {
     let admin = world.opaque_token("root");
     world
         .auth
-        .know(&admin, json!({ "sub": "root", "roles": ["admin"] }));
+        .accept_token(&admin, json!({ "sub": "root", "roles": ["admin"] }));
     let admin = world.bearer(&admin);
     for path in [
         "/api/v1/auth/me",
@@ -55,7 +55,7 @@ async fn no_request_ever_sends_keys_to_redis() {
         .expect_status(200);
     world
         .engine()
-        .parts()
+        .deps()
         .revocations
         .purge(world.engine().now())
         .await
@@ -106,7 +106,7 @@ async fn a_hundred_requests_share_one_connection_pool() {
     for _ in 0..100 {
         assert_eq!(world.me(&token).await.status, 200);
     }
-    assert!(world.auth.count("/oauth/userinfo") >= 100);
+    assert!(world.auth.count_requests("/oauth/userinfo") >= 100);
     assert!(
         link.connections() <= 4,
         "{} connections for 100 requests",

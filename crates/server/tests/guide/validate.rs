@@ -74,7 +74,7 @@ async fn refresh_tokens_are_told_apart(stores: Stores) {
     );
     world.revoke(&revoked.refresh).await.expect_status(200);
     world.refresh(&used.refresh).await.expect_status(200);
-    let asked = world.auth.count("/oauth/token");
+    let asked = world.auth.count_requests("/oauth/token");
     for (token, valid, code) in [
         (living.refresh.as_str(), true, ""),
         (revoked.refresh.as_str(), false, "token_revoked"),
@@ -88,7 +88,11 @@ async fn refresh_tokens_are_told_apart(stores: Stores) {
             "{token}"
         );
     }
-    assert_eq!(world.auth.count("/oauth/token"), asked, "asking spends nothing");
+    assert_eq!(
+        world.auth.count_requests("/oauth/token"),
+        asked,
+        "asking spends nothing"
+    );
     used.browser.get("/api/v1/auth/me").await.expect_status(200);
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use maxlab_auth_testkit::Random;
+use maxlab_auth_testkit::SeededRandom;
 
 const METHODS: [&str; 9] = [
     "GET", "POST", "DELETE", "PUT", "HEAD", "OPTIONS", "PATCH", "TRACE", "FUZZ",
@@ -81,7 +81,7 @@ const WORDS: [&str; 44] = [
 /// Makes requests, most of which mean something to some route.
 pub(crate) struct Attacker {
     /// Chance.
-    pub(crate) random: Random,
+    pub(crate) random: SeededRandom,
     /// Values of headers that let somebody in, and some that do not.
     pub(crate) credentials: Arc<Vec<String>>,
 }
@@ -90,8 +90,8 @@ impl Attacker {
     /// The next request, whole.
     pub(crate) fn request(&mut self) -> Vec<u8> {
         let random = &mut self.random;
-        let method = random.of(&METHODS);
-        let mut target = random.of(&ROUTES).to_owned().into_bytes();
+        let method = random.choose(&METHODS);
+        let mut target = random.choose(&ROUTES).to_owned().into_bytes();
         if random.below(3) == 0 {
             target.extend(escaped(random));
         }
@@ -116,7 +116,7 @@ impl Attacker {
                 pairs.extend(if random.below(4) == 0 {
                     escaped(random)
                 } else {
-                    percent(random.of(&WORDS))
+                    percent(random.choose(&WORDS))
                 });
                 pairs.push(end);
             }
@@ -127,7 +127,7 @@ impl Attacker {
     fn headers(&mut self) -> Vec<u8> {
         let mut headers = Vec::new();
         for _ in 0..self.random.below(5) {
-            let name = self.random.of(&[
+            let name = self.random.choose(&[
                 "authorization",
                 "cookie",
                 "content-type",
@@ -182,7 +182,7 @@ impl Attacker {
     }
 }
 
-fn escaped(random: &mut Random) -> Vec<u8> {
+fn escaped(random: &mut SeededRandom) -> Vec<u8> {
     let bytes = random.bytes(12);
     bytes
         .iter()
@@ -203,11 +203,11 @@ fn percent(word: &str) -> Vec<u8> {
         .collect()
 }
 
-fn json(random: &mut Random, depth: usize) -> String {
+fn json(random: &mut SeededRandom, depth: usize) -> String {
     match random.below(if depth > 3 { 4 } else { 7 }) {
-        0 => format!("{:?}", random.of(&WORDS)),
+        0 => format!("{:?}", random.choose(&WORDS)),
         1 => random
-            .of(&["1", "-1", "1e9", "1e999", "0.1", "true", "false", "null"])
+            .choose(&["1", "-1", "1e9", "1e999", "0.1", "true", "false", "null"])
             .to_owned(),
         2 => "\"\\ud800\"".to_owned(),
         3 => String::new(),
@@ -217,7 +217,7 @@ fn json(random: &mut Random, depth: usize) -> String {
         }
         _ => {
             let members: Vec<String> = (0..random.below(5))
-                .map(|_| format!("{:?}:{}", random.of(&WORDS), json(random, depth + 1)))
+                .map(|_| format!("{:?}:{}", random.choose(&WORDS), json(random, depth + 1)))
                 .collect();
             format!("{{{}}}", members.join(","))
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use maxlab_auth_testkit::{
-    Actor, Anonymous, Bearer, GatewayProcess, LyingAuthServer, PostgresServer, RedisServer,
+    Actor, AnonymousActor, BearerActor, GatewayProcess, LyingAuthServer, PostgresServer, RedisServer,
 };
 
 use crate::support::{Answer, Desk, Login, auth_server, eventually, good_token, log_in, options, refresh};
@@ -39,9 +39,10 @@ impl Cluster {
         if let Some(redis) = &redis {
             settings = settings.env("REDIS_URL", redis.url());
         }
-        if let Some(postgres) = &postgres {
-            settings = settings.env("DATABASE_URL", postgres.create_database().await.unwrap());
-        }
+        settings = match &postgres {
+            Some(postgres) => settings.env("DATABASE_URL", postgres.create_database().await.unwrap()),
+            None => settings.env("ALLOW_OWN_JOURNALS", "true"),
+        };
         let mut gateways = Vec::new();
         for _ in 0..instances {
             gateways.push(settings.clone().start().await.unwrap());
@@ -59,14 +60,14 @@ impl Cluster {
         self.gateways[n % self.gateways.len()].url()
     }
 
-    fn anybody(&self, n: usize) -> Anonymous {
-        Anonymous::new(&self.url(n))
+    fn anybody(&self, n: usize) -> AnonymousActor {
+        AnonymousActor::new(&self.url(n))
     }
 
     /// Every instance knows the token, and has its verdict in mind.
     async fn is_good(&self, token: &str) {
         for n in 0..self.gateways.len() {
-            Bearer::new(&self.url(n), token)
+            BearerActor::new(&self.url(n), token)
                 .get("/api/v1/auth/me")
                 .await
                 .expect_status(200);
@@ -76,7 +77,7 @@ impl Cluster {
     async fn is_refused(&self, token: &str, what: &str) {
         // The other instance first: it had the least time to learn of it.
         for n in (0..self.gateways.len()).rev() {
-            let reply = Bearer::new(&self.url(n), token).get("/api/v1/auth/me").await;
+            let reply = BearerActor::new(&self.url(n), token).get("/api/v1/auth/me").await;
             assert_eq!(reply.code(), 401, "{what}, instance {n}: {}", reply.shown());
         }
     }
@@ -124,7 +125,7 @@ impl Cluster {
 
             let login = log_in(&self.anybody(there), "eve").await;
             self.is_good(&login.access).await;
-            Bearer::new(&url, &login.access)
+            BearerActor::new(&url, &login.access)
                 .post("/api/v1/auth/logout")
                 .await
                 .expect_status(200);
@@ -137,7 +138,7 @@ impl Cluster {
             );
             self.is_good(&two.access).await;
             let path = format!("/api/v1/auth/sessions/{}", two.handle);
-            Bearer::new(&url, &one.access)
+            BearerActor::new(&url, &one.access)
                 .delete(&path)
                 .await
                 .expect_status(200);
@@ -157,7 +158,7 @@ impl Cluster {
                 log_in(&self.anybody(here), "tom").await,
                 log_in(&self.anybody(there), "tom").await,
             );
-            Bearer::new(&url, &one.access)
+            BearerActor::new(&url, &one.access)
                 .post("/api/v1/auth/logout/all")
                 .await
                 .expect_status(200);
@@ -171,7 +172,7 @@ impl Cluster {
 
             let admin = log_in(&self.anybody(here), "admin-ann").await;
             let victim = log_in(&self.anybody(there), "vic").await;
-            Bearer::new(&url, &admin.access)
+            BearerActor::new(&url, &admin.access)
                 .post("/api/v1/admin/users/vic/logout")
                 .await
                 .expect_status(200);
@@ -261,23 +262,25 @@ async fn both_die_and_what_one_ended_stays_ended() {
         gateway.restart().await.unwrap();
     }
     cluster.is_refused(&token, "after both died").await;
-    // The refresh token that was rotated before is refused.
-    let asked = cluster.auth.count("/oauth/token");
-    assert_eq!(refresh(&cluster.anybody(1), &login.refresh).await.code(), 400);
+    // Whoever repeats the refresh at the other instance soon gets the same answer, also after a crash (F28).
+    let asked = cluster.auth.count_requests("/oauth/token");
+    let repeated = refresh(&cluster.anybody(1), &login.refresh).await;
+    assert_eq!(repeated.expect_status(200).json(), rotated);
     assert_eq!(
-        cluster.auth.count("/oauth/token"),
+        cluster.auth.count_requests("/oauth/token"),
         asked,
         "the authorization server was asked"
     );
     assert!(rotated["refresh_token"].is_string());
-    // Moments after the exchange it could be a second tab's; later its use ends the session (RFC 9700 §4.14).
+    // Later its use ends the session (RFC 9700 §4.14).
     let session_has_ended = || async {
-        assert_eq!(refresh(&cluster.anybody(1), &login.refresh).await.code(), 400);
+        let reply = refresh(&cluster.anybody(1), &login.refresh).await;
+        assert!([200, 400].contains(&reply.code()), "{}", reply.shown());
         cluster.cookie_status(0, &login.cookie).await == 401
     };
     eventually("the reuse ends the session", session_has_ended).await;
     assert_eq!(
-        cluster.auth.count("/oauth/token"),
+        cluster.auth.count_requests("/oauth/token"),
         asked,
         "the authorization server was asked"
     );

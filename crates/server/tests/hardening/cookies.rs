@@ -1,6 +1,6 @@
 //! Cookies that no gateway set: each is no session, and none is a way in (authentik's CVE-2026-25748).
 
-use maxlab_auth_testkit::Anonymous;
+use maxlab_auth_testkit::AnonymousActor;
 
 use crate::support::{Answer, Stack, assert_lives, get_with, log_in, raw, refused};
 
@@ -9,7 +9,7 @@ const NAME: &str = "maxlab_session";
 #[tokio::test]
 async fn a_broken_cookie_is_no_session() {
     let stack = Stack::start().await;
-    let login = log_in(&Anonymous::new(&stack.url()), "ann").await;
+    let login = log_in(&AnonymousActor::new(&stack.url()), "ann").await;
     let (_, good) = login.cookie.split_once('=').unwrap();
     assert_eq!(
         get_with(
@@ -74,7 +74,7 @@ async fn a_broken_cookie_is_no_session() {
 #[tokio::test]
 async fn a_cookie_header_has_one_reading() {
     let stack = Stack::start().await;
-    let login = log_in(&Anonymous::new(&stack.url()), "ann").await;
+    let login = log_in(&AnonymousActor::new(&stack.url()), "ann").await;
     let good = &login.cookie;
     let many: String = (0..1_000).map(|n| format!("c{n}={n}; ")).collect();
     let many_of_ours: String = format!("{NAME}=x; ").repeat(1_000);
@@ -118,7 +118,7 @@ async fn a_cookie_header_has_one_reading() {
 #[tokio::test]
 async fn a_cookie_acts_only_from_our_own_pages() {
     let stack = Stack::start().await;
-    let login = log_in(&Anonymous::new(&stack.url()), "ann").await;
+    let login = log_in(&AnonymousActor::new(&stack.url()), "ann").await;
     let host = stack.addr();
     let post = |path: &str, headers: &str| {
         format!(

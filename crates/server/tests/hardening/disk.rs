@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use maxlab_auth_testkit::{Actor, Anonymous, Bearer, GatewayOptions, GatewayProcess};
+use maxlab_auth_testkit::{Actor, AnonymousActor, BearerActor, GatewayOptions, GatewayProcess};
 
 use crate::support::{
     Answer, BINARY, Stack, assert_lives, auth_server, eventually, exchange_code, log_in, unavailable,
@@ -18,6 +18,7 @@ async fn through(program: &str, words: &[&str], before: &str) -> Stack {
         .args(words)
         .env("EXTERNAL_AUTH_URL", auth.url())
         .env("VERIFY_CACHE_SECONDS", "0")
+        .env("RATE_LIMIT_PER_ADDRESS", "off")
         .env("LOG_LEVEL", "ERROR");
     let gateway = options.start().await.unwrap();
     Stack { auth, desk, gateway }
@@ -25,7 +26,7 @@ async fn through(program: &str, words: &[&str], before: &str) -> Stack {
 
 /// Revokes until one is not acknowledged; the tokens of those that were.
 async fn revoke_until_it_fails(stack: &Stack) -> Vec<String> {
-    let anybody = Anonymous::new(&stack.url());
+    let anybody = AnonymousActor::new(&stack.url());
     let mut acknowledged = Vec::new();
     for _ in 0..2_000 {
         let token = stack.token("ann");
@@ -43,14 +44,14 @@ async fn revoke_until_it_fails(stack: &Stack) -> Vec<String> {
 async fn all_refused(stack: &Stack, tokens: &[String]) {
     assert!(!tokens.is_empty());
     for token in tokens.iter().rev().take(30).chain(tokens.iter().take(10)) {
-        let reply = Bearer::new(&stack.url(), token).get("/api/v1/auth/me").await;
+        let reply = BearerActor::new(&stack.url(), token).get("/api/v1/auth/me").await;
         assert_eq!(reply.code(), 401, "{}", reply.shown());
         assert_eq!(reply.error_code(), "token_revoked");
     }
 }
 
 /// What can't be recorded is not acknowledged. A record that is smaller than a revocation's may still fit; then it counts.
-async fn nothing_is_acknowledged_in_vain(stack: &Stack, caller: &Bearer) {
+async fn nothing_is_acknowledged_in_vain(stack: &Stack, caller: &BearerActor) {
     log_in_until_it_fails(stack).await;
     for path in ["/api/v1/auth/logout/all", "/api/v1/auth/logout"] {
         let reply = caller.post(path).await;
@@ -64,7 +65,7 @@ async fn nothing_is_acknowledged_in_vain(stack: &Stack, caller: &Bearer) {
 }
 
 async fn log_in_until_it_fails(stack: &Stack) {
-    let anybody = Anonymous::new(&stack.url());
+    let anybody = AnonymousActor::new(&stack.url());
     for _ in 0..500 {
         let reply = exchange_code(&anybody, "kim").await;
         if reply.code() != 200 {
@@ -79,8 +80,8 @@ async fn log_in_until_it_fails(stack: &Stack) {
 async fn files_may_grow_no_further() {
     // The limit's signal would end the process; a full disk sends none.
     let stack = through("sh", &["-c"], "trap '' XFSZ; ulimit -f 1200").await;
-    let tom = log_in(&Anonymous::new(&stack.url()), "tom").await;
-    let caller = Bearer::new(&stack.url(), &tom.access);
+    let tom = log_in(&AnonymousActor::new(&stack.url()), "tom").await;
+    let caller = BearerActor::new(&stack.url(), &tom.access);
     let acknowledged = revoke_until_it_fails(&stack).await;
     all_refused(&stack, &acknowledged).await;
     nothing_is_acknowledged_in_vain(&stack, &caller).await;
@@ -117,8 +118,8 @@ async fn a_full_disk_that_is_cleared_again() {
     let root = PathBuf::from(format!("/proc/{}/root", stack.gateway.pid().unwrap()));
     let ballast = root.join(inside).join("ballast");
 
-    let tom = log_in(&Anonymous::new(&stack.url()), "tom").await;
-    let caller = Bearer::new(&stack.url(), &tom.access);
+    let tom = log_in(&AnonymousActor::new(&stack.url()), "tom").await;
+    let caller = BearerActor::new(&stack.url(), &tom.access);
     let acknowledged = revoke_until_it_fails(&stack).await;
     all_refused(&stack, &acknowledged).await;
     nothing_is_acknowledged_in_vain(&stack, &caller).await;
@@ -126,7 +127,7 @@ async fn a_full_disk_that_is_cleared_again() {
 
     std::fs::remove_file(&ballast).unwrap();
     let token = stack.token("bob");
-    let anybody = Anonymous::new(&stack.url());
+    let anybody = AnonymousActor::new(&stack.url());
     eventually("a revoke", || async {
         anybody
             .post_form("/oauth/revoke", &[("token", &token)])
@@ -136,7 +137,7 @@ async fn a_full_disk_that_is_cleared_again() {
     })
     .await;
     assert_eq!(
-        Bearer::new(&stack.url(), &token)
+        BearerActor::new(&stack.url(), &token)
             .get("/api/v1/auth/me")
             .await
             .code(),

@@ -1,27 +1,30 @@
 //! SIGTERM in the middle of a request: the request is answered, nothing of it is lost, and then the process ends.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use maxlab_auth_testkit::{Actor, Anonymous, Bearer, Gate, Lie, RawClient};
+use maxlab_auth_testkit::wait::{after, eventually};
+use maxlab_auth_testkit::{Actor, AnonymousActor, BearerActor, Lie, RawClient, ReplyGate};
 
 use crate::support::{Answer, Stack, exchange_code, log_in, refresh};
 
 #[tokio::test]
 async fn a_login_under_way_is_finished() {
     let mut stack = Stack::start().await;
-    let gate = Gate::closed();
-    let ann = log_in(&Anonymous::new(&stack.url()), "ann").await;
+    let gate = ReplyGate::closed();
+    let ann = log_in(&AnonymousActor::new(&stack.url()), "ann").await;
     stack.auth.on(
         "POST /oauth/token",
-        Lie::held(&gate, stack.desk.answering(&stack.auth)),
+        Lie::gated(&gate, stack.desk.answering(&stack.auth)),
     );
-    let asked = stack.auth.count("/oauth/token");
+    let asked = stack.auth.count_requests("/oauth/token");
     let url = stack.url();
     let (login, renewal) = (url.clone(), url.clone());
-    let login = tokio::spawn(async move { exchange_code(&Anonymous::new(&login), "kim").await });
+    let login = tokio::spawn(async move { exchange_code(&AnonymousActor::new(&login), "kim").await });
     let token = ann.refresh.clone();
-    let renewal = tokio::spawn(async move { refresh(&Anonymous::new(&renewal), &token).await });
-    stack.auth.asked("/oauth/token", asked + 2).await;
+    let renewal = tokio::spawn(async move { refresh(&AnonymousActor::new(&renewal), &token).await });
+    stack.auth.wait_for_requests("/oauth/token", asked + 2).await;
     stack.gateway.signal("TERM");
     // No newcomer is let in.
     let addr = stack.addr();
@@ -51,14 +54,16 @@ async fn a_login_under_way_is_finished() {
         .next()
         .unwrap()
         .to_owned();
-    let me = Anonymous::new(&url)
+    let me = AnonymousActor::new(&url)
         .send(http::Method::GET, "/api/v1/auth/me", |r| {
             r.header("cookie", cookie)
         })
         .await;
     assert_eq!(me.code(), 200, "{}", me.shown());
     let renewed = renewal.json()["refresh_token"].as_str().unwrap().to_owned();
-    refresh(&Anonymous::new(&url), &renewed).await.expect_status(200);
+    refresh(&AnonymousActor::new(&url), &renewed)
+        .await
+        .expect_status(200);
 }
 
 #[tokio::test]
@@ -69,18 +74,17 @@ async fn whoever_asks_while_it_ends_gets_a_whole_answer_or_none() {
     let mut tasks = tokio::task::JoinSet::new();
     for n in 0..40 {
         let (url, token) = (url.clone(), stack.token("ann"));
-        tasks.spawn(async move {
-            tokio::time::sleep(Duration::from_millis(n * 2)).await;
-            let anybody = Anonymous::new(&url);
+        tasks.spawn(after(Duration::from_millis(n * 2), async move {
+            let anybody = AnonymousActor::new(&url);
             let fields = [("token", token.as_str())];
             let reply = anybody
                 .try_send(http::Method::POST, "/oauth/revoke", |r| r.form(&fields))
                 .await;
             (reply.ok().map(|reply| reply.code()), token)
-        });
+        }));
     }
-    tokio::time::sleep(Duration::from_millis(30)).await;
-    let status = stack.gateway.terminate().await.unwrap();
+    let status = after(Duration::from_millis(30), stack.gateway.terminate()).await;
+    let status = status.unwrap();
     assert!(status.success(), "{status}");
     while let Some(done) = tasks.join_next().await {
         match done.unwrap() {
@@ -91,7 +95,7 @@ async fn whoever_asks_while_it_ends_gets_a_whole_answer_or_none() {
     }
     stack.gateway.restart().await.unwrap();
     for token in &acknowledged {
-        let reply = Bearer::new(&url, token).get("/api/v1/auth/me").await;
+        let reply = BearerActor::new(&url, token).get("/api/v1/auth/me").await;
         assert_eq!(
             reply.code(),
             401,
@@ -106,17 +110,19 @@ async fn a_proxy_that_keeps_its_connections_loses_no_question() {
     let mut stack = Stack::start_with(|options| options.env("VERIFY_CACHE_SECONDS", "60")).await;
     let (addr, token) = (stack.addr(), stack.token("ann"));
     let asked = format!("GET /auth/verify HTTP/1.1\r\nhost: {addr}\r\nauthorization: Bearer {token}\r\n\r\n");
+    let answers = Arc::new(AtomicUsize::new(0));
     let mut proxies = tokio::task::JoinSet::new();
     for pause in 0..8 {
         let mut client = RawClient::connect(addr).await.unwrap();
         client.send(&asked).await.unwrap();
         assert_eq!(client.reply().await.unwrap().status, 200);
-        let asked = asked.clone();
+        let (asked, answers) = (asked.clone(), Arc::clone(&answers));
         proxies.spawn(async move {
             loop {
                 client.send(&asked).await.expect("it is told before it is closed");
                 let reply = client.reply().await.expect("every question is answered");
                 assert_eq!(reply.status, 200);
+                answers.fetch_add(1, Ordering::SeqCst);
                 if reply.header("connection") == Some("close") {
                     break;
                 }
@@ -125,7 +131,7 @@ async fn a_proxy_that_keeps_its_connections_loses_no_question() {
             assert_eq!(client.read_to_end().await.unwrap(), b"");
         });
     }
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    eventually("all of them ask", async || answers.load(Ordering::SeqCst) >= 80).await;
     let status = stack.gateway.terminate().await.unwrap();
     assert!(status.success(), "{status}: {}", stack.gateway.log());
     while let Some(done) = proxies.join_next().await {
@@ -139,7 +145,7 @@ async fn a_request_that_never_ends_does_not_hold_it_for_ever() {
     stack.auth.on("POST /oauth/token", Lie::hang());
     let url = stack.url();
     let hanging = tokio::spawn(async move {
-        let anybody = Anonymous::new(&url);
+        let anybody = AnonymousActor::new(&url);
         anybody
             .try_send(http::Method::POST, "/oauth/token", |r| {
                 r.form(&[("grant_type", "refresh_token"), ("refresh_token", "x")])
@@ -147,7 +153,7 @@ async fn a_request_that_never_ends_does_not_hold_it_for_ever() {
             .await
             .map(|reply| reply.code())
     });
-    stack.auth.asked("/oauth/token", 1).await;
+    stack.auth.wait_for_requests("/oauth/token", 1).await;
     let idle = RawClient::connect(stack.addr()).await.unwrap();
     let started = Instant::now();
     stack.gateway.terminate().await.unwrap();
@@ -165,16 +171,41 @@ async fn what_the_authorization_server_has_not_heard_is_told_after_the_restart()
     let mut stack = Stack::start().await;
     stack.auth.on("/oauth/revoke", Lie::status(503));
     let token = stack.token("ann");
-    Anonymous::new(&stack.url())
+    AnonymousActor::new(&stack.url())
         .post_form("/oauth/revoke", &[("token", &token)])
         .await
         .expect_status(200);
-    stack.auth.asked("/oauth/revoke", 1).await;
+    stack.auth.wait_for_requests("/oauth/revoke", 1).await;
     assert!(stack.gateway.terminate().await.unwrap().success());
-    stack.auth.behave();
+    stack.auth.clear_scripts();
     stack.auth.forget_requests();
     stack.gateway.restart().await.unwrap();
-    stack.auth.asked("/oauth/revoke", 1).await;
+    stack.auth.wait_for_requests("/oauth/revoke", 1).await;
     let heard = &stack.auth.requests("/oauth/revoke")[0];
     assert_eq!(heard.form("token").as_deref(), Some(token.as_str()));
+}
+
+#[tokio::test]
+async fn n14_a_stop_is_announced_before_it_begins() {
+    let mut stack = Stack::start_with(|options| options.env("SHUTDOWN_DELAY_SECONDS", "3")).await;
+    let anybody = AnonymousActor::new(&stack.url());
+    anybody.get("/health/ready").await.expect_status(200);
+    let asked_at = Instant::now();
+    stack.gateway.signal("TERM");
+    let not_ready = || async { anybody.get("/health/ready").await.code() == 503 };
+    crate::support::eventually("it is not ready any more", not_ready).await;
+    let reply = anybody.get("/health/ready").await.expect_status(503);
+    assert_eq!(reply.json()["status"], "stopping");
+    assert!(reply.header("retry-after").is_some());
+    // Whoever comes meanwhile is served, on new connections too.
+    let newcomer = AnonymousActor::new(&stack.url());
+    newcomer.get("/health").await.expect_status(200);
+    log_in(&newcomer, "ann").await;
+    let status = stack.gateway.terminate().await.unwrap();
+    assert!(status.success(), "{status}: {}", stack.gateway.log());
+    assert!(
+        asked_at.elapsed() >= Duration::from_secs(3),
+        "{:?}",
+        asked_at.elapsed()
+    );
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use maxlab_auth_testkit::{Actor, Anonymous};
+use maxlab_auth_testkit::{Actor, AnonymousActor};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -71,11 +71,13 @@ fn stream(n: u32) -> u32 {
 
 async fn survives(what: &str, next: impl FnMut(u32) -> Vec<u8>) {
     let stack = Stack::start().await;
-    let other = Anonymous::new(&stack.url());
+    let other = AnonymousActor::new(&stack.url());
     other.get("/health").await.expect_status(200);
     let (before, _) = memory(&stack.gateway);
     let others = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(100));
         for _ in 0..10 {
+            ticks.tick().await;
             let started = Instant::now();
             other.get("/health").await.expect_status(200);
             assert!(
@@ -83,7 +85,6 @@ async fn survives(what: &str, next: impl FnMut(u32) -> Vec<u8>) {
                 "{what}: others wait {:?}",
                 started.elapsed()
             );
-            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
     let (taken, ()) = tokio::join!(flood(&stack, next), others);
@@ -140,4 +141,46 @@ async fn of_open_requests() {
         frame(HEADERS, END_HEADERS, stream(n), &head(POST))
     })
     .await;
+}
+
+/// Asks `/metrics` on this stream, by HPACK's static table and literals.
+fn ask_metrics(stream: u32) -> Vec<u8> {
+    let path = b"/metrics";
+    let head = [&[0x82, 0x86, 0x44, 8][..], path, &[0x41, 1, b'x']].concat();
+    frame(HEADERS, END_STREAM | END_HEADERS, stream, &head)
+}
+
+/// A connection that lets no byte of an answer through, with a hundred answers to come. Returns once it is ended.
+async fn deaf(address: std::net::SocketAddr) {
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let closed_window = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    let requests: Vec<u8> = (0..100).flat_map(|n| ask_metrics(stream(n))).collect();
+    let all = [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+        closed_window,
+        requests,
+    ];
+    client.write_all(&all.concat()).await.unwrap();
+    // Frames are read, since it is the answers' bytes that are left unread.
+    let _ = tokio::io::copy(&mut client, &mut tokio::io::sink()).await;
+}
+
+#[tokio::test]
+async fn w3_a_hundred_clients_that_read_none_of_a_hundred_answers_each_take_little_and_are_cut() {
+    let stack = Stack::start_with(|options| options.env("BODY_TIMEOUT_SECONDS", "2")).await;
+    let address = stack.addr();
+    let (before, _) = memory(&stack.gateway);
+    let clients: Vec<_> = (0..100).map(|_| tokio::spawn(deaf(address))).collect();
+    let other = AnonymousActor::new(&stack.url());
+    other.get("/health").await.expect_status(200);
+    for client in clients {
+        let ended = tokio::time::timeout(Duration::from_secs(60), client).await;
+        ended.expect("it is cut").unwrap();
+    }
+    let (_, highest) = memory(&stack.gateway);
+    // As much as answers that are read would take, in a build for tests; a buffer for each would be 400 MiB.
+    assert!(highest < before + 48 * 1024, "{before} KiB grew to {highest} KiB");
+    let metrics = other.get("/metrics").await.text();
+    assert!(!metrics.contains("http_answers_unread_total 0\n"), "{metrics}");
+    assert_lives(&stack.gateway).await;
 }

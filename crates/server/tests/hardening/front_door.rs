@@ -2,7 +2,7 @@
 //! another's (authentik's CVE-2026-25748, oauth2-proxy's CVE-2025-64484 and CVE-2026-34457, Authelia's CVE-2021-32637,
 //! Traefik's CVE-2024-45410).
 
-use maxlab_auth_testkit::Anonymous;
+use maxlab_auth_testkit::AnonymousActor;
 use maxlab_auth_testkit::raw::RawReply;
 
 use crate::support::{Answer, Stack, assert_lives, get_with, log_in, raw, refused};
@@ -34,7 +34,7 @@ fn names_nobody(reply: &RawReply, what: &str) {
 #[tokio::test]
 async fn a_broken_credential_is_no_yes() {
     let stack = Stack::start().await;
-    let login = log_in(&Anonymous::new(&stack.url()), "ann").await;
+    let login = log_in(&AnonymousActor::new(&stack.url()), "ann").await;
     let (good, token) = (&login.cookie, &login.access);
     let (_, id) = good.split_once('=').unwrap();
     for line in [
@@ -52,7 +52,7 @@ async fn a_broken_credential_is_no_yes() {
         format!("cookie: session_id={id}"),
         format!("cookie: maxlab_session={}", login.handle),
         format!("cookie: maxlab_session={token}"),
-        format!("authorization: bearer {token}"),
+        format!("authorization: bearer  {token}"),
         format!("authorization: Bearer\t{token}"),
         format!("authorization: Bearer {token}, Bearer {token}"),
         format!("authorization: Bearer {token}\r\nauthorization: Bearer {token}"),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use maxlab_auth_testkit::{Random, RawClient};
+use maxlab_auth_testkit::{RawClient, SeededRandom};
 
 use crate::chance::Attacker;
 use crate::support::{Stack, assert_lives, log_in};
@@ -24,7 +24,7 @@ async fn attack(
     sent: Arc<AtomicUsize>,
 ) {
     let mut attacker = Attacker {
-        random: Random::seeded(seed),
+        random: SeededRandom::seeded(seed),
         credentials,
     };
     let started = Instant::now();
@@ -37,7 +37,7 @@ async fn attack(
             None => RawClient::connect(addr)
                 .await
                 .unwrap()
-                .patience(Duration::from_secs(6)),
+                .read_timeout(Duration::from_secs(6)),
         };
         let request = attacker.request();
         let shown = || format!("seed {seed}: {}", String::from_utf8_lossy(&request));
@@ -78,7 +78,7 @@ async fn attack(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_requests() {
     let stack = Stack::start().await;
-    let anybody = maxlab_auth_testkit::Anonymous::new(&stack.url());
+    let anybody = maxlab_auth_testkit::AnonymousActor::new(&stack.url());
     let mut credentials = vec![
         "Bearer x".to_owned(),
         "Basic YTpi".to_owned(),
@@ -115,7 +115,7 @@ async fn random_requests() {
 #[tokio::test]
 async fn random_bytes() {
     let stack = Stack::start().await;
-    let mut random = Random::seeded(uuid::Uuid::new_v4().as_u64_pair().0);
+    let mut random = SeededRandom::seeded(uuid::Uuid::new_v4().as_u64_pair().0);
     let whole = format!(
         "POST /oauth/token HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: 30\r\n\r\n{}",
         stack.addr(),
@@ -129,7 +129,7 @@ async fn random_bytes() {
                 let mut bytes = whole.clone().into_bytes();
                 for _ in 0..=random.below(4) {
                     let at = random.below(bytes.len());
-                    bytes[at] = u8::try_from(random.draw() & 0xff).unwrap();
+                    bytes[at] = u8::try_from(random.next_u64() & 0xff).unwrap();
                 }
                 bytes
             }
@@ -137,7 +137,7 @@ async fn random_bytes() {
         let mut client = RawClient::connect(stack.addr())
             .await
             .unwrap()
-            .patience(Duration::from_secs(5));
+            .read_timeout(Duration::from_secs(5));
         if client.send(&bytes).await.is_err() {
             continue;
         }

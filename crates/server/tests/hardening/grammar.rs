@@ -18,10 +18,19 @@ async fn one_form_is_read() {
         .status,
         200
     );
+    for scheme in ["bearer", "BEARER", "bEaReR"] {
+        // F17: schemes are case-insensitive (RFC 9110 §11.1).
+        let line = format!("authorization: {scheme} {good}\r\n");
+        assert_eq!(
+            get_with(addr, "/api/v1/auth/me", &line).await.status,
+            200,
+            "{scheme}"
+        );
+    }
     let lines = [
-        format!("authorization: bearer {good}"),
-        format!("authorization: BEARER {good}"),
-        format!("authorization: bEaReR {good}"),
+        format!("authorization: bearer\t{good}"),
+        format!("authorization: bearer  {good}"),
+        format!("authorization: BEARER,{good}"),
         format!("authorization: Bearer\t{good}"),
         format!("authorization: Bearer \t{good}"),
         format!("authorization: Bearer  {good}"),

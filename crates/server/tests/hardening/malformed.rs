@@ -1,6 +1,6 @@
 //! Bodies, queries and paths that are no such thing: refused with a word of what is wrong, never half understood.
 
-use maxlab_auth_testkit::{Actor, Bearer};
+use maxlab_auth_testkit::{Actor, BearerActor};
 
 use crate::support::{Answer, Stack, assert_lives, get_with, log_in, post_with, refused};
 
@@ -111,7 +111,7 @@ async fn the_type_of_a_member_matters() {
         assert_eq!(reply.status, 400, "{body}: {}", reply.shown());
         refused(&reply, body);
     }
-    Bearer::new(&stack.url(), &token)
+    BearerActor::new(&stack.url(), &token)
         .get("/api/v1/auth/me")
         .await
         .expect_status(200);
@@ -186,12 +186,12 @@ async fn no_parameter_of_a_login_comes_twice() {
         "state=%",
     ] {
         let reply = get_with(stack.addr(), &format!("/oauth/authorize?{query}&{more}"), "").await;
-        let fits = more.starts_with("state") || reply.shown().contains("more than once");
+        let fits = more.starts_with("state") || reply.shown().contains("is repeated");
         assert!(reply.status == 400 && fits, "{more}: {}", reply.shown());
         assert_eq!(reply.header("location"), None, "{more}");
     }
     assert_eq!(
-        stack.auth.count("/oauth/token"),
+        stack.auth.count_requests("/oauth/token"),
         0,
         "nothing of it reached the authorization server"
     );
@@ -225,7 +225,11 @@ async fn a_body_is_of_a_kind_that_is_read() {
 #[tokio::test]
 async fn paths_and_queries_of_every_shape() {
     let stack = Stack::start().await;
-    let login = log_in(&maxlab_auth_testkit::Anonymous::new(&stack.url()), "admin-ann").await;
+    let login = log_in(
+        &maxlab_auth_testkit::AnonymousActor::new(&stack.url()),
+        "admin-ann",
+    )
+    .await;
     let headers = format!("authorization: Bearer {}\r\n", login.access);
     for path in [
         "/api/v1/auth/access/groups/%ff",

@@ -1,7 +1,7 @@
 //! Who is answered is who asked, and what was allowed here is not allowed there (I9; fast-jwt's CVE-2026-35039,
 //! Oathkeeper's CVE-2021-32701).
 
-use maxlab_auth_testkit::{Actor, Anonymous, Bearer, Lie, TokenForge};
+use maxlab_auth_testkit::{Actor, AnonymousActor, BearerActor, Lie, TokenForge};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -30,7 +30,7 @@ async fn many_people_at_once_are_never_taken_for_each_other() {
                     .access_token(&format!("user{n}"))
                     .claim("jti", "the-same");
                 let signed = token.sign();
-                stack.auth.know(&signed, token.claims());
+                stack.auth.accept_token(&signed, token.claims());
                 (format!("user{n}"), signed)
             })
             .collect();
@@ -38,7 +38,7 @@ async fn many_people_at_once_are_never_taken_for_each_other() {
         for worker in 0..8_usize {
             let (people, url) = (people.clone(), stack.url());
             tasks.spawn(async move {
-                let anybody = Anonymous::new(&url);
+                let anybody = AnonymousActor::new(&url);
                 for n in 0..100_usize {
                     let (name, token) = &people[(n * 7 + worker * 11) % people.len()];
                     let reply = anybody
@@ -59,7 +59,7 @@ async fn a_remembered_token_lends_its_verdict_to_no_variant() {
     let stack = remembering("local_jwt").await;
     let good = stack.auth.forge().access_token("ann").sign();
     for _ in 0..3 {
-        Bearer::new(&stack.url(), &good)
+        BearerActor::new(&stack.url(), &good)
             .get("/api/v1/auth/me")
             .await
             .expect_status(200);
@@ -71,19 +71,21 @@ async fn a_remembered_token_lends_its_verdict_to_no_variant() {
             good[..good.len() - 1].to_owned(),
             format!("{good}A"),
         ] {
-            let reply = Bearer::new(&stack.url(), &variant).get("/api/v1/auth/me").await;
+            let reply = BearerActor::new(&stack.url(), &variant)
+                .get("/api/v1/auth/me")
+                .await;
             assert_eq!(reply.code(), 401, "{variant}: {}", reply.shown());
         }
     }
     // The other valid signature is another spelling of the same token: revoked with it.
     let twin = TokenForge::malleate_es256(&good);
-    Anonymous::new(&stack.url())
+    AnonymousActor::new(&stack.url())
         .post_form("/oauth/revoke", &[("token", &good)])
         .await
         .expect_status(200);
     for token in [&good, &twin] {
         assert_eq!(
-            Bearer::new(&stack.url(), token)
+            BearerActor::new(&stack.url(), token)
                 .get("/api/v1/auth/me")
                 .await
                 .code(),
@@ -95,8 +97,8 @@ async fn a_remembered_token_lends_its_verdict_to_no_variant() {
 #[tokio::test]
 async fn a_verdict_from_a_weak_route_opens_no_strong_one() {
     let stack = remembering("oauth_userinfo").await;
-    let login = log_in(&Anonymous::new(&stack.url()), "ann").await;
-    let ann = Bearer::new(&stack.url(), &login.access);
+    let login = log_in(&AnonymousActor::new(&stack.url()), "ann").await;
+    let ann = BearerActor::new(&stack.url(), &login.access);
     for _ in 0..2 {
         ann.get("/api/v1/auth/me").await.expect_status(200);
         for path in [
@@ -120,9 +122,9 @@ async fn a_verdict_from_a_weak_route_opens_no_strong_one() {
 #[tokio::test]
 async fn each_kind_of_token_opens_its_own_door_only() {
     let stack = remembering("oauth_userinfo,traditional_auth,local_jwt").await;
-    let login = log_in(&Anonymous::new(&stack.url()), "ann").await;
-    let anybody = Anonymous::new(&stack.url());
-    let reply = Bearer::new(&stack.url(), &login.refresh)
+    let login = log_in(&AnonymousActor::new(&stack.url()), "ann").await;
+    let anybody = AnonymousActor::new(&stack.url());
+    let reply = BearerActor::new(&stack.url(), &login.refresh)
         .get("/api/v1/auth/me")
         .await;
     assert_eq!(
@@ -164,7 +166,7 @@ async fn each_kind_of_token_opens_its_own_door_only() {
 #[tokio::test]
 async fn a_token_of_any_grant_can_be_revoked() {
     let stack = remembering("local_jwt").await;
-    let anybody = Anonymous::new(&stack.url());
+    let anybody = AnonymousActor::new(&stack.url());
     for grant in [
         "client_credentials",
         "password",
@@ -182,7 +184,7 @@ async fn a_token_of_any_grant_can_be_revoked() {
             .as_str()
             .unwrap()
             .to_owned();
-        let caller = Bearer::new(&stack.url(), &got);
+        let caller = BearerActor::new(&stack.url(), &got);
         caller.get("/api/v1/auth/me").await.expect_status(200);
         anybody
             .post_form("/oauth/revoke", &[("token", &got)])

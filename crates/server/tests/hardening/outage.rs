@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use maxlab_auth_testkit::{
-    Actor, Anonymous, Bearer, BreakableLink, Direction, PostgresServer, RedisServer, Reply,
+    Actor, AnonymousActor, BearerActor, BreakableLink, Direction, HttpReply, PostgresServer, RedisServer,
 };
 
 use crate::support::{
@@ -32,7 +32,7 @@ async fn world(settings: &[(&str, &str)]) -> World {
         options
     })
     .await;
-    let anybody = Anonymous::new(&stack.url());
+    let anybody = AnonymousActor::new(&stack.url());
     let ann = log_in(&anybody, "ann").await;
     let revoked = stack.token("rob");
     anybody
@@ -40,7 +40,7 @@ async fn world(settings: &[(&str, &str)]) -> World {
         .await
         .expect_status(200);
     let ended = log_in(&anybody, "eve").await;
-    Bearer::new(&stack.url(), &ended.access)
+    BearerActor::new(&stack.url(), &ended.access)
         .post("/api/v1/auth/logout")
         .await
         .expect_status(200);
@@ -52,8 +52,8 @@ async fn world(settings: &[(&str, &str)]) -> World {
     }
 }
 
-async fn with_cookie(url: &str, cookie: &str, method: http::Method, path: &str) -> Reply {
-    let anybody = Anonymous::new(url);
+async fn with_cookie(url: &str, cookie: &str, method: http::Method, path: &str) -> HttpReply {
+    let anybody = AnonymousActor::new(url);
     let origin = url.to_owned();
     anybody
         .send(method, path, |request| {
@@ -62,25 +62,25 @@ async fn with_cookie(url: &str, cookie: &str, method: http::Method, path: &str) 
         .await
 }
 
-async fn revoke(actor: &impl Actor, token: &str) -> Reply {
+async fn revoke(actor: &impl Actor, token: &str) -> HttpReply {
     actor.post_form("/oauth/revoke", &[("token", token)]).await
 }
 
-async fn validate(actor: &impl Actor, token: &str) -> Reply {
+async fn validate(actor: &impl Actor, token: &str) -> HttpReply {
     actor
         .post_form("/oauth/token/validate", &[("access_token", token)])
         .await
 }
 
 impl World {
-    fn bearer(&self, token: &str) -> Bearer {
-        Bearer::new(&self.stack.url(), token)
+    fn bearer(&self, token: &str) -> BearerActor {
+        BearerActor::new(&self.stack.url(), token)
     }
 
     /// Asks everything at once; each is 503 in time, and nothing is taken from anybody.
     async fn is_unavailable(&self, what: &str) {
         let url = self.stack.url();
-        let anybody = Anonymous::new(&url);
+        let anybody = AnonymousActor::new(&url);
         let (ann, rob) = (self.bearer(&self.ann.access), self.bearer(&self.revoked));
         let other = self.stack.token("bob");
         let started = Instant::now();
@@ -144,10 +144,10 @@ impl World {
         assert_eq!(ended.code(), 401, "{what}: {}", ended.shown());
         let ended = with_cookie(&url, &self.ended.cookie, http::Method::GET, "/api/v1/auth/me").await;
         assert_eq!(ended.code(), 401, "{what}: {}", ended.shown());
-        refresh(&Anonymous::new(&url), &bystander.refresh)
+        refresh(&AnonymousActor::new(&url), &bystander.refresh)
             .await
             .expect_status(200);
-        log_in(&Anonymous::new(&url), "new").await;
+        log_in(&AnonymousActor::new(&url), "new").await;
         assert_lives(&self.stack.gateway).await;
     }
 }
@@ -156,7 +156,7 @@ async fn behind_a_link() -> (RedisServer, BreakableLink, World, Login) {
     let redis = RedisServer::start().await.unwrap();
     let link = BreakableLink::to(redis.addr()).await.unwrap();
     let world = world(&[("REDIS_URL", &format!("redis://{}/", link.addr()))]).await;
-    let bystander = log_in(&Anonymous::new(&world.stack.url()), "sue").await;
+    let bystander = log_in(&AnonymousActor::new(&world.stack.url()), "sue").await;
     (redis, link, world, bystander)
 }
 
@@ -191,7 +191,7 @@ async fn redis_hears_and_is_not_heard() {
 async fn redis_is_killed_and_comes_back() {
     let mut redis = RedisServer::start().await.unwrap();
     let world = world(&[("REDIS_URL", &redis.url())]).await;
-    let bystander = log_in(&Anonymous::new(&world.stack.url()), "sue").await;
+    let bystander = log_in(&AnonymousActor::new(&world.stack.url()), "sue").await;
     redis.kill();
     Box::pin(world.is_unavailable("killed")).await;
     redis.restart().await.unwrap();
@@ -202,7 +202,7 @@ async fn redis_is_killed_and_comes_back() {
 async fn redis_is_frozen() {
     let redis = RedisServer::start().await.unwrap();
     let world = world(&[("REDIS_URL", &redis.url())]).await;
-    let bystander = log_in(&Anonymous::new(&world.stack.url()), "sue").await;
+    let bystander = log_in(&AnonymousActor::new(&world.stack.url()), "sue").await;
     redis.pause();
     Box::pin(world.is_unavailable("frozen")).await;
     redis.resume();
@@ -212,10 +212,10 @@ async fn redis_is_frozen() {
 #[tokio::test]
 async fn redis_refuses_to_write() {
     let redis = RedisServer::start().await.unwrap();
-    let world = world(&[("REDIS_URL", &redis.url())]).await;
+    let world = world(&[("REDIS_URL", &redis.url()), ("SESSION_STORE", "redis")]).await;
     let url = world.stack.url();
     redis.command(&["CONFIG", "SET", "maxmemory", "1"]).await.unwrap();
-    let (ann, anybody) = (world.bearer(&world.ann.access), Anonymous::new(&url));
+    let (ann, anybody) = (world.bearer(&world.ann.access), AnonymousActor::new(&url));
     let token = world.stack.token("bob");
     unavailable(
         &anybody.post_form("/oauth/revoke", &[("token", &token)]).await,
@@ -251,7 +251,7 @@ async fn postgresql_is_frozen_and_killed() {
         .collect();
     let world = world(&settings).await;
     let url = world.stack.url();
-    let (anybody, ann) = (Anonymous::new(&url), world.bearer(&world.ann.access));
+    let (anybody, ann) = (AnonymousActor::new(&url), world.bearer(&world.ann.access));
     let bystander = log_in(&anybody, "sue").await;
     postgres.pause();
     let token = world.stack.token("bob");

@@ -1,16 +1,17 @@
 //! Two things at once: what was ended stays ended, whoever writes last.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use maxlab_auth_testkit::{Actor, Anonymous, Bearer, Gate, Lie};
+use maxlab_auth_testkit::wait::{after, eventually};
+use maxlab_auth_testkit::{Actor, AnonymousActor, BearerActor, Lie, ReplyGate};
 use tokio::task::JoinSet;
 
 use crate::support::{Answer, Login, Stack, exchange_code, log_in, refresh};
 
 async fn cookie_status(url: &str, cookie: &str) -> u16 {
-    let anybody = Anonymous::new(url);
+    let anybody = AnonymousActor::new(url);
     anybody
         .send(http::Method::GET, "/api/v1/auth/me", |r| {
             r.header("cookie", cookie)
@@ -25,19 +26,19 @@ async fn a_login_under_way_does_not_survive_a_logout_all() {
     let url = stack.url();
     for round in 0..2 {
         let user = format!("user{round}");
-        let first = log_in(&Anonymous::new(&url), &user).await;
-        let gate = Gate::closed();
+        let first = log_in(&AnonymousActor::new(&url), &user).await;
+        let gate = ReplyGate::closed();
         stack.auth.on(
             "POST /oauth/token",
-            Lie::held(&gate, stack.desk.answering(&stack.auth)),
+            Lie::gated(&gate, stack.desk.answering(&stack.auth)),
         );
-        let asked = stack.auth.count("/oauth/token");
+        let asked = stack.auth.count_requests("/oauth/token");
         let (address, name) = (url.clone(), user.clone());
-        let login = tokio::spawn(async move { exchange_code(&Anonymous::new(&address), &name).await });
+        let login = tokio::spawn(async move { exchange_code(&AnonymousActor::new(&address), &name).await });
         let (address, token) = (url.clone(), first.refresh.clone());
-        let renewal = tokio::spawn(async move { refresh(&Anonymous::new(&address), &token).await });
-        stack.auth.asked("/oauth/token", asked + 2).await;
-        Bearer::new(&url, &first.access)
+        let renewal = tokio::spawn(async move { refresh(&AnonymousActor::new(&address), &token).await });
+        stack.auth.wait_for_requests("/oauth/token", asked + 2).await;
+        BearerActor::new(&url, &first.access)
             .post("/api/v1/auth/logout/all")
             .await
             .expect_status(200);
@@ -49,8 +50,8 @@ async fn a_login_under_way_does_not_survive_a_logout_all() {
         stack
             .auth
             .on("POST /oauth/token", stack.desk.answering(&stack.auth));
-        let again = log_in(&Anonymous::new(&url), &user).await;
-        Bearer::new(&url, &again.access)
+        let again = log_in(&AnonymousActor::new(&url), &user).await;
+        BearerActor::new(&url, &again.access)
             .get("/api/v1/auth/me")
             .await
             .expect_status(200);
@@ -59,7 +60,7 @@ async fn a_login_under_way_does_not_survive_a_logout_all() {
             200,
             "a login after it is spared"
         );
-        refresh(&Anonymous::new(&url), &again.refresh)
+        refresh(&AnonymousActor::new(&url), &again.refresh)
             .await
             .expect_status(200);
     }
@@ -73,34 +74,32 @@ async fn logins_and_logout_all_at_random() {
     let url = stack.url();
     for round in 0..4 {
         let user = format!("user{round}");
-        let before = log_in(&Anonymous::new(&url), &user).await;
+        let before = log_in(&AnonymousActor::new(&url), &user).await;
         let mut logins = JoinSet::new();
         for n in 0..10_u64 {
             let (url, user) = (url.clone(), user.clone());
-            logins.spawn(async move {
-                tokio::time::sleep(Duration::from_millis(n * 3)).await;
-                exchange_code(&Anonymous::new(&url), &user).await
-            });
+            logins.spawn(after(Duration::from_millis(n * 3), async move {
+                exchange_code(&AnonymousActor::new(&url), &user).await
+            }));
         }
-        tokio::time::sleep(Duration::from_millis(15)).await;
-        Bearer::new(&url, &before.access)
-            .post("/api/v1/auth/logout/all")
+        let caller = BearerActor::new(&url, &before.access);
+        after(Duration::from_millis(15), caller.post("/api/v1/auth/logout/all"))
             .await
             .expect_status(200);
-        let after = log_in(&Anonymous::new(&url), &user).await;
+        let after = log_in(&AnonymousActor::new(&url), &user).await;
         while let Some(login) = logins.join_next().await {
             let login = login.unwrap();
             assert!(matches!(login.code(), 200 | 400), "{}", login.shown());
         }
         assert_eq!(
-            Bearer::new(&url, &before.access)
+            BearerActor::new(&url, &before.access)
                 .get("/api/v1/auth/me")
                 .await
                 .code(),
             401
         );
         assert_eq!(cookie_status(&url, &before.cookie).await, 401);
-        Bearer::new(&url, &after.access)
+        BearerActor::new(&url, &after.access)
             .get("/api/v1/auth/me")
             .await
             .expect_status(200);
@@ -119,15 +118,18 @@ async fn requests_in_flight_do_not_bring_a_session_back() {
     .await;
     let url = stack.url();
     for round in 0..3 {
-        let login: Login = log_in(&Anonymous::new(&url), "ann").await;
+        let login: Login = log_in(&AnonymousActor::new(&url), "ann").await;
         let ended = Arc::new(AtomicBool::new(false));
+        let answers = Arc::new(AtomicUsize::new(0));
         let mut users = JoinSet::new();
         for _ in 0..8 {
             let (url, cookie, ended) = (url.clone(), login.cookie.clone(), Arc::clone(&ended));
+            let answers = Arc::clone(&answers);
             users.spawn(async move {
                 for _ in 0..30 {
                     let was_ended = ended.load(Ordering::SeqCst);
                     let status = cookie_status(&url, &cookie).await;
+                    answers.fetch_add(1, Ordering::SeqCst);
                     assert!(
                         !was_ended || status == 401,
                         "round {round}: {status} after the logout"
@@ -135,8 +137,12 @@ async fn requests_in_flight_do_not_bring_a_session_back() {
                 }
             });
         }
-        tokio::time::sleep(Duration::from_millis(150)).await;
-        Bearer::new(&url, &login.access)
+        // In the middle of the requests, however slow they are.
+        eventually("a part is answered", async || {
+            answers.load(Ordering::SeqCst) >= 40
+        })
+        .await;
+        BearerActor::new(&url, &login.access)
             .post("/api/v1/auth/logout")
             .await
             .expect_status(200);
@@ -158,35 +164,35 @@ async fn a_refresh_under_way_does_not_survive_a_termination() {
     let url = stack.url();
     for ending in ["terminate", "logout", "revoke"] {
         let (one, two) = (
-            log_in(&Anonymous::new(&url), "ann").await,
-            log_in(&Anonymous::new(&url), "ann").await,
+            log_in(&AnonymousActor::new(&url), "ann").await,
+            log_in(&AnonymousActor::new(&url), "ann").await,
         );
-        let gate = Gate::closed();
+        let gate = ReplyGate::closed();
         stack.auth.on(
             "POST /oauth/token",
-            Lie::held(&gate, stack.desk.answering(&stack.auth)),
+            Lie::gated(&gate, stack.desk.answering(&stack.auth)),
         );
-        let asked = stack.auth.count("/oauth/token");
+        let asked = stack.auth.count_requests("/oauth/token");
         let (address, token) = (url.clone(), two.refresh.clone());
-        let renewal = tokio::spawn(async move { refresh(&Anonymous::new(&address), &token).await });
-        stack.auth.asked("/oauth/token", asked + 1).await;
+        let renewal = tokio::spawn(async move { refresh(&AnonymousActor::new(&address), &token).await });
+        stack.auth.wait_for_requests("/oauth/token", asked + 1).await;
         match ending {
             "terminate" => {
                 let path = format!("/api/v1/auth/sessions/{}", two.handle);
-                Bearer::new(&url, &one.access)
+                BearerActor::new(&url, &one.access)
                     .delete(&path)
                     .await
                     .expect_status(200);
             }
             "logout" => {
-                Bearer::new(&url, &two.access)
+                BearerActor::new(&url, &two.access)
                     .post("/api/v1/auth/logout")
                     .await
                     .expect_status(200);
             }
             _ => {
                 let fields = [("token", two.refresh.as_str())];
-                Anonymous::new(&url)
+                AnonymousActor::new(&url)
                     .post_form("/oauth/revoke", &fields)
                     .await
                     .expect_status(200);
@@ -206,13 +212,13 @@ async fn a_refresh_under_way_does_not_survive_a_termination() {
 async fn one_session_is_rotated_by_one() {
     let stack = Stack::start().await;
     let url = stack.url();
-    let login = log_in(&Anonymous::new(&url), "ann").await;
+    let login = log_in(&AnonymousActor::new(&url), "ann").await;
     let mut tasks = JoinSet::new();
     for _ in 0..20 {
         let (url, cookie) = (url.clone(), login.cookie.clone());
         tasks.spawn(async move {
             let origin = url.clone();
-            Anonymous::new(&url)
+            AnonymousActor::new(&url)
                 .send(http::Method::POST, "/api/v1/auth/sessions/rotate", |r| {
                     r.header("cookie", cookie).header("origin", origin)
                 })
@@ -243,15 +249,15 @@ async fn a_repeat_is_one_revocation_and_a_success() {
     for _ in 0..30 {
         let (url, token) = (url.clone(), token.clone());
         tasks.spawn(async move {
-            Anonymous::new(&url)
+            AnonymousActor::new(&url)
                 .post_form("/oauth/revoke", &[("token", &token)])
                 .await
                 .code()
         });
     }
     assert!(tasks.join_all().await.iter().all(|status| *status == 200));
-    let admin = log_in(&Anonymous::new(&url), "admin-ann").await;
-    let page = Bearer::new(&url, &admin.access)
+    let admin = log_in(&AnonymousActor::new(&url), "admin-ann").await;
+    let page = BearerActor::new(&url, &admin.access)
         .get("/api/v1/admin/denylist?user_id=ann")
         .await
         .expect_status(200)

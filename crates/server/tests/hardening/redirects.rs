@@ -1,7 +1,7 @@
 //! Redirects: those of the authorization server are never followed, and those to the browser lead where it logs in.
 
-use maxlab_auth_testkit::lying::Response;
-use maxlab_auth_testkit::{Actor, Anonymous, Bearer, Lie, LyingAuthServer};
+use maxlab_auth_testkit::lying::ScriptedResponse;
+use maxlab_auth_testkit::{Actor, AnonymousActor, BearerActor, Lie, LyingAuthServer};
 use serde_json::json;
 
 use crate::support::{Answer, Stack, assert_lives, exchange_code, refused, unavailable, vectors};
@@ -26,8 +26,9 @@ async fn no_redirect_is_followed_to_another_host() {
         ),
     );
     for status in [301, 302, 303, 307, 308] {
-        let elsewhere =
-            |path: &str| Response::status(status).header("location", &format!("{}{path}", thief.url()));
+        let elsewhere = |path: &str| {
+            ScriptedResponse::status(status).header("location", &format!("{}{path}", thief.url()))
+        };
         for path in [
             "/oauth/userinfo",
             "/api/v1/auth/me",
@@ -38,19 +39,21 @@ async fn no_redirect_is_followed_to_another_host() {
         ] {
             stack.auth.on(path, elsewhere(path.trim_start_matches("POST ")));
         }
-        let reply = Bearer::new(&stack.url(), "opaque").get("/api/v1/auth/me").await;
+        let reply = BearerActor::new(&stack.url(), "opaque")
+            .get("/api/v1/auth/me")
+            .await;
         unavailable(&reply, &format!("{status} from all that verifies"));
-        let reply = exchange_code(&Anonymous::new(&stack.url()), "ann").await;
+        let reply = exchange_code(&AnonymousActor::new(&stack.url()), "ann").await;
         assert_eq!(reply.code(), 502, "{status}: {}", reply.shown());
-        let anybody = Anonymous::new(&stack.url());
+        let anybody = AnonymousActor::new(&stack.url());
         anybody.get("/health/ready").await.expect_status(200);
     }
     let token = "an-opaque-token-to-be-revoked";
-    Anonymous::new(&stack.url())
+    AnonymousActor::new(&stack.url())
         .post_form("/oauth/revoke", &[("token", token)])
         .await;
     assert_eq!(
-        thief.total(),
+        thief.count_all_requests(),
         0,
         "the other host was asked: {:?}",
         thief.requests("/oauth/userinfo")
@@ -64,15 +67,15 @@ async fn the_outbox_does_not_follow_either() {
     let thief = LyingAuthServer::start().await.unwrap();
     stack.auth.on(
         "/oauth/revoke",
-        Response::status(307).header("location", &format!("{}/oauth/revoke", thief.url())),
+        ScriptedResponse::status(307).header("location", &format!("{}/oauth/revoke", thief.url())),
     );
     let token = stack.token("ann");
-    Anonymous::new(&stack.url())
+    AnonymousActor::new(&stack.url())
         .post_form("/oauth/revoke", &[("token", &token)])
         .await
         .expect_status(200);
-    stack.auth.asked("/oauth/revoke", 2).await;
-    assert_eq!(thief.total(), 0);
+    stack.auth.wait_for_requests("/oauth/revoke", 2).await;
+    assert_eq!(thief.count_all_requests(), 0);
 }
 
 #[tokio::test]
@@ -89,16 +92,16 @@ async fn keys_and_metadata_are_not_fetched_elsewhere() {
             );
         };
         let stack = Stack::scripted(script, |options| options.env("VERIFY_LAYERS", "local_jwt")).await;
-        let reply = Bearer::new(&stack.url(), &forge.access_token("ann").sign())
+        let reply = BearerActor::new(&stack.url(), &forge.access_token("ann").sign())
             .get("/api/v1/auth/me")
             .await;
         assert!(matches!(reply.code(), 401 | 503), "{path}: {}", reply.shown());
-        assert_eq!(thief.total(), 0, "{path}");
+        assert_eq!(thief.count_all_requests(), 0, "{path}");
     }
 }
 
-async fn authorize(stack: &Stack, redirect_uri: &str) -> maxlab_auth_testkit::Reply {
-    let anybody = Anonymous::new(&stack.url());
+async fn authorize(stack: &Stack, redirect_uri: &str) -> maxlab_auth_testkit::HttpReply {
+    let anybody = AnonymousActor::new(&stack.url());
     let fields = [
         ("response_type", "code"),
         ("client_id", "test-app"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use maxlab_auth_testkit::{Actor, Anonymous, Bearer, RawClient};
+use maxlab_auth_testkit::{Actor, AnonymousActor, BearerActor, RawClient};
 
 use crate::support::{Answer, Stack, assert_lives, get_with, memory, post_with, raw, refused};
 
@@ -54,10 +54,14 @@ async fn the_limits_themselves_are_within() {
     let reply = post_with(stack.addr(), "/oauth/token", FORM, &body).await;
     assert_eq!(reply.status, 400, "64 KiB are read: {}", reply.shown());
     let longest = "a".repeat(16 * 1024);
-    let reply = Bearer::new(&stack.url(), &longest).get("/api/v1/auth/me").await;
+    let reply = BearerActor::new(&stack.url(), &longest)
+        .get("/api/v1/auth/me")
+        .await;
     assert_eq!(reply.code(), 401, "16 KiB are looked at: {}", reply.shown());
-    stack.auth.know(&longest, serde_json::json!({ "sub": "ann" }));
-    Bearer::new(&stack.url(), &longest)
+    stack
+        .auth
+        .accept_token(&longest, serde_json::json!({ "sub": "ann" }));
+    BearerActor::new(&stack.url(), &longest)
         .get("/api/v1/auth/me")
         .await
         .expect_status(200);
@@ -67,7 +71,9 @@ async fn the_limits_themselves_are_within() {
 async fn a_token_over_16_kib_is_told_so() {
     let stack = Stack::start().await;
     let long = "a".repeat(17 * 1024);
-    stack.auth.know(&long, serde_json::json!({ "sub": "ann" }));
+    stack
+        .auth
+        .accept_token(&long, serde_json::json!({ "sub": "ann" }));
     stack.auth.forget_requests();
     let reply = get_with(
         stack.addr(),
@@ -97,12 +103,12 @@ async fn a_token_over_16_kib_is_told_so() {
         &post_with(stack.addr(), "/api/v1/auth/logout", headers, body.as_bytes()).await,
         "at logout",
     );
-    let reply = Anonymous::new(&stack.url())
+    let reply = AnonymousActor::new(&stack.url())
         .post_form("/oauth/token/validate", &[("access_token", long.as_str())])
         .await;
     assert_ne!(reply.value()["valid"], true, "{}", reply.shown());
     assert_eq!(
-        stack.auth.count("/oauth/userinfo"),
+        stack.auth.count_requests("/oauth/userinfo"),
         0,
         "nobody is asked about such a token"
     );
@@ -145,7 +151,7 @@ async fn a_head_without_end_takes_no_memory() {
     let mut client = RawClient::connect(stack.addr())
         .await
         .unwrap()
-        .patience(Duration::from_secs(10));
+        .read_timeout(Duration::from_secs(10));
     client
         .send(format!("GET /health HTTP/1.1\r\nhost: {}\r\n", stack.addr()))
         .await
@@ -181,4 +187,15 @@ async fn huge_counts_cost_no_time() {
         "{:?}",
         started.elapsed()
     );
+}
+
+#[tokio::test]
+async fn w14_a_head_has_at_most_100_fields() {
+    let stack = Stack::start().await;
+    // `Host` and `BackendConnection` are of the helper's own.
+    for (count, status) in [(98, 200), (99, 431)] {
+        let fields: String = (0..count).map(|n| format!("x{n}: 1\r\n")).collect();
+        let reply = get_with(stack.addr(), "/health", &fields).await;
+        assert_eq!(reply.status, status, "{count}: {}", reply.shown());
+    }
 }

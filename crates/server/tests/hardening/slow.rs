@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use maxlab_auth_testkit::{Actor, Anonymous, RawClient};
+use maxlab_auth_testkit::{Actor, AnonymousActor, RawClient};
 
 use crate::support::{Answer, Stack, assert_lives, memory, telling};
 
@@ -19,7 +19,7 @@ async fn impatient() -> Stack {
 
 /// Requests of an ordinary client are answered quickly meanwhile.
 async fn others_are_served(stack: &Stack) {
-    let other = Anonymous::new(&stack.url());
+    let other = AnonymousActor::new(&stack.url());
     for _ in 0..20 {
         let started = Instant::now();
         other.get("/health").await.expect_status(200);
@@ -39,7 +39,7 @@ async fn slow_heads_are_cut() {
         let mut client = RawClient::connect(stack.addr())
             .await
             .unwrap()
-            .patience(Duration::from_secs(10));
+            .read_timeout(Duration::from_secs(10));
         client
             .send("GET /health HTTP/1.1\r\nhost: x\r\nx-slow")
             .await
@@ -88,7 +88,7 @@ async fn slow_bodies_are_408_and_cut() {
         let mut client = RawClient::connect(stack.addr())
             .await
             .unwrap()
-            .patience(Duration::from_secs(10));
+            .read_timeout(Duration::from_secs(10));
         client.send(head).await.unwrap();
         slow.push(client);
     }
@@ -138,7 +138,7 @@ async fn a_full_house_frees_itself() {
         silent.push(RawClient::connect(stack.addr()).await.unwrap());
     }
     let started = Instant::now();
-    let reply = Anonymous::new(&stack.url()).get("/health").await;
+    let reply = AnonymousActor::new(&stack.url()).get("/health").await;
     assert_eq!(reply.code(), 200);
     assert!(
         started.elapsed() < Duration::from_secs(12),

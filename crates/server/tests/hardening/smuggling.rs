@@ -119,7 +119,13 @@ async fn a_length_beside_a_coding_ends_with_the_connection() {
             "POST /oauth/token HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\n{headers}\r\n0\r\n\r\n{SMUGGLED}"
         );
         let (statuses, text) = answers(&stack, request).await;
-        assert_eq!(statuses, [400], "{headers}: {text}");
+        // F25: `chunked` twice is a coding that is not understood.
+        let expected = if headers.matches("chunked").count() == 2 {
+            501
+        } else {
+            400
+        };
+        assert_eq!(statuses, [expected], "{headers}: {text}");
         assert!(
             !text.contains("# TYPE"),
             "{headers}: the second request was served"
@@ -248,7 +254,7 @@ async fn a_request_has_one_host() {
 #[tokio::test]
 async fn an_upgrade_is_not_made() {
     let stack = Stack::start().await;
-    let login = log_in(&maxlab_auth_testkit::Anonymous::new(&stack.url()), "ann").await;
+    let login = log_in(&maxlab_auth_testkit::AnonymousActor::new(&stack.url()), "ann").await;
     for upgrade in ["websocket", "h2c", "TLS/1.3"] {
         let request = format!(
             "GET /api/v1/auth/me HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nconnection: upgrade\r\nupgrade: {upgrade}\r\n\r\n{SMUGGLED}",

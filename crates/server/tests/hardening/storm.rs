@@ -3,23 +3,26 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use maxlab_auth_testkit::{Actor as _, Anonymous, Gate, Lie, PostgresServer, RedisServer, Reply};
+use maxlab_auth_testkit::wait::after;
+use maxlab_auth_testkit::{
+    Actor as _, AnonymousActor, HttpReply, Lie, PostgresServer, RedisServer, ReplyGate,
+};
 use tokio::task::JoinSet;
 
 use crate::support::{Answer, Stack, auth_server, eventually, log_in, options, refresh};
 
-async fn storm(urls: &[String], token: &str, requests: usize) -> Vec<Reply> {
+async fn storm(urls: &[String], token: &str, requests: usize) -> Vec<HttpReply> {
     let mut tasks = JoinSet::new();
     for n in 0..requests {
         let (url, token) = (urls[n % urls.len()].clone(), token.to_owned());
-        tasks.spawn(async move { refresh(&Anonymous::new(&url), &token).await });
+        tasks.spawn(async move { refresh(&AnonymousActor::new(&url), &token).await });
     }
     tasks.join_all().await
 }
 
 /// Whether the gateway has more requests than this that it has not answered yet; the one that asks is one of them.
 async fn in_flight_over(stack: &Stack, requests: f64) -> bool {
-    let metrics = Anonymous::new(&stack.url()).get("/metrics").await.text();
+    let metrics = AnonymousActor::new(&stack.url()).get("/metrics").await.text();
     let gauge = metrics
         .lines()
         .find_map(|line| line.strip_prefix("http_requests_in_flight "));
@@ -27,7 +30,7 @@ async fn in_flight_over(stack: &Stack, requests: f64) -> bool {
 }
 
 /// The different pairs of tokens that the storm brought.
-fn pairs(replies: &[Reply]) -> HashSet<String> {
+fn pairs(replies: &[HttpReply]) -> HashSet<String> {
     let good = replies.iter().filter(|reply| reply.code() == 200);
     good.map(|reply| reply.json()["refresh_token"].as_str().unwrap().to_owned())
         .collect()
@@ -36,13 +39,13 @@ fn pairs(replies: &[Reply]) -> HashSet<String> {
 #[tokio::test]
 async fn at_one_instance_there_is_one_exchange() {
     let stack = Stack::start_with(|options| options.env("UPSTREAM_TIMEOUT_SECONDS", "60")).await;
-    let login = log_in(&Anonymous::new(&stack.url()), "ann").await;
-    let gate = Gate::closed();
+    let login = log_in(&AnonymousActor::new(&stack.url()), "ann").await;
+    let gate = ReplyGate::closed();
     stack.auth.on(
         "POST /oauth/token",
-        Lie::held(&gate, stack.desk.answering(&stack.auth)),
+        Lie::gated(&gate, stack.desk.answering(&stack.auth)),
     );
-    let asked = stack.auth.count("/oauth/token");
+    let asked = stack.auth.count_requests("/oauth/token");
     let urls = [stack.url()];
     let arriving = async {
         eventually("all of them have arrived", || in_flight_over(&stack, 200.0)).await;
@@ -51,7 +54,7 @@ async fn at_one_instance_there_is_one_exchange() {
         gate.open();
     };
     let (replies, ()) = tokio::join!(storm(&urls, &login.refresh, 200), arriving);
-    assert_eq!(stack.auth.count("/oauth/token"), asked + 1);
+    assert_eq!(stack.auth.count_requests("/oauth/token"), asked + 1);
     assert_eq!(stack.desk.grants(&login.refresh), 1);
     assert!(
         replies.iter().all(|reply| reply.code() == 200),
@@ -60,7 +63,7 @@ async fn at_one_instance_there_is_one_exchange() {
     let pairs = pairs(&replies);
     assert_eq!(pairs.len(), 1);
     let next = pairs.into_iter().next().unwrap();
-    refresh(&Anonymous::new(&stack.url()), &next)
+    refresh(&AnonymousActor::new(&stack.url()), &next)
         .await
         .expect_status(200);
 }
@@ -86,15 +89,15 @@ async fn at_two_instances_there_is_one_success() {
     ];
     let urls = gateways.each_ref().map(|gateway| gateway.url());
     for round in 0..3 {
-        let login = log_in(&Anonymous::new(&urls[0]), &format!("user{round}")).await;
+        let login = log_in(&AnonymousActor::new(&urls[0]), &format!("user{round}")).await;
         auth.on(
             "POST /oauth/token",
             Lie::delay(Duration::from_millis(100), desk.answering(&auth)),
         );
-        let asked = auth.count("/oauth/token");
+        let asked = auth.count_requests("/oauth/token");
         let replies = storm(&urls, &login.refresh, 200).await;
         assert_eq!(
-            auth.count("/oauth/token"),
+            auth.count_requests("/oauth/token"),
             asked + 1,
             "one question from all instances"
         );
@@ -105,20 +108,22 @@ async fn at_two_instances_there_is_one_success() {
         }
         auth.on("POST /oauth/token", desk.answering(&auth));
         let next = pairs(&replies).into_iter().next().unwrap();
-        refresh(&Anonymous::new(&urls[1]), &next).await.expect_status(200);
+        refresh(&AnonymousActor::new(&urls[1]), &next)
+            .await
+            .expect_status(200);
     }
 }
 
 #[tokio::test]
 async fn a_client_that_leaves_costs_no_token() {
     let stack = Stack::start().await;
-    let login = log_in(&Anonymous::new(&stack.url()), "ann").await;
+    let login = log_in(&AnonymousActor::new(&stack.url()), "ann").await;
     stack.auth.on(
         "POST /oauth/token",
         Lie::delay(Duration::from_millis(400), stack.desk.answering(&stack.auth)),
     );
     let url = stack.url();
-    let anybody = Anonymous::new(&url);
+    let anybody = AnonymousActor::new(&url);
     let left = tokio::time::timeout(Duration::from_millis(150), refresh(&anybody, &login.refresh)).await;
     assert!(left.is_err(), "the client was to leave before the answer");
     // It asks again a moment later, and gets what the first request brought.
@@ -137,21 +142,20 @@ async fn a_store_that_fails_in_the_middle_ends_no_session_for_good() {
         .unwrap();
     let stack =
         Stack::start_with(|options| options.env("REDIS_URL", format!("redis://{}/", link.addr()))).await;
-    let anybody = Anonymous::new(&stack.url());
+    let anybody = AnonymousActor::new(&stack.url());
     let login = log_in(&anybody, "ann").await;
-    let gate = Gate::closed();
+    let gate = ReplyGate::closed();
     stack.auth.on(
         "POST /oauth/token",
-        Lie::held(&gate, stack.desk.answering(&stack.auth)),
+        Lie::gated(&gate, stack.desk.answering(&stack.auth)),
     );
-    let asked = stack.auth.count("/oauth/token");
+    let asked = stack.auth.count_requests("/oauth/token");
     let breaking = async {
-        stack.auth.asked("/oauth/token", asked + 1).await;
+        stack.auth.wait_for_requests("/oauth/token", asked + 1).await;
         link.cut().await;
         gate.open();
         // The authorization server has rotated; the store comes back within the patience of the exchange.
-        tokio::time::sleep(Duration::from_millis(600)).await;
-        link.heal().await.unwrap();
+        after(Duration::from_millis(600), link.heal()).await.unwrap();
     };
     let (reply, ()) = tokio::join!(refresh(&anybody, &login.refresh), breaking);
     let next = reply.expect_status(200).json()["refresh_token"]

@@ -1,6 +1,6 @@
 //! The edges of the surface: what is not there, what is asked in the wrong way, and what no client may claim.
 
-use maxlab_auth_testkit::{Actor, Anonymous, Bearer};
+use maxlab_auth_testkit::{Actor, AnonymousActor, BearerActor};
 
 use crate::support::{Answer, Stack, assert_lives, get_with, raw, refused};
 
@@ -56,6 +56,7 @@ async fn wrong_methods_are_405_with_allow() {
         ("/api/v1/auth/sessions/rotate", "POST"),
         ("/api/v1/auth/sessions/0123456789abcdef0123456789abcdef", "DELETE"),
         ("/api/v1/admin/users/ann/logout", "POST"),
+        ("/api/v1/admin/revocations", "POST"),
         ("/health", "GET"),
         ("/openapi.json", "GET"),
     ];
@@ -102,7 +103,7 @@ async fn wrong_methods_are_405_with_allow() {
 async fn head_works_wherever_get_does() {
     let stack = Stack::start().await;
     let token = stack.token("ann");
-    let caller = Bearer::new(&stack.url(), &token);
+    let caller = BearerActor::new(&stack.url(), &token);
     for path in [
         "/health",
         "/health/ready",
@@ -121,7 +122,7 @@ async fn head_works_wherever_get_does() {
         assert!(head.body.is_empty(), "{path}");
         assert_eq!(get.header("content-type"), head.header("content-type"), "{path}");
     }
-    let head = Anonymous::new(&stack.url())
+    let head = AnonymousActor::new(&stack.url())
         .send(http::Method::HEAD, "/oauth/token", |r| r)
         .await;
     assert_eq!(head.code(), 405);
@@ -173,7 +174,7 @@ async fn nobody_claims_to_be_somebody_in_a_header() {
 #[tokio::test]
 async fn the_audit_and_the_request_id_believe_no_client() {
     let stack = Stack::start().await;
-    let anybody = Anonymous::new(&stack.url());
+    let anybody = AnonymousActor::new(&stack.url());
     let token = stack.token("ann");
     let reply = anybody
         .send(http::Method::POST, "/oauth/revoke", |request| {
@@ -187,7 +188,7 @@ async fn the_audit_and_the_request_id_believe_no_client() {
         .expect_status(200);
     assert_ne!(reply.header("x-request-id"), Some("forged-by-a-client"));
     let admin = crate::support::log_in(&anybody, "admin-ann").await;
-    let audit = Bearer::new(&stack.url(), &admin.access)
+    let audit = BearerActor::new(&stack.url(), &admin.access)
         .get("/api/v1/admin/audit?user_id=ann")
         .await
         .expect_status(200);
@@ -202,12 +203,12 @@ async fn the_audit_and_the_request_id_believe_no_client() {
 #[tokio::test]
 async fn one_persons_sessions_are_not_anothers() {
     let stack = Stack::start().await;
-    let anybody = Anonymous::new(&stack.url());
+    let anybody = AnonymousActor::new(&stack.url());
     let (ann, eve) = (
         crate::support::log_in(&anybody, "ann").await,
         crate::support::log_in(&anybody, "eve").await,
     );
-    let thief = Bearer::new(&stack.url(), &eve.access);
+    let thief = BearerActor::new(&stack.url(), &eve.access);
     let path = format!("/api/v1/auth/sessions/{}", ann.handle);
     let reply = thief.delete(&path).await;
     assert_eq!(reply.code(), 404, "{}", reply.shown());

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use maxlab_auth_testkit::servers::RedisReply;
-use maxlab_auth_testkit::{RedisServer, Reply};
+use maxlab_auth_testkit::{HttpReply, RedisServer};
 
 /// What is looked for, and what each was.
 #[derive(Default)]
@@ -38,7 +38,7 @@ pub(crate) struct Said(pub(crate) Vec<u8>);
 
 impl Said {
     /// Notes an answer.
-    pub(crate) fn hear(&mut self, reply: &Reply) {
+    pub(crate) fn hear(&mut self, reply: &HttpReply) {
         for (name, value) in &reply.headers {
             self.0.extend_from_slice(format!("{name}: ").as_bytes());
             self.0.extend_from_slice(value.as_bytes());

@@ -61,6 +61,36 @@ async fn doubtful_lengths_are_refused_and_the_connection_is_closed() {
     }
 }
 
+#[tokio::test]
+async fn f25_a_transfer_coding_that_is_not_understood_is_501_and_closes() {
+    let door = Door::open().await;
+    let smuggled = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
+    for fields in [
+        "Transfer-Encoding: gzip, chunked",
+        "Transfer-Encoding: chunked, chunked",
+        "Transfer-Encoding: identity, chunked",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: , chunked",
+        "Transfer-Encoding: chunked;q=1, chunked",
+    ] {
+        let head = format!("POST /length HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n");
+        let answer = door.whole_answer(format!("{head}0\r\n\r\n{smuggled}")).await;
+        assert!(answer.starts_with("HTTP/1.1 501 "), "{fields}: {answer}");
+        assert!(
+            answer.contains("unsupported_transfer_coding"),
+            "{fields}: {answer}"
+        );
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{fields}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.").count(), 1, "{fields}: {answer}");
+    }
+    for fields in ["Transfer-Encoding: chunked", "Transfer-Encoding: CHUNKED "] {
+        let head = format!("POST /length HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n");
+        let answer = door.ask(format!("{head}3\r\nabc\r\n0\r\n\r\n")).await;
+        assert_eq!(answer.status, 200, "{fields}");
+    }
+}
+
 /// RFC 9112 §6.1: chunked wins, and the connection ends, since whoever passed this on may have counted otherwise.
 #[tokio::test]
 async fn a_chunked_body_with_a_length_ends_the_connection() {

@@ -4,6 +4,8 @@
 mod answers;
 mod bodies;
 mod connections;
+mod crowds;
+mod frames;
 mod framing;
 mod http2;
 mod observation;
@@ -17,7 +19,7 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::{any, get, post};
 use maxlab_auth::http::layers::{self, LayerConfig};
-use maxlab_auth::http::serve::{Routes, ServeLimits, serve};
+use maxlab_auth::http::serve::{ServeLimits, ServeRoutes, serve};
 use maxlab_auth_testkit::RawClient;
 use maxlab_auth_testkit::raw::RawReply;
 use tokio::net::TcpListener;
@@ -56,7 +58,7 @@ impl Door {
     }
 
     /// Opens it before nothing but these.
-    pub(crate) async fn before(routes: impl Into<Routes>, limits: ServeLimits) -> Self {
+    pub(crate) async fn before(routes: impl Into<ServeRoutes>, limits: ServeLimits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
@@ -77,7 +79,7 @@ impl Door {
         RawClient::connect(self.address)
             .await
             .unwrap()
-            .patience(Duration::from_secs(20))
+            .read_timeout(Duration::from_secs(20))
     }
 
     /// Sends one request's bytes on a connection of its own.

@@ -26,6 +26,13 @@ async fn every_success_is_as_described() {
     ] {
         world.ask(&format!("GET {path}"), path, |r| r).await.expect(200);
     }
+    for at in ["/docs/setup.js", "/docs/page.css"] {
+        world.ask("GET /docs/{file}", at, |r| r).await.expect(200);
+    }
+    world
+        .ask("GET /docs/{file}", "/docs/unknown.js", |r| r)
+        .await
+        .expect(404);
     for operation in world.document["paths"]
         .as_object()
         .unwrap()
@@ -72,6 +79,12 @@ async fn succeed_at_the_proxys_door(world: &mut World) {
         })
         .await
         .expect(302);
+    world
+        .ask("GET /auth/cookies", "/auth/cookies", |r| {
+            r.header("cookie", "a=1; maxlab_session=x")
+        })
+        .await
+        .expect(200);
 }
 
 async fn succeed_at_oauth(world: &mut World) {
@@ -254,6 +267,18 @@ async fn succeed_as_administrator(world: &mut World) {
     for (operation, at) in operations {
         world
             .ask(operation, at, |r| r.bearer_auth(&admin))
+            .await
+            .expect(200);
+    }
+    for body in [
+        json!({ "client_id": "app" }),
+        json!({ "issuer": "https://issuer.example" }),
+    ] {
+        let operation = "POST /api/v1/admin/revocations";
+        world
+            .ask(operation, "/api/v1/admin/revocations", |r| {
+                r.bearer_auth(&admin).json(&body)
+            })
             .await
             .expect(200);
     }

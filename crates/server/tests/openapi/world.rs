@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use maxlab_auth::app::App;
-use maxlab_auth::config::{Settings, Source};
+use maxlab_auth::config::{Settings, SettingsSource};
 use maxlab_auth::http::docs;
 use maxlab_auth::http::serve::serve;
-use maxlab_auth::metrics::Metrics;
+use maxlab_auth::metrics::PrometheusMetrics;
 use maxlab_auth_testkit::LyingAuthServer;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -39,16 +39,17 @@ impl World {
             ),
             ("LOGIN_URL".to_owned(), "https://login.example/".to_owned()),
             ("IDENTITY_TOKEN".to_owned(), "on".to_owned()),
+            ("TRUSTED_PROXIES".to_owned(), "127.0.0.1".to_owned()),
         ]);
-        let (settings, _) = Settings::load(&Source::from_map(settings)).unwrap();
-        Metrics::install().unwrap();
+        let (settings, _) = Settings::load(&SettingsSource::from_map(settings)).unwrap();
+        PrometheusMetrics::install().unwrap();
         let app = App::open(settings).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(serve(
             listener,
             app.router(),
-            app.limits(),
+            app.serve_limits(),
             std::future::pending(),
         ));
         let client = reqwest::Client::builder()
@@ -74,7 +75,7 @@ impl World {
             .claim("roles", json!(roles))
             .claim("groups", json!(["g"]));
         let token = builder.sign();
-        self.auth.know(&token, builder.claims());
+        self.auth.accept_token(&token, builder.claims());
         token
     }
 
@@ -167,6 +168,7 @@ impl World {
     pub(crate) fn operations(&self) -> Vec<(String, String)> {
         let named = |path: &str| {
             path.replace("{session_id}", &"0".repeat(32))
+                .replace("{file}", "setup.js")
                 .replace(['{', '}'], "")
         };
         let mut all = Vec::new();

@@ -42,6 +42,17 @@ impl Arrangement {
         self == Self::SentinelPostgres
     }
 
+    /// Whether every instance knows which tokens were given out with which login; with a SQLite each, an instance knows
+    /// those of the logins that began there.
+    pub(crate) fn shares_register(self) -> bool {
+        self != Self::RedisSqlite
+    }
+
+    /// Whether a session is lost with Redis: no instance can read the SQLite of another.
+    pub(crate) fn has_sessions_in_redis(self) -> bool {
+        self == Self::RedisSqlite
+    }
+
     pub(crate) fn has_postgres(self) -> bool {
         matches!(self, Self::RedisPostgres | Self::SentinelPostgres)
     }

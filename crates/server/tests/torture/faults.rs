@@ -1,15 +1,9 @@
-//! The faults: what each one does to the world, and in which order they come.
+//! The faults: which there are, and in which order they come.
 
 use std::time::Duration;
 
-use maxlab_auth_testkit::{Direction, RedisSentinels, RedisServer};
-
 use crate::arrangement::Arrangement;
-use crate::world::World;
-use maxlab_auth_testkit::Random;
-
-/// How long a slow link holds every piece of data back, each way.
-const SLOWNESS: Duration = Duration::from_millis(150);
+use maxlab_auth_testkit::SeededRandom;
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,8 +32,12 @@ pub(crate) enum FaultKind {
     ReplaceRedis,
     /// Redis is killed and comes back as it was some time ago.
     OldSnapshot,
+    /// Redis is emptied, and restored some time later as it was right before.
+    FlushThenSnapshot,
     /// The Sentinels make another Redis the master, on demand.
     Failover,
+    /// The replicas stop hearing from the master; some time later one of them becomes the master, and lacks it all.
+    LaggedFailover,
     /// The master is killed; another one takes over; the old one comes back, as a master at first.
     KillMaster,
     /// The master stands still; another one takes over; the old one goes on and takes itself for the master.
@@ -57,14 +55,20 @@ impl FaultKind {
         Self::OneWayFromRedis,
         Self::SlowLink,
     ];
-    pub(crate) const OF_REDIS: [Self; 5] = [
+    pub(crate) const OF_REDIS: [Self; 6] = [
         Self::RestartRedis,
         Self::PauseRedis,
         Self::FlushRedis,
         Self::ReplaceRedis,
         Self::OldSnapshot,
+        Self::FlushThenSnapshot,
     ];
-    pub(crate) const OF_A_MASTER: [Self; 3] = [Self::Failover, Self::KillMaster, Self::PauseMaster];
+    pub(crate) const OF_A_MASTER: [Self; 4] = [
+        Self::Failover,
+        Self::LaggedFailover,
+        Self::KillMaster,
+        Self::PauseMaster,
+    ];
     pub(crate) const OF_THE_DATABASE: [Self; 2] = [Self::RestartPostgres, Self::CutDatabaseLink];
 
     pub(crate) fn name(self) -> &'static str {
@@ -81,12 +85,25 @@ impl FaultKind {
             Self::FlushRedis => "FLUSHALL",
             Self::ReplaceRedis => "Redis replaced (empty)",
             Self::OldSnapshot => "old snapshot",
+            Self::FlushThenSnapshot => "FLUSHALL then snapshot",
             Self::Failover => "Sentinel failover",
+            Self::LaggedFailover => "failover (replica lagged)",
             Self::KillMaster => "failover (master killed)",
             Self::PauseMaster => "failover (master frozen)",
             Self::RestartPostgres => "PostgreSQL restart",
             Self::CutDatabaseLink => "database link cut",
         }
+    }
+
+    /// Whether Redis may lack sessions afterwards that it had.
+    pub(crate) fn loses_sessions(self) -> bool {
+        let of_redis = [
+            Self::FlushRedis,
+            Self::ReplaceRedis,
+            Self::OldSnapshot,
+            Self::FlushThenSnapshot,
+        ];
+        of_redis.contains(&self) || Self::OF_A_MASTER.contains(&self)
     }
 
     /// Whether it hits one instance only.
@@ -110,7 +127,7 @@ pub(crate) fn round(
     arrangement: Arrangement,
     wanted: &[FaultKind],
     hold: Duration,
-    dice: &mut Random,
+    dice: &mut SeededRandom,
 ) -> Vec<Fault> {
     let mut kinds = wanted.to_vec();
     dice.shuffle(&mut kinds);
@@ -121,152 +138,9 @@ pub(crate) fn round(
             kind if kind.is_of_one_instance() => Some(dice.below(arrangement.instances())),
             _ => None,
         },
-        hold: dice.about(hold),
+        hold: dice.up_to_double(hold),
     };
     kinds.into_iter().map(&mut draw).collect()
-}
-
-/// Does it, keeps it so for its time, and heals it.
-///
-/// # Panics
-/// When a server that was killed does not come back.
-pub(crate) async fn inflict(world: &mut World, fault: Fault) {
-    let hold = || tokio::time::sleep(fault.hold);
-    match (fault.kind, fault.instance) {
-        (FaultKind::KillGateway, Some(instance)) => {
-            tokio::task::block_in_place(|| world.gateways[instance].kill9());
-            hold().await;
-            world.gateways[instance].restart().await.unwrap();
-        }
-        (FaultKind::PauseGateway, Some(instance)) => {
-            tokio::task::block_in_place(|| world.gateways[instance].pause());
-            hold().await;
-            tokio::task::block_in_place(|| world.gateways[instance].resume());
-        }
-        (FaultKind::CutDatabaseLink, _) => {
-            let link = world.database_link.as_ref().unwrap();
-            link.cut().await;
-            hold().await;
-            link.heal().await.unwrap();
-        }
-        (kind, Some(instance)) => {
-            let link = &world.redis_links[instance];
-            match kind {
-                FaultKind::CutLink => link.cut().await,
-                FaultKind::OneWayToRedis => link.one_way(Direction::ToServer),
-                FaultKind::OneWayFromRedis => link.one_way(Direction::ToClient),
-                FaultKind::SlowLink => link.delay(SLOWNESS),
-                other => panic!("{other:?} hits no single instance"),
-            }
-            hold().await;
-            link.heal().await.unwrap();
-        }
-        (kind, None) => Box::pin(inflict_on_all(world, kind, fault.hold)).await,
-    }
-}
-
-async fn inflict_on_all(world: &mut World, kind: FaultKind, hold_for: Duration) {
-    let hold = || tokio::time::sleep(hold_for);
-    if kind == FaultKind::RestartPostgres {
-        let postgres = world.postgres.as_mut().unwrap();
-        tokio::task::block_in_place(|| postgres.kill());
-        hold().await;
-        postgres.restart().await.unwrap();
-        return;
-    }
-    if let Some(sentinels) = &mut world.sentinels {
-        return inflict_on_master(sentinels, kind, hold_for).await;
-    }
-    let redis = world.redis.as_mut().unwrap();
-    match kind {
-        FaultKind::RestartRedis => {
-            tokio::task::block_in_place(|| redis.kill());
-            hold().await;
-            redis.restart().await.unwrap();
-        }
-        FaultKind::PauseRedis => {
-            tokio::task::block_in_place(|| redis.pause());
-            hold().await;
-            tokio::task::block_in_place(|| redis.resume());
-        }
-        FaultKind::FlushRedis => {
-            flush(redis).await;
-            hold().await;
-        }
-        FaultKind::ReplaceRedis => {
-            redis.replace().await.unwrap();
-            hold().await;
-        }
-        FaultKind::OldSnapshot => {
-            let old = world.snapshot.take().unwrap();
-            redis.roll_back(&old).await.unwrap();
-            hold().await;
-            // For the next time; what is revoked from here to there will be lost then.
-            world.snapshot = Some(redis.snapshot().unwrap());
-        }
-        other => panic!("{other:?} does not hit all"),
-    }
-}
-
-async fn inflict_on_master(sentinels: &mut RedisSentinels, kind: FaultKind, hold: Duration) {
-    let hold = || tokio::time::sleep(hold);
-    let master = master(sentinels).await;
-    match kind {
-        FaultKind::Failover => {
-            fail_over(sentinels).await;
-            hold().await;
-        }
-        FaultKind::KillMaster => {
-            tokio::task::block_in_place(|| sentinels.server_mut(master).kill());
-            hold().await;
-            sentinels.master_other_than(master).await.unwrap();
-            sentinels.server_mut(master).restart().await.unwrap();
-        }
-        FaultKind::PauseMaster => {
-            tokio::task::block_in_place(|| sentinels.server(master).pause());
-            hold().await;
-            sentinels.master_other_than(master).await.unwrap();
-            tokio::task::block_in_place(|| sentinels.server(master).resume());
-        }
-        FaultKind::FlushRedis => {
-            flush(sentinels.server(master)).await;
-            hold().await;
-        }
-        other => panic!("{other:?} is no fault of a master"),
-    }
-}
-
-/// The master that most Sentinels name; after a failover they need a moment to agree.
-async fn master(sentinels: &RedisSentinels) -> usize {
-    for _ in 0..600 {
-        if let Some(master) = sentinels.master().await {
-            return master;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("the Sentinels don't agree on a master");
-}
-
-/// Right after another failover there may be no replica yet that could take over.
-async fn fail_over(sentinels: &RedisSentinels) {
-    for _ in 0..60 {
-        if sentinels.failover().await.is_ok() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-    panic!("no replica takes over");
-}
-
-/// Redis may be slow to answer on a busy machine; a second FLUSHALL does no harm.
-async fn flush(redis: &RedisServer) {
-    const TRIES: usize = 10;
-    for _ in 0..TRIES {
-        if redis.flush_all().await.is_ok() {
-            return;
-        }
-    }
-    panic!("Redis does not do as it is told");
 }
 
 #[cfg(test)]
@@ -284,7 +158,7 @@ mod tests {
                 arrangement,
                 &arrangement.faults(),
                 least,
-                &mut Random::seeded(seed),
+                &mut SeededRandom::seeded(seed),
             )
         };
         let kinds = |faults: &[Fault]| faults.iter().map(|fault| fault.kind).collect::<Vec<_>>();

@@ -1,10 +1,10 @@
 //! What a history says in numbers, fault by fault.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::faults::FaultKind;
-use crate::history::{Answer, At, Check, Disturbance, History, Outcome, Way};
+use crate::history::{Answer, At, Check, Disturbance, History, Outcome, Revocation, Way};
 use crate::run::Verdict;
 
 /// A question whose answer took longer counts as one without an answer: it came too late for whoever waited.
@@ -29,9 +29,58 @@ pub(crate) struct Row {
 impl Row {
     /// The latency that so many of a thousand revocations did not exceed.
     pub(crate) fn latency(&self, of_a_thousand: usize) -> Option<Duration> {
-        let last = self.latencies.len().checked_sub(1)?;
-        self.latencies.get(last * of_a_thousand / 1000).copied()
+        quantile(&self.latencies, of_a_thousand)
     }
+}
+
+/// A quantile, in thousandths, of latencies in ascending order.
+fn quantile(latencies: &[Duration], of_a_thousand: usize) -> Option<Duration> {
+    let last = latencies.len().checked_sub(1)?;
+    latencies.get(last * of_a_thousand / 1000).copied()
+}
+
+/// What came of one way to end something.
+#[derive(Clone, Debug)]
+pub(crate) struct Operation {
+    pub(crate) way: Way,
+    /// Requests.
+    pub(crate) asked: usize,
+    /// Requests without an answer, because the client gave up or the connection broke.
+    pub(crate) unanswered: usize,
+    pub(crate) acknowledged: usize,
+    /// Acknowledgements of a repeat.
+    pub(crate) of_repeats: usize,
+    pub(crate) violations: usize,
+    pub(crate) p99: Option<Duration>,
+}
+
+/// A row for each way to end something that was used.
+pub(crate) fn operations(verdict: &Verdict) -> Vec<Operation> {
+    let mut of_way: BTreeMap<Way, Vec<&Revocation>> = BTreeMap::new();
+    for one in &verdict.history.revocations {
+        of_way.entry(one.way).or_default().push(one);
+    }
+    let each = of_way.into_iter();
+    each.map(|(way, requests)| {
+        let acknowledged = requests.iter().filter(|one| one.answer.is_acknowledgement());
+        let mut latencies: Vec<_> = acknowledged.clone().map(|one| one.span.length()).collect();
+        latencies.sort_unstable();
+        let lost = requests.iter().filter(|one| one.answer == Outcome::Nothing);
+        Operation {
+            way,
+            asked: requests.len(),
+            unanswered: lost.count(),
+            acknowledged: latencies.len(),
+            of_repeats: acknowledged.filter(|one| one.repeat).count(),
+            violations: verdict
+                .violations
+                .iter()
+                .filter(|one| one.way == Some(way))
+                .count(),
+            p99: quantile(&latencies, 990),
+        }
+    })
+    .collect()
 }
 
 /// A row for each fault that there was, the undisturbed time first.
@@ -49,7 +98,7 @@ fn row(verdict: &Verdict, kind: FaultKind, gaps: &[(At, At)]) -> Row {
     let acknowledged: Vec<_> = history
         .revocations
         .iter()
-        .filter(|one| one.answer == Outcome::Acknowledged && under(one.span.begun))
+        .filter(|one| one.answer.is_acknowledgement() && under(one.span.begun))
         .collect();
     let over_http = acknowledged.iter().filter(|one| one.way != Way::CommandLine);
     let mut latencies: Vec<_> = over_http.map(|one| one.span.length()).collect();
@@ -111,7 +160,7 @@ mod tests {
     fn asked(begun: u64, ended: u64, answer: Answer) -> Check {
         let (begun, ended) = (Duration::from_millis(begun), Duration::from_millis(ended));
         Check {
-            token: 0,
+            credential: 0,
             instance: 0,
             span: Span { begun, ended },
             answer,

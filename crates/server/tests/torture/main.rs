@@ -9,6 +9,7 @@ mod check;
 mod faults;
 mod figures;
 mod history;
+mod inflict;
 mod load;
 mod plan;
 mod plot;

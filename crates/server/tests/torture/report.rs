@@ -6,11 +6,11 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use crate::check::show;
-use crate::figures::{Row, rows};
+use crate::figures::{Operation, Row, operations, rows};
 use crate::plan::out;
 use crate::plot::plot;
 use crate::run::Verdict;
-use crate::table::{heading, table};
+use crate::table::{heading, table, table_of_operations};
 
 /// So many violations are printed with their history.
 const PRINTED: usize = 8;
@@ -22,6 +22,14 @@ struct Finished {
     name: &'static str,
     heading: String,
     rows: Vec<Row>,
+    operations: Vec<Operation>,
+}
+
+impl Finished {
+    fn tables(&self) -> String {
+        let (faults, operations) = (table(&self.rows), table_of_operations(&self.operations));
+        format!("{}\n\n{faults}\n{operations}", self.heading)
+    }
 }
 
 /// The runs of this process that have ended, in the order in which they are shown.
@@ -33,12 +41,17 @@ static FINISHED: Mutex<Vec<Finished>> = Mutex::new(Vec::new());
 /// When there is a violation, or a file can't be written.
 pub(crate) fn conclude(verdict: &Verdict) {
     let rows = rows(verdict);
-    let (heading, table) = (heading(verdict), table(&rows));
-    println!("\n{heading}\n\n{table}");
+    let finished = Finished {
+        name: verdict.arrangement.name(),
+        heading: heading(verdict),
+        rows: rows.clone(),
+        operations: operations(verdict),
+    };
+    println!("\n{}", finished.tables());
     let folder = out();
     std::fs::create_dir_all(&folder).unwrap();
     if verdict.plan.is_long() {
-        write_report(verdict.arrangement.name(), heading, &rows, &folder);
+        write_report(finished, &folder);
     }
     let count = verdict.violations.len();
     if count == 0 {
@@ -62,11 +75,12 @@ fn summary(verdict: &Verdict) -> String {
     let mut counts: BTreeMap<_, usize> = BTreeMap::new();
     for one in &verdict.violations {
         let under = verdict.history.fault_at(one.at).name();
-        *counts.entry((one.wrong.name(), under)).or_default() += 1;
+        let way = one.way.map_or("nothing asked for", |way| way.name());
+        *counts.entry((one.wrong.name(), way, under)).or_default() += 1;
     }
     let lines = counts.iter();
     lines
-        .map(|((wrong, under), count)| format!("{count:>6} × {wrong} under {under}\n"))
+        .map(|((wrong, way, under), count)| format!("{count:>6} × {wrong}, {way}, under {under}\n"))
         .collect()
 }
 
@@ -81,17 +95,13 @@ fn assert_not_empty(rows: &[Row]) {
 }
 
 /// `report.md` and `latency.svg`, written anew whenever one more arrangement has finished.
-fn write_report(name: &'static str, heading: String, rows: &[Row], folder: &Path) {
+fn write_report(run: Finished, folder: &Path) {
     let mut finished = FINISHED.lock().unwrap();
-    finished.push(Finished {
-        name,
-        heading,
-        rows: rows.to_vec(),
-    });
+    finished.push(run);
     finished.sort_by_key(|one| one.name);
     let mut report = String::from("# Torture\n");
     for one in finished.iter() {
-        let _ = write!(report, "\n## {}\n\n{}\n", one.heading, table(&one.rows));
+        let _ = write!(report, "\n## {}\n", one.tables());
     }
     report.push_str("\n![How long a revoke takes under each fault](latency.svg)\n");
     std::fs::write(folder.join("report.md"), report).unwrap();

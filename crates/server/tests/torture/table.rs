@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::figures::Row;
+use crate::figures::{Operation, Row};
 use crate::run::Verdict;
 
 const HEAD: [&str; 7] = [
@@ -16,11 +16,43 @@ const HEAD: [&str; 7] = [
     "revoke p99",
 ];
 
-/// The table, with a row that adds up all.
+const HEAD_OF_OPERATIONS: [&str; 7] = [
+    "operation",
+    "requests",
+    "without an answer",
+    "acknowledged",
+    "of them repeats",
+    "violations",
+    "p99",
+];
+
+/// The table of the faults, with a row that adds up all.
 pub(crate) fn table(rows: &[Row]) -> String {
     let mut lines: Vec<[String; 7]> = vec![HEAD.map(str::to_owned)];
     lines.extend(rows.iter().map(cells));
     lines.push(cells_of_all(rows));
+    aligned(&lines)
+}
+
+/// The table of the ways to end something.
+pub(crate) fn table_of_operations(operations: &[Operation]) -> String {
+    let mut lines: Vec<[String; 7]> = vec![HEAD_OF_OPERATIONS.map(str::to_owned)];
+    lines.extend(operations.iter().map(|operation| {
+        [
+            operation.way.name().to_owned(),
+            operation.asked.to_string(),
+            operation.unanswered.to_string(),
+            operation.acknowledged.to_string(),
+            operation.of_repeats.to_string(),
+            operation.violations.to_string(),
+            operation.p99.map_or_else(|| "–".to_owned(), milliseconds),
+        ]
+    }));
+    aligned(&lines)
+}
+
+/// Lines as a Markdown table, the first one as its head.
+fn aligned(lines: &[[String; 7]]) -> String {
     let width = |column: usize| lines.iter().map(|cells| cells[column].len()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..HEAD.len()).map(width).collect();
     let mut text = String::new();
@@ -50,7 +82,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
 /// The heading of a run: what it was and how to have it again.
 pub(crate) fn heading(verdict: &Verdict) -> String {
     format!(
-        "{}: {:.0} s under load, {} checks, {} orders to revoke, seed {}",
+        "{}: {:.0} s under load, {} checks, {} requests to end something, seed {}",
         verdict.arrangement.name(),
         verdict.took.as_secs_f64(),
         verdict.history.checks.len(),
@@ -130,5 +162,21 @@ mod tests {
         assert_eq!(lines[2], "|undisturbed||10|20|1|1.2|99.0 ms|");
         assert_eq!(lines[3], "|kill -9|3|10|20|1|1.2|99.0 ms|");
         assert_eq!(lines[4], "|all|3|20|40|2|2.5||");
+    }
+
+    #[test]
+    fn each_operation_has_its_line() {
+        let text = table_of_operations(&[Operation {
+            way: crate::history::Way::Rotate,
+            asked: 9,
+            unanswered: 2,
+            acknowledged: 5,
+            of_repeats: 1,
+            violations: 0,
+            p99: None,
+        }]);
+        let last = text.lines().last().unwrap();
+        let cells: Vec<_> = last.split('|').map(str::trim).collect();
+        assert_eq!(cells, ["", "rotation", "9", "2", "5", "1", "0", "–", ""]);
     }
 }

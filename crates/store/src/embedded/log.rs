@@ -1,324 +1,266 @@
-//! The stream of revocations within one machine: a table that the gateway looks at every few milliseconds, if its file shows
-//! a write, since only the command line writes to it from outside.
-
-use std::time::Duration;
+//! The revocation stream within one machine: a table of the embedded store, with the leases of its followers.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use maxlab_auth_core::revocation::{
-    Delivered, Epoch, Filling, Follow, Holder, Instance, JournalEntry, LogFault, News, Position, Published,
-    Renewal, RevocationLog, StoreView, Term,
+    InstanceId, JournalEntry, LeaseHolder, LeaseRenewal, LogFault, PublishReceipt, RefillLock, RevocationLog,
+    StoreView, StreamPosition, StreamSubscription,
 };
 use maxlab_auth_core::unavailable::Unavailable;
-use tokio::time::{Instant, sleep};
+use maxlab_auth_core::verdict::{Epoch, Term};
 use uuid::Uuid;
 
 use super::EmbeddedStore;
-use super::glance::Glance;
-use super::revocations::{exempt, record};
-use super::snapshot::{REVOKED, SPARED, revoked, spared};
-use crate::line;
-use crate::sql::{Held, Row, escaped, json, values};
+use super::log_follower::LogTableFollower;
+use super::log_rows::{ensure_epoch, load_meta, read_u64, to_i64};
+use super::revocations::{upsert_exemptions, upsert_revocations};
+use super::snapshot::{SELECT_EXEMPTION_PAGE, SELECT_REVOKED_PAGE, exemption_from_row, revoked_from_row};
+use crate::entry_codec;
+use crate::sql::{PooledConnection, escape_text, sql_values, to_json_rows};
 
-/// How often the table is looked at.
-const LOOK: Duration = Duration::from_millis(15);
-/// How many entries come at once.
-const AT_ONCE: u32 = 1_000;
-/// The table keeps so many entries: whoever lags further behind reads the snapshot again.
-const LONGEST_LOG: i64 = 100_000;
+/// Number of entries that the table keeps. A follower that is further behind loads the snapshot again.
+const MAX_LOG_ENTRIES: i64 = 100_000;
 
 #[async_trait]
 impl RevocationLog for EmbeddedStore {
-    async fn look(&self, journal: &str) -> Result<StoreView, Unavailable> {
-        let shown = {
-            let mut held = self.database.reader().await?;
-            meta(&mut held, "generation").await?
+    #[tracing::instrument(name = "revocation_log.view", level = "debug", skip_all)]
+    async fn view(&self, journal: &str) -> Result<StoreView, Unavailable> {
+        let generation = {
+            let mut conn = self.database.acquire_reader().await?;
+            load_meta(&mut conn, "generation").await?
         };
-        let epoch = match shown {
+        // The reader is back in its pool before the writer is awaited: no caller holds two connections.
+        let epoch = match generation {
             Some(epoch) => epoch,
-            None => self.found_generation().await?,
+            None => self.create_generation().await?,
         };
-        let mut held = self.database.reader().await?;
+        let mut conn = self.database.acquire_reader().await?;
         Ok(StoreView {
             epoch: Epoch::new(epoch),
-            filled: meta(&mut held, &format!("filled:{journal}")).await?,
-            settled: meta(&mut held, &format!("settled:{journal}")).await?,
+            filled_mark: load_meta(&mut conn, &format!("filled:{journal}")).await?,
+            settled_mark: load_meta(&mut conn, &format!("settled:{journal}")).await?,
         })
     }
 
-    /// One file has no second master.
-    async fn confirm(&self) -> Result<(), Unavailable> {
+    /// Always succeeds: one file has no second master.
+    async fn confirm_primary(&self) -> Result<(), Unavailable> {
         Ok(())
     }
 
-    async fn renew(&self, renewal: Renewal<'_>) -> Result<Position, LogFault> {
+    #[tracing::instrument(name = "revocation_log.renew_lease", level = "debug", skip_all)]
+    async fn renew_lease(&self, renewal: LeaseRenewal<'_>) -> Result<StreamPosition, LogFault> {
+        // Without a holder the caller asks only for the position, which needs no write transaction.
         let Some((holder, applied)) = renewal.holder else {
-            let mut held = self.database.reader().await?;
-            in_epoch(&mut held, renewal.epoch).await?;
-            return Ok(last(&mut held).await?);
+            let mut conn = self.database.acquire_reader().await?;
+            ensure_epoch(&mut conn, renewal.epoch).await?;
+            return Ok(last_position(&mut conn).await?);
         };
-        let mut held = self.database.begin().await?;
-        in_epoch(&mut held, renewal.epoch).await?;
-        held.execute(
+        // One transaction: a later publish finds the lease, and an earlier one is in the position.
+        let mut conn = self.database.begin_write().await?;
+        ensure_epoch(&mut conn, renewal.epoch).await?;
+        conn.execute(
             "INSERT INTO leases (holder, renewal, applied, lease_us) VALUES ($1, $2, $3, $4)
              ON CONFLICT (holder) DO UPDATE SET
                  renewal = excluded.renewal, applied = excluded.applied, lease_us = excluded.lease_us",
-            &values![
+            &sql_values![
                 holder.as_str(),
-                signed(renewal.number),
-                signed(applied),
-                signed(renewal.lease)
+                to_i64(renewal.number),
+                to_i64(applied),
+                to_i64(renewal.lease)
             ],
         )
         .await?;
-        let position = last(&mut held).await?;
-        held.commit().await?;
+        let position = last_position(&mut conn).await?;
+        conn.commit().await?;
         Ok(position)
     }
 
-    async fn release(&self, instance: &Instance) -> Result<(), Unavailable> {
-        let mut held = self.database.writer().await?;
-        held.execute(
+    #[tracing::instrument(name = "revocation_log.release_lease", level = "debug", skip_all)]
+    async fn release_lease(&self, instance: &InstanceId) -> Result<(), Unavailable> {
+        let mut conn = self.database.acquire_writer().await?;
+        conn.execute(
             "DELETE FROM leases WHERE holder = $1",
-            &values![instance.as_str()],
+            &sql_values![instance.as_str()],
         )
         .await
         .map(drop)
     }
 
-    async fn evict(&self, holder: &Holder) -> Result<(), Unavailable> {
-        let mut held = self.database.writer().await?;
-        held.execute(
+    #[tracing::instrument(name = "revocation_log.evict_holder", level = "debug", skip_all)]
+    async fn evict_holder(&self, holder: &LeaseHolder) -> Result<(), Unavailable> {
+        let mut conn = self.database.acquire_writer().await?;
+        conn.execute(
+            // A holder that has renewed since is kept: the caller waited for the older lease only.
             "DELETE FROM leases WHERE holder = $1 AND renewal = $2",
-            &values![holder.instance.as_str(), signed(holder.renewal)],
+            &sql_values![holder.instance.as_str(), to_i64(holder.renewal_number)],
         )
         .await
         .map(drop)
     }
 
+    #[tracing::instrument(name = "revocation_log.publish", level = "debug", skip_all, fields(entries = entries.len()))]
     async fn publish(
         &self,
         epoch: &Epoch,
         entries: &[JournalEntry],
         _now: Timestamp,
-    ) -> Result<Published, LogFault> {
-        let mut held = self.database.begin().await?;
-        in_epoch(&mut held, epoch).await?;
-        let before = last(&mut held).await?;
-        // Spares first: a cut-off that arrives before its exemptions would refuse a login for a moment (I6).
-        let (mut spares, mut orders) = (Vec::new(), Vec::new());
-        let (mut lines, mut later) = (Vec::new(), Vec::new());
+    ) -> Result<PublishReceipt, LogFault> {
+        let mut conn = self.database.begin_write().await?;
+        ensure_epoch(&mut conn, epoch).await?;
+        let before = last_position(&mut conn).await?;
+        // Exemptions first: a cut-off that arrives before them would refuse a login for a moment (I6).
+        let (mut exemptions, mut revocations) = (Vec::new(), Vec::new());
+        let (mut lines, mut revocation_lines) = (Vec::new(), Vec::new());
         for entry in entries {
-            let line = escaped(&line::write(entry));
+            let line = escape_text(&entry_codec::encode(entry));
             match entry {
-                JournalEntry::Spared(spare) => {
-                    spares.push(spare);
+                JournalEntry::Exempted(exemption) => {
+                    exemptions.push(exemption);
                     lines.push(line);
                 }
-                JournalEntry::Revoked(order) => {
-                    orders.push(order);
-                    later.push(line);
+                JournalEntry::Revoked(revocation) => {
+                    revocations.push(revocation);
+                    revocation_lines.push(line);
                 }
             }
         }
-        lines.append(&mut later);
-        exempt(&mut held, spares).await?;
-        record(&mut held, orders).await?;
-        held.execute(
+        lines.append(&mut revocation_lines);
+        // Direct reads and the stream change in one transaction, so that no reader sees only one of them.
+        upsert_exemptions(&mut conn, exemptions).await?;
+        upsert_revocations(&mut conn, revocations).await?;
+        conn.execute(
             "INSERT INTO log (line) SELECT value FROM json_each($1) ORDER BY key",
-            &values![json(&lines)?.as_str()],
+            &sql_values![to_json_rows(&lines)?.as_str()],
         )
         .await?;
-        let position = last(&mut held).await?;
-        held.execute(
+        let position = last_position(&mut conn).await?;
+        conn.execute(
             "DELETE FROM log WHERE position <= $1",
-            &values![signed(position).saturating_sub(LONGEST_LOG)],
+            &sql_values![to_i64(position).saturating_sub(MAX_LOG_ENTRIES)],
         )
         .await?;
-        let holders = holders(&mut held).await?;
-        held.commit().await?;
-        Ok(Published {
+        // In the same transaction: a lease that is renewed later answers a position with these entries.
+        let holders = load_holders(&mut conn).await?;
+        conn.commit().await?;
+        Ok(PublishReceipt {
             before,
             position,
             holders,
         })
     }
 
-    async fn holders(&self) -> Result<Vec<Holder>, Unavailable> {
-        holders(&mut self.database.reader().await?).await
+    #[tracing::instrument(name = "revocation_log.holders", level = "debug", skip_all)]
+    async fn holders(&self) -> Result<Vec<LeaseHolder>, Unavailable> {
+        load_holders(&mut self.database.acquire_reader().await?).await
     }
 
-    async fn applied(&self, instance: &Instance, position: Position) -> Result<(), Unavailable> {
-        let mut held = self.database.writer().await?;
-        held.execute(
+    #[tracing::instrument(name = "revocation_log.report_applied", level = "debug", skip_all)]
+    async fn report_applied(
+        &self,
+        instance: &InstanceId,
+        position: StreamPosition,
+    ) -> Result<(), Unavailable> {
+        let mut conn = self.database.acquire_writer().await?;
+        conn.execute(
+            // Reports may overtake each other, so the highest counts. Without a lease nothing is recorded.
             "UPDATE leases SET applied = max(applied, $2) WHERE holder = $1",
-            &values![instance.as_str(), signed(position)],
+            &sql_values![instance.as_str(), to_i64(position)],
         )
         .await
         .map(drop)
     }
 
-    /// The file serves one gateway: whoever comes here is the one.
-    async fn begin_filling(&self, _journal: &str, _instance: &Instance) -> Result<Filling, Unavailable> {
-        Ok(Filling::Mine)
+    /// Always acquires the lock: the file serves one gateway process.
+    async fn acquire_refill_lock(
+        &self,
+        _journal: &str,
+        _instance: &InstanceId,
+    ) -> Result<RefillLock, Unavailable> {
+        Ok(RefillLock::Acquired)
     }
 
+    #[tracing::instrument(name = "revocation_log.mark_filled", level = "debug", skip_all)]
     async fn mark_filled(&self, journal: &str, term: &Term) -> Result<(), LogFault> {
-        self.mark(&format!("filled:{journal}"), term).await
+        self.write_mark(&format!("filled:{journal}"), term).await
     }
 
+    #[tracing::instrument(name = "revocation_log.mark_settled", level = "debug", skip_all)]
     async fn mark_settled(&self, journal: &str, term: &Term) -> Result<(), LogFault> {
-        self.mark(&format!("settled:{journal}"), term).await
+        self.write_mark(&format!("settled:{journal}"), term).await
     }
 
+    #[tracing::instrument(name = "revocation_log.snapshot", level = "debug", skip_all)]
     async fn snapshot(
         &self,
         epoch: &Epoch,
         now: Timestamp,
         sink: &mut (dyn FnMut(JournalEntry) + Send),
     ) -> Result<(), LogFault> {
-        self.each(REVOKED, revoked, now, sink).await?;
-        self.each(SPARED, spared, now, sink).await?;
-        in_epoch(&mut self.database.reader().await?, epoch).await
-    }
-
-    async fn follow(&self, epoch: &Epoch, behind: Position) -> Result<Box<dyn Follow>, LogFault> {
-        Ok(Box::new(Table {
-            store: self.clone(),
-            epoch: epoch.clone(),
-            position: behind,
-            glance: Glance::at(&self.path),
-        }))
-    }
-}
-
-/// The table as one process looks at it.
-struct Table {
-    store: EmbeddedStore,
-    epoch: Epoch,
-    position: Position,
-    glance: Glance,
-}
-
-#[async_trait]
-impl Follow for Table {
-    async fn next(&mut self, patience: Duration) -> Result<News, LogFault> {
-        let deadline = Instant::now() + patience;
-        loop {
-            let mut entries = Vec::new();
-            if let Some(seen) = self.glance.at_news() {
-                entries = self.entries().await?;
-                if entries.len() < AT_ONCE as usize {
-                    self.glance.was_read(seen);
-                }
-            }
-            if !entries.is_empty() || Instant::now() >= deadline {
-                return Ok(News {
-                    entries,
-                    applied: Vec::new(),
-                });
-            }
-            sleep(LOOK).await;
-        }
-    }
-}
-
-impl Table {
-    async fn entries(&mut self) -> Result<Vec<Delivered>, LogFault> {
-        let mut held = self.store.database.reader().await?;
-        let rows = held
-            .rows(
-                "SELECT position, line FROM log WHERE position > $1 ORDER BY position LIMIT $2",
-                &values![signed(self.position), AT_ONCE],
-            )
+        self.read_in_pages(SELECT_REVOKED_PAGE, revoked_from_row, now, sink)
             .await?;
-        if rows.is_empty() {
-            in_epoch(&mut held, &self.epoch).await?;
-        }
-        let mut entries = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let position = unsigned(row, 0)?;
-            let entry = line::read(&row.text(1)?).ok_or_else(|| row.unreadable("log line"))?;
-            // Numbers are given under one writer's lock and none is left out.
-            entries.push(Delivered {
-                before: position.saturating_sub(1),
-                position,
-                entry,
-            });
-            self.position = position;
-        }
-        Ok(entries)
+        self.read_in_pages(SELECT_EXEMPTION_PAGE, exemption_from_row, now, sink)
+            .await?;
+        // Checked last: the pages belong to one data set only if it is still the current one.
+        ensure_epoch(&mut self.database.acquire_reader().await?, epoch).await
+    }
+
+    #[tracing::instrument(name = "revocation_log.subscribe", level = "debug", skip_all)]
+    async fn subscribe(
+        &self,
+        epoch: &Epoch,
+        behind: StreamPosition,
+    ) -> Result<Box<dyn StreamSubscription>, LogFault> {
+        Ok(Box::new(LogTableFollower::new(self, epoch, behind)))
     }
 }
 
 impl EmbeddedStore {
-    async fn found_generation(&self) -> Result<String, Unavailable> {
-        let mut held = self.database.begin().await?;
-        held.execute(
+    async fn create_generation(&self) -> Result<String, Unavailable> {
+        let mut conn = self.database.begin_write().await?;
+        conn.execute(
             "INSERT INTO meta (name, value) VALUES ('generation', $1) ON CONFLICT DO NOTHING",
-            &values![Uuid::now_v7().simple().to_string().as_str()],
+            &sql_values![Uuid::now_v7().simple().to_string().as_str()],
         )
         .await?;
-        let stands = meta(&mut held, "generation").await?;
-        held.commit().await?;
-        stands.ok_or_else(|| Unavailable::store("the generation did not stay"))
+        // Another process may have been first. Its generation counts.
+        let generation = load_meta(&mut conn, "generation").await?;
+        conn.commit().await?;
+        generation.ok_or_else(|| Unavailable::store("the generation was not stored"))
     }
 
-    async fn mark(&self, name: &str, term: &Term) -> Result<(), LogFault> {
-        let mut held = self.database.begin().await?;
-        in_epoch(&mut held, &term.epoch).await?;
-        held.execute(
+    async fn write_mark(&self, name: &str, term: &Term) -> Result<(), LogFault> {
+        let mut conn = self.database.begin_write().await?;
+        ensure_epoch(&mut conn, &term.epoch).await?;
+        conn.execute(
             "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            &values![name, term.mark().as_str()],
+            &sql_values![name, term.mark().as_str()],
         )
         .await?;
-        held.commit().await?;
+        conn.commit().await?;
         Ok(())
     }
 }
 
-async fn in_epoch(held: &mut Held, epoch: &Epoch) -> Result<(), LogFault> {
-    if meta(held, "generation").await?.as_deref() == Some(epoch.as_str()) {
-        Ok(())
-    } else {
-        Err(LogFault::AnotherEpoch)
-    }
-}
-
-async fn meta(held: &mut Held, name: &str) -> Result<Option<String>, Unavailable> {
-    let row = held
-        .row("SELECT value FROM meta WHERE name = $1", &values![name])
+async fn last_position(conn: &mut PooledConnection) -> Result<StreamPosition, Unavailable> {
+    let row = conn
+        // `sqlite_sequence` remembers the last number even if the table was trimmed to nothing.
+        .fetch_first("SELECT seq FROM sqlite_sequence WHERE name = 'log'", &[])
         .await?;
-    row.map(|row| row.text(0)).transpose()
+    row.map_or(Ok(0), |row| read_u64(&row, 0))
 }
 
-async fn last(held: &mut Held) -> Result<Position, Unavailable> {
-    let row = held
-        .row("SELECT seq FROM sqlite_sequence WHERE name = 'log'", &[])
-        .await?;
-    row.map_or(Ok(0), |row| unsigned(&row, 0))
-}
-
-async fn holders(held: &mut Held) -> Result<Vec<Holder>, Unavailable> {
-    let rows = held
-        .rows("SELECT holder, renewal, applied, lease_us FROM leases", &[])
+async fn load_holders(conn: &mut PooledConnection) -> Result<Vec<LeaseHolder>, Unavailable> {
+    let rows = conn
+        .fetch_all("SELECT holder, renewal, applied, lease_us FROM leases", &[])
         .await?;
     rows.iter()
         .map(|row| {
-            Ok(Holder {
-                instance: Instance::new(row.text(0)?),
-                renewal: unsigned(row, 1)?,
-                applied: unsigned(row, 2)?,
-                lease: unsigned(row, 3)?,
+            Ok(LeaseHolder {
+                instance: InstanceId::new(row.text(0)?),
+                renewal_number: read_u64(row, 1)?,
+                applied: read_u64(row, 2)?,
+                lease: read_u64(row, 3)?,
             })
         })
         .collect()
-}
-
-fn unsigned(row: &Row, column: usize) -> Result<u64, Unavailable> {
-    u64::try_from(row.int(column)?).map_err(|_| row.unreadable("number"))
-}
-
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

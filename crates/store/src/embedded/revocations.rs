@@ -2,19 +2,22 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use maxlab_auth_core::identity::Subject;
 use maxlab_auth_core::revocation::{
-    Epoch, Findings, Found, Reason, Revocation, RevocationKey, RevocationStore, Spare, TokenKey,
+    CutoffExemption, FoundRevocation, Revocation, RevocationFindings, RevocationReason, RevocationStore,
 };
 use maxlab_auth_core::unavailable::Unavailable;
+use maxlab_auth_core::verdict::{Epoch, RevocationKey, TokenKey};
 use serde::Serialize;
 
 use super::EmbeddedStore;
-use crate::moment::{ceil_ms, floor_ms, moment};
-use crate::sql::{Held, Row, escaped, json, values};
+use crate::millis::{ceil_ms, floor_ms, ms_to_timestamp};
+use crate::sql::{PooledConnection, SqlRow, escape_text, sql_values, to_json_rows};
 
-/// The later cut-off and the later expiry stay; reason, time and user go with the cut-off, or with the expiry of what
-/// has none.
-const APPLY: &str = "INSERT INTO revoked (kind, name, cutoff_ms, reason, revoked_at_ms, expires_at_ms, user_id)
+/// Keeps the later cut-off and the later expiry, so that no write narrows an entry. Reason, time and user
+/// come from the entry with the later cut-off, or with the later expiry if the key is no cut-off.
+// `WHERE true` separates the SELECT from ON CONFLICT, which SQLite's parser would take for a join condition.
+const UPSERT_REVOCATIONS: &str = "INSERT INTO revoked (kind, name, cutoff_ms, reason, revoked_at_ms, expires_at_ms, user_id)
      SELECT value ->> 'kind', value ->> 'name', value ->> 'cutoff_ms', value ->> 'reason', value ->> 'revoked_at_ms',
          value ->> 'expires_at_ms', value ->> 'user_id'
      FROM json_each($1) WHERE true ORDER BY key
@@ -25,30 +28,32 @@ const APPLY: &str = "INSERT INTO revoked (kind, name, cutoff_ms, reason, revoked
          cutoff_ms     = max(cutoff_ms, excluded.cutoff_ms),
          expires_at_ms = max(expires_at_ms, excluded.expires_at_ms)";
 
-const SPARE: &str = "INSERT INTO spared (kind, name, began_at_ms, expires_at_ms, user_id)
+/// Keeps the later beginning and the later expiry of an exempt login.
+const UPSERT_EXEMPTIONS: &str = "INSERT INTO spared (kind, name, began_at_ms, expires_at_ms, user_id)
      SELECT value ->> 'kind', value ->> 'name', value ->> 'began_at_ms', value ->> 'expires_at_ms', value ->> 'user_id'
      FROM json_each($1) WHERE true ORDER BY key
      ON CONFLICT (kind, name) DO UPDATE SET
          began_at_ms   = max(began_at_ms, excluded.began_at_ms),
          expires_at_ms = max(expires_at_ms, excluded.expires_at_ms)";
 
-/// All answers of one `find` in one statement, so in one snapshot. The keys come as `[[kind, name], …]`.
-const FIND: &str = "
-    SELECT 'revoked', asked.key, r.reason, r.cutoff_ms FROM json_each($1) AS asked
-        JOIN revoked AS r ON r.kind = asked.value ->> 0 AND r.name = asked.value ->> 1
+/// Answers one `find` from one snapshot of the file. The keys come as `[[kind, name], …]`.
+// The generation is in the same snapshot, so that an answer names the data set that it came from.
+const SELECT_FINDINGS: &str = "
+    SELECT 'revoked', requested.key, r.reason, r.cutoff_ms FROM json_each($1) AS requested
+        JOIN revoked AS r ON r.kind = requested.value ->> 0 AND r.name = requested.value ->> 1
         WHERE r.expires_at_ms > $3
     UNION ALL
-    SELECT 'spared', asked.key, '', s.began_at_ms FROM json_each($2) AS asked
-        JOIN spared AS s ON s.kind = asked.value ->> 0 AND s.name = asked.value ->> 1
+    SELECT 'spared', requested.key, '', s.began_at_ms FROM json_each($2) AS requested
+        JOIN spared AS s ON s.kind = requested.value ->> 0 AND s.name = requested.value ->> 1
         WHERE s.expires_at_ms > $3
     UNION ALL
     SELECT 'generation', 0, value, NULL FROM meta WHERE name = 'generation'";
 
-const LIST: &str = "SELECT name, reason, revoked_at_ms, expires_at_ms, user_id FROM revoked
+const SELECT_PAGE: &str = "SELECT name, reason, revoked_at_ms, expires_at_ms, user_id FROM revoked
      WHERE kind = 'token' AND name > $1 AND expires_at_ms > $2
      ORDER BY name LIMIT $3";
 
-const LIST_OF_USER: &str = "SELECT name, reason, revoked_at_ms, expires_at_ms, user_id FROM revoked
+const SELECT_PAGE_OF_USER: &str = "SELECT name, reason, revoked_at_ms, expires_at_ms, user_id FROM revoked
      WHERE kind = 'token' AND name > $1 AND expires_at_ms > $2 AND user_id = $4
      ORDER BY name LIMIT $3";
 
@@ -61,43 +66,48 @@ const PURGES: [&str; 3] = [
          (SELECT user_id, token FROM user_tokens WHERE expires_at_ms <= $1 LIMIT $2)",
 ];
 
-/// Beyond this many tokens of one user, those that expire first are no longer noted.
-const MOST_USER_TOKENS: u32 = 1_000;
+/// Number of tokens that are recorded for one user. Beyond it, those that expire first are dropped.
+const MAX_USER_TOKENS: u32 = 1_000;
 
 #[async_trait]
 impl RevocationStore for EmbeddedStore {
     async fn find(
         &self,
-        revoked: &[RevocationKey],
-        spared: &[RevocationKey],
+        revocation_keys: &[RevocationKey],
+        exemption_keys: &[RevocationKey],
         now: Timestamp,
-    ) -> Result<Findings, Unavailable> {
-        let values = values![pairs(revoked).as_str(), pairs(spared).as_str(), floor_ms(now)];
-        let mut held = self.database.reader().await?;
-        let mut findings = Findings {
-            revoked: vec![None; revoked.len()],
-            spared: vec![None; spared.len()],
+    ) -> Result<RevocationFindings, Unavailable> {
+        let values = sql_values![
+            key_pairs_json(revocation_keys).as_str(),
+            key_pairs_json(exemption_keys).as_str(),
+            floor_ms(now)
+        ];
+        let mut conn = self.database.acquire_reader().await?;
+        let mut findings = RevocationFindings {
+            revoked: vec![None; revocation_keys.len()],
+            exempt_since: vec![None; exemption_keys.len()],
             epoch: None,
         };
-        for row in held.rows(FIND, &values).await? {
-            let index = usize::try_from(row.int(1)?).map_err(|_| row.unreadable("answer"))?;
+        for row in conn.fetch_all(SELECT_FINDINGS, &values).await? {
+            // The index of the key in the request. Keys without an entry have no row.
+            let index = usize::try_from(row.int(1)?).map_err(|_| row.decode_error("answer"))?;
             match row.text(0)?.as_str() {
                 "revoked" => {
-                    let found = Found {
-                        reason: Reason::parse(&row.text(2)?),
-                        cutoff: row.opt_int(3)?.map(moment),
+                    let finding = FoundRevocation {
+                        reason: RevocationReason::parse(&row.text(2)?),
+                        cutoff: row.opt_int(3)?.map(ms_to_timestamp),
                     };
                     *findings
                         .revoked
                         .get_mut(index)
-                        .ok_or_else(|| row.unreadable("answer"))? = Some(found);
+                        .ok_or_else(|| row.decode_error("answer"))? = Some(finding);
                 }
                 "spared" => {
-                    let began = row.opt_int(3)?.map(moment);
+                    let began_at = row.opt_int(3)?.map(ms_to_timestamp);
                     *findings
-                        .spared
+                        .exempt_since
                         .get_mut(index)
-                        .ok_or_else(|| row.unreadable("answer"))? = began;
+                        .ok_or_else(|| row.decode_error("answer"))? = began_at;
                 }
                 _ => findings.epoch = Some(Epoch::new(row.text(2)?)),
             }
@@ -106,30 +116,41 @@ impl RevocationStore for EmbeddedStore {
     }
 
     async fn shared_time(&self, local: Timestamp) -> Result<Timestamp, Unavailable> {
+        // One machine has one clock.
         Ok(local)
     }
 
+    #[tracing::instrument(name = "revocation_store.list", level = "debug", skip_all)]
     async fn list(
         &self,
-        user_id: Option<&str>,
+        subject: Option<&Subject>,
         after: Option<&str>,
         limit: u32,
         now: Timestamp,
     ) -> Result<(Vec<Revocation>, Option<String>), Unavailable> {
         let (after, now_ms) = (after.unwrap_or_default(), floor_ms(now));
-        let mut held = self.database.reader().await?;
-        let rows = match user_id {
-            None => held.rows(LIST, &values![after, now_ms, limit]).await?,
-            Some(user) => {
-                held.rows(LIST_OF_USER, &values![after, now_ms, limit, user])
+        let mut conn = self.database.acquire_reader().await?;
+        let rows = match subject {
+            None => {
+                conn.fetch_all(SELECT_PAGE, &sql_values![after, now_ms, limit])
                     .await?
             }
+            Some(subject) => {
+                let user = subject.storage_name();
+                let values = sql_values![after, now_ms, limit, &*user];
+                conn.fetch_all(SELECT_PAGE_OF_USER, &values).await?
+            }
         };
+        // A page that is not full is the last one, so it has no position to go on from.
         let full = u32::try_from(rows.len()).is_ok_and(|count| count >= limit);
         let next = rows.last().filter(|_| full).map(|row| row.text(0)).transpose()?;
-        Ok((rows.iter().map(revocation).collect::<Result<_, _>>()?, next))
+        Ok((
+            rows.iter().map(revocation_from_row).collect::<Result<_, _>>()?,
+            next,
+        ))
     }
 
+    #[tracing::instrument(name = "revocation_store.purge", level = "debug", skip_all)]
     async fn purge(&self, now: Timestamp) -> Result<u64, Unavailable> {
         let mut count = 0;
         for purge in PURGES {
@@ -138,35 +159,39 @@ impl RevocationStore for EmbeddedStore {
         Ok(count)
     }
 
-    async fn note_user_token(
+    #[tracing::instrument(name = "revocation_store.record_user_token", level = "debug", skip_all)]
+    async fn record_user_token(
         &self,
-        user_id: &str,
+        subject: &Subject,
         token: &TokenKey,
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<(), Unavailable> {
-        let mut held = self.database.begin().await?;
-        held.execute(
+        let user_id = subject.storage_name();
+        // One transaction for insert and trim, so that the bound holds at any time.
+        let mut conn = self.database.begin_write().await?;
+        conn.execute(
             "INSERT INTO user_tokens (user_id, token, expires_at_ms) VALUES ($1, $2, $3)
              ON CONFLICT DO UPDATE SET expires_at_ms = max(expires_at_ms, excluded.expires_at_ms)",
-            &values![user_id, token.as_str(), ceil_ms(expires_at)],
+            &sql_values![&*user_id, token.as_str(), ceil_ms(expires_at)],
         )
         .await?;
-        held.execute(
+        conn.execute(
             "DELETE FROM user_tokens WHERE user_id = $1 AND (expires_at_ms <= $2 OR token IN
                  (SELECT token FROM user_tokens WHERE user_id = $1 ORDER BY expires_at_ms DESC LIMIT -1 OFFSET $3))",
-            &values![user_id, floor_ms(now), MOST_USER_TOKENS],
+            &sql_values![&*user_id, floor_ms(now), MAX_USER_TOKENS],
         )
         .await?;
-        held.commit().await
+        conn.commit().await
     }
 
-    async fn user_tokens(&self, user_id: &str) -> Result<Vec<TokenKey>, Unavailable> {
-        let mut held = self.database.reader().await?;
-        let rows = held
-            .rows(
+    #[tracing::instrument(name = "revocation_store.user_tokens", level = "debug", skip_all)]
+    async fn user_tokens(&self, subject: &Subject) -> Result<Vec<TokenKey>, Unavailable> {
+        let mut conn = self.database.acquire_reader().await?;
+        let rows = conn
+            .fetch_all(
                 "SELECT token FROM user_tokens WHERE user_id = $1",
-                &values![user_id],
+                &sql_values![&*subject.storage_name()],
             )
             .await?;
         rows.iter()
@@ -175,9 +200,9 @@ impl RevocationStore for EmbeddedStore {
     }
 }
 
-/// A revocation as it is kept.
+/// A row of the table `revoked`.
 #[derive(Serialize)]
-struct Revoked {
+struct RevokedRow {
     kind: &'static str,
     name: String,
     cutoff_ms: Option<i64>,
@@ -188,36 +213,37 @@ struct Revoked {
 }
 
 /// Records any number of revocations within the caller's transaction.
-pub(super) async fn record<'o>(
-    held: &mut Held,
-    orders: impl IntoIterator<Item = &'o Revocation>,
+pub(super) async fn upsert_revocations<'r>(
+    conn: &mut PooledConnection,
+    revocations: impl IntoIterator<Item = &'r Revocation>,
 ) -> Result<(), Unavailable> {
-    let rows: Vec<_> = orders
+    let rows: Vec<_> = revocations
         .into_iter()
-        .map(|order| Revoked {
-            kind: order.key.kind(),
-            name: escaped(&order.key.name()),
-            cutoff_ms: order
+        .map(|revocation| RevokedRow {
+            kind: revocation.key.kind(),
+            name: escape_text(&revocation.key.name()),
+            // Cut-off and expiry round up, so that neither covers less than was asked.
+            cutoff_ms: revocation
                 .key
                 .is_cutoff()
-                .then(|| ceil_ms(order.cutoff.unwrap_or(order.revoked_at))),
-            reason: order.reason.as_str(),
-            revoked_at_ms: floor_ms(order.revoked_at),
-            expires_at_ms: ceil_ms(order.expires_at),
-            user_id: order.user_id.as_deref().map(escaped),
+                .then(|| ceil_ms(revocation.cutoff.unwrap_or(revocation.revoked_at))),
+            reason: revocation.reason.as_str(),
+            revoked_at_ms: floor_ms(revocation.revoked_at),
+            expires_at_ms: ceil_ms(revocation.expires_at),
+            user_id: subject_text(revocation.subject.as_ref()),
         })
         .collect();
     if rows.is_empty() {
         return Ok(());
     }
-    held.execute(APPLY, &values![json(&rows)?.as_str()])
+    conn.execute(UPSERT_REVOCATIONS, &sql_values![to_json_rows(&rows)?.as_str()])
         .await
         .map(drop)
 }
 
-/// A spared login as it is kept.
+/// A row of the table `spared`: an exempt login.
 #[derive(Serialize)]
-struct Spared {
+struct ExemptionRow {
     kind: &'static str,
     name: String,
     began_at_ms: i64,
@@ -225,30 +251,35 @@ struct Spared {
     user_id: String,
 }
 
-/// Records any number of spares within the caller's transaction.
-pub(super) async fn exempt<'s>(
-    held: &mut Held,
-    spares: impl IntoIterator<Item = &'s Spare>,
+/// Records any number of exemptions within the caller's transaction.
+pub(super) async fn upsert_exemptions<'e>(
+    conn: &mut PooledConnection,
+    exemptions: impl IntoIterator<Item = &'e CutoffExemption>,
 ) -> Result<(), Unavailable> {
-    let rows: Vec<_> = spares
+    let rows: Vec<_> = exemptions
         .into_iter()
-        .map(|spare| Spared {
-            kind: spare.key.kind(),
-            name: escaped(&spare.key.name()),
-            began_at_ms: floor_ms(spare.began_at),
-            expires_at_ms: ceil_ms(spare.expires_at),
-            user_id: escaped(&spare.user_id),
+        .map(|exemption| ExemptionRow {
+            kind: exemption.key.kind(),
+            name: escape_text(&exemption.key.name()),
+            // Rounded down: a login must not count as later than it began.
+            began_at_ms: floor_ms(exemption.began_at),
+            expires_at_ms: ceil_ms(exemption.expires_at),
+            user_id: subject_text(exemption.subject.as_ref()).unwrap_or_default(),
         })
         .collect();
     if rows.is_empty() {
         return Ok(());
     }
-    held.execute(SPARE, &values![json(&rows)?.as_str()])
+    conn.execute(UPSERT_EXEMPTIONS, &sql_values![to_json_rows(&rows)?.as_str()])
         .await
         .map(drop)
 }
 
-fn pairs(keys: &[RevocationKey]) -> String {
+fn subject_text(subject: Option<&Subject>) -> Option<String> {
+    subject.map(|subject| escape_text(&subject.storage_name()))
+}
+
+fn key_pairs_json(keys: &[RevocationKey]) -> String {
     let pairs: Vec<_> = keys
         .iter()
         .map(|key| serde_json::json!([key.kind(), key.name()]))
@@ -256,14 +287,15 @@ fn pairs(keys: &[RevocationKey]) -> String {
     serde_json::Value::from(pairs).to_string()
 }
 
-fn revocation(row: &Row) -> Result<Revocation, Unavailable> {
+/// Converts a row of [`SELECT_PAGE`], which has only tokens.
+fn revocation_from_row(row: &SqlRow) -> Result<Revocation, Unavailable> {
     Ok(Revocation {
         key: RevocationKey::Token(TokenKey::from_stored(row.text(0)?)),
         cutoff: None,
-        reason: Reason::parse(&row.text(1)?),
-        revoked_at: moment(row.int(2)?),
-        expires_at: moment(row.int(3)?),
+        reason: RevocationReason::parse(&row.text(1)?),
+        revoked_at: ms_to_timestamp(row.int(2)?),
+        expires_at: ms_to_timestamp(row.int(3)?),
         token_expires_at: None,
-        user_id: row.opt_text(4)?,
+        subject: row.opt_text(4)?.map(|text| Subject::from_storage_name(&text)),
     })
 }

@@ -1,119 +1,148 @@
-//! The shared store: a Redis that several instances, and a deployment of the guide, can use together.
+//! The shared store: a Redis for several instances, and for a Python deployment of the guide (docs/GUIDE.md).
 //!
-//! | key | what it holds | lives |
+//! | key | content | life |
 //! |---|---|---|
-//! | `blacklist:{token}` | the guide's JSON: `reason`, `blacklisted_at`, `user_id`, `exp` | until the latest expiry written |
+//! | `blacklist:{token}` | denylist entry of the guide, JSON | until the latest expiry that was written |
 //! | `gateway:revoked:session:{id}` | hash: `reason`, `recorded_at_ms`, `user_id` | the same |
 //! | `gateway:cutoff:{user,client,issuer}:{name}` | the same, and `at_ms`, the latest cut-off | the same |
 //! | `gateway:spared:{token,session}:{name}` | hash: `at_ms`, when the login began | the same |
 //! | `revocations` | stream: each entry under its number | the latest hundred thousand |
-//! | `gateway:{revocations}:generation` | the name of this data set | for ever; gone if the data is lost |
-//! | `gateway:{revocations}:position` | the number of the latest entry | for ever |
-//! | `gateway:{revocations}:leases` | hash: holder → `renewal:applied:lease_us` | until given back or run out |
-//! | `gateway:{revocations}:notices` | stream: who has applied up to where | the latest thousand |
+//! | `gateway:{revocations}:generation` | random name of this data set | for ever; gone if the data is lost |
+//! | `gateway:{revocations}:position` | number of the latest entry | for ever |
+//! | `gateway:{revocations}:leases` | hash: holder → `renewal:applied:lease_us` | until released or evicted |
+//! | `gateway:{revocations}:notices` | stream: positions that instances applied | the latest thousand |
 //! | `gateway:{revocations}:{filled,settled}` | hash: journal → term | for ever, one field a journal |
-//! | `gateway:{revocations}:filling:{journal}` | who writes the journal into the store | 10 s |
+//! | `gateway:{revocations}:filling:{journal}` | instance that fills the store | 10 s |
+//! | `gateway:{revocations}:journal` | the journal that this Redis belongs to | for ever |
 //! | `gateway:{revocations}:snapshot:{hour}` | set: the entries that expire in that hour | until then |
-//! | `gateway:{revocations}:snapshots` | those sets by their end | for ever, pruned |
-//! | `session:{hash}` | hash: `sealed`, `user_id`, `handle`, `idle_at_ms`, `dead_at_ms`; `pending` until it lives | until it dies |
-//! | `session_ended:{session:{hash}}` | `1`: the session was ended | until it would have died |
-//! | `user_sessions:{user}` | hash: handle → `key\|created_at_ms` | as long as the longest of them |
-//! | `user_tokens:{user}` | the guide's set of token keys | as long as the longest of them |
-//! | `gateway:user_token_expiry:{user_tokens:{user}}` | its members by expiry, for pruning | the same |
+//! | `gateway:{revocations}:snapshots` | names of those sets by their end | for ever, pruned |
+//! | `session:{hash}` | hash: sealed contents, times; `pending` until it is active | until it expires |
+//! | `session_ended:{session:{hash}}` | tombstone: `1`, or the new key of a moved session | the session's |
+//! | `user_sessions:{user}` | hash: handle → `key\|created_at_ms` | as long as the longest session |
+//! | `user_tokens:{user}` | set of token keys, for the guide | as long as the longest token |
+//! | `gateway:user_token_expiry:{user_tokens:{user}}` | that set by expiry, for pruning | the same |
 //!
-//! The outer braces stand for a name; those within `session_ended:{session:…}`, `…expiry:{user_tokens:…}` and
-//! `gateway:{revocations}:…` are written, so that a cluster keeps them in the slot of the key they belong to. Names are percent-escaped. Times to
-//! live are reckoned from the caller's `now`, so that Redis' own clock plays no part.
+//! Braces stand for a name, except in `session_ended:{session:…}`, `…expiry:{user_tokens:…}` and
+//! `gateway:{revocations}:…`. There they are part of the key (a hash tag), so that a Cluster keeps related
+//! keys in one slot. Names are percent-escaped. Times to live are computed from the caller's `now`, so Redis'
+//! clock has no influence.
 
-mod address;
-mod entry;
-mod follow;
-mod link;
+mod client;
+mod denylist_entry;
+mod denylist_listing;
+mod journal_registration;
 mod log;
+mod log_keys;
+mod log_publish;
+mod nodes;
 mod reader;
+mod reply;
+mod revocation_stream;
 mod revocations;
 mod script;
 mod session_index;
+mod session_keys;
 mod sessions;
 
 use maxlab_auth_core::unavailable::Unavailable;
 
-pub use address::RedisNodes;
-use link::Link;
+use client::RedisClient;
+pub use nodes::{RedisCaCertificates, RedisNodes};
 pub use reader::RedisReader;
 
-/// How many commands go into one trip, at most.
-const BATCH: usize = 200;
+/// Largest number of commands in one pipeline, so that a large batch does not block Redis for other clients.
+const MAX_PIPELINE_COMMANDS: usize = 200;
 
 /// Revocations and sessions in Redis.
 ///
-/// Implements `RevocationStore` and `SessionStore`. Every call takes at most 2 seconds a trip; when Redis went away
-/// and came back, the next call works again. Cheap to clone.
+/// Implements `RevocationStore`, `RevocationLog` and `SessionStore`. Every round trip takes at most 2
+/// seconds. If Redis was down, the first call after its return works again. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct RedisStore {
-    link: Link,
+    client: RedisClient,
+    /// Set if instances with another journal are refused (docs/decisions/0025).
+    serves_one_journal: bool,
 }
 
 impl RedisStore {
-    /// A store at `redis://…` or `rediss://…` that is reached when it is first asked.
+    /// Creates a store at `redis://…` or `rediss://…`. It connects at its first use.
     ///
     /// # Errors
-    /// The URL is none of these; the error does not repeat it.
+    /// The URL is not valid. The error does not repeat it.
     pub fn open(url: &str) -> Result<Self, Unavailable> {
+        Self::open_trusting(url, None)
+    }
+
+    /// Creates a store as [`open`](Self::open) does. At `rediss://…` it trusts these authorities and no others;
+    /// without any, the system's, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_trusting(url: &str, authorities: Option<RedisCaCertificates>) -> Result<Self, Unavailable> {
         Ok(Self {
-            link: Link::new(url)?,
+            client: RedisClient::new(url, authorities)?,
+            serves_one_journal: false,
         })
     }
 
-    /// A store under Sentinel (`redis+sentinel://…`): at the master that a majority of these Sentinels names. When they
-    /// name another, it is followed.
+    /// Creates a store under Sentinel (`redis+sentinel://…`). It uses the master that a majority of these
+    /// Sentinels names, and follows a failover.
     pub fn open_sentinel(sentinels: &RedisNodes) -> Self {
         Self {
-            link: Link::sentinel(sentinels),
+            client: RedisClient::for_sentinel(sentinels),
+            serves_one_journal: false,
         }
     }
 
-    /// A store in the Redis Cluster (`redis+cluster://…`) that these servers belong to.
+    /// Creates a store in the Redis Cluster (`redis+cluster://…`) that these servers belong to.
     pub fn open_cluster(servers: &RedisNodes) -> Self {
         Self {
-            link: Link::cluster(servers),
+            client: RedisClient::for_cluster(servers),
+            serves_one_journal: false,
         }
     }
 
-    /// As [`open`](Self::open), and asks whether it answers.
+    /// Creates a store as [`open`](Self::open) does, and checks that it answers.
     ///
     /// # Errors
-    /// The URL is none of these, or Redis does not answer, or not to this password.
+    /// The URL is not valid, Redis does not answer, or it refuses the password.
     pub async fn connect(url: &str) -> Result<Self, Unavailable> {
         let store = Self::open(url)?;
         store.ping().await?;
         Ok(store)
     }
 
-    /// Asks whether it answers; of a Cluster, all masters.
+    /// Checks that Redis answers; in a Cluster, that all masters do.
     ///
     /// # Errors
-    /// It does not.
+    /// A server does not answer.
     pub async fn ping(&self) -> Result<(), Unavailable> {
-        self.link.everywhere::<()>(&redis::cmd("PING")).await.map(drop)
+        self.client
+            .query_all_masters::<()>(&redis::cmd("PING"))
+            .await
+            .map(drop)
     }
 
-    /// Asks those who know, apart from the server itself, whether it is still the master: a majority of the Sentinels, or
-    /// of the masters of the Cluster. Of one Redis alone nobody else knows.
+    /// Asks a majority of the Sentinels, or of the Cluster's masters, whether the server is still the master.
+    /// A single Redis is always confirmed, because there is no one else to ask.
     ///
     /// # Errors
-    /// It is not, or too few answer.
+    /// Another server is the master, or too few answer.
     pub async fn confirm(&self) -> Result<(), Unavailable> {
-        self.link.confirm().await.map(drop)
+        self.client.confirm().await.map(drop)
     }
 
-    /// Its `maxmemory-policy`: anything but `noeviction` throws revocations away when memory runs out; of a Cluster, the
-    /// worst of all masters. `None` if one does not say.
+    /// Returns the `maxmemory-policy`; in a Cluster, the worst of all masters. `None` if a server does not
+    /// report it. Any policy but `noeviction` drops revocations when memory runs out.
     ///
     /// # Errors
-    /// It does not answer.
+    /// A server does not answer.
     pub async fn eviction_policy(&self) -> Result<Option<String>, Unavailable> {
-        let infos: Vec<String> = self.link.everywhere(redis::cmd("INFO").arg("memory")).await?;
+        // INFO and not CONFIG GET, which managed services often forbid.
+        let infos: Vec<String> = self
+            .client
+            .query_all_masters(redis::cmd("INFO").arg("memory"))
+            .await?;
         let policies = infos.iter().map(|info| {
             let policy = info
                 .lines()
@@ -121,6 +150,7 @@ impl RedisStore {
             policy.map(|word| word.trim().to_owned())
         });
         let policies: Option<Vec<_>> = policies.collect();
+        // Every policy but `noeviction` is equally bad, so the first such one is reported.
         Ok(policies.and_then(|all| {
             all.into_iter()
                 .reduce(|worst, next| if worst == "noeviction" { next } else { worst })

@@ -1,4 +1,4 @@
-//! The shared store for whoever only checks: a process that has no journal, and goes by what the gateways marked.
+//! The shared store for a process without a journal, which only checks credentials.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -6,30 +6,35 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use maxlab_auth_core::revocation::{
-    Epoch, Filling, Follow, Holder, Instance, Journal, JournalEntry, Journalled, LogFault, Position,
-    Published, Record, Renewal, RevocationLog, StoreView, Term,
+    InstanceId, Journal, JournalEntry, JournalLine, JournalLineStatus, JournalTransaction, LeaseHolder,
+    LeaseRenewal, LogFault, PublishReceipt, RefillLock, RevocationLog, StoreView, StreamPosition,
+    StreamSubscription,
 };
 use maxlab_auth_core::unavailable::Unavailable;
+use maxlab_auth_core::verdict::{Epoch, RevocationKey, Term};
 use redis::Pipeline;
 
 use super::RedisStore;
-use super::log::{FILLED, GENERATION};
+use super::log_keys::{FILLED, GENERATION};
 
-/// What a reader is called where a journal's name is asked for. No mark is ever written under it.
-const NAME: &str = "reader";
+/// Name that a reader reports as the id of its journal. No mark is ever written under it.
+const READER_JOURNAL_ID: &str = "reader";
 
-/// The stream, the leases and the snapshot of a [`RedisStore`], and in place of the journal's register the store's own
-/// marks: a data set counts when a gateway has marked it as filled for the epoch that it shows.
+/// Stream, leases and snapshot of a [`RedisStore`] for an instance without a journal.
 ///
-/// It holds a lease like any instance, so that every revocation waits for it. It founds no data set, announces none, fills
-/// none, and revokes nothing: all of that is an error.
+/// In place of the journal's register it uses the store's own marks: a data set counts if a gateway has
+/// marked it as filled for its current epoch.
 ///
-/// What is weaker than with a journal: an old master that goes on beside a new one shows its old mark. Sentinel and Cluster
-/// are asked at every renewal which of the two counts; of one Redis alone there is no second.
+/// The reader holds a lease like any other instance, so every revocation waits for it. It cannot start,
+/// register or fill a data set, and it cannot revoke: these operations return an error.
+///
+/// The guarantee is weaker than with a journal: an old master that runs next to a new one still has its old
+/// mark. Therefore a majority of the Sentinels or of the Cluster's masters is asked at each renewal. A single
+/// Redis has no second master (docs/REVOCATION.md, "What each topology promises").
 pub struct RedisReader {
     store: RedisStore,
-    /// The term whose data set was rolled back: it counts no longer, until a gateway has registered and filled it anew.
-    disproved: Mutex<Option<Term>>,
+    /// Term whose data set was rolled back. It counts again when a gateway registers it with a new number.
+    rolled_back_term: Mutex<Option<Term>>,
 }
 
 impl fmt::Debug for RedisReader {
@@ -39,142 +44,176 @@ impl fmt::Debug for RedisReader {
 }
 
 impl RedisReader {
-    /// A reader of this store.
+    /// Creates a reader of this store.
     pub fn new(store: RedisStore) -> Self {
         Self {
             store,
-            disproved: Mutex::default(),
+            rolled_back_term: Mutex::default(),
         }
     }
 
-    /// The data set that is there, under the number by which a gateway marked it; `None` while none has.
-    async fn standing(&self) -> Result<Option<Term>, Unavailable> {
+    /// Returns the data set with the number under which a gateway marked it; `None` if none has yet.
+    async fn load_marked_term(&self) -> Result<Option<Term>, Unavailable> {
         let mut pipeline = Pipeline::with_capacity(2);
         pipeline.cmd("GET").arg(GENERATION);
         pipeline.cmd("HGETALL").arg(FILLED);
-        type Answer = (Option<String>, Vec<(String, String)>);
-        let ((generation, marks), server) = self.store.link.trip_with_identity::<Answer>(&pipeline).await?;
-        let shown = generation.map(|generation| Epoch::new(format!("{generation}@{server}")));
-        let disproved = self.disproved.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(shown.and_then(|epoch| marked(epoch, marks, disproved.as_ref())))
+        type MarksReply = (Option<String>, Vec<(String, String)>);
+        let ((generation, marks), server) = self
+            .store
+            .client
+            .pipeline_ordered_with_identity::<MarksReply>(&pipeline)
+            .await?;
+        let epoch = generation.map(|generation| Epoch::new(format!("{generation}@{server}")));
+        // A poisoned lock is used on: the term in it is a plain value that no panic leaves half written.
+        let rolled_back = self
+            .rolled_back_term
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        Ok(epoch.and_then(|epoch| find_marked_term(epoch, marks, rolled_back.as_ref())))
     }
 }
 
-/// The term of this epoch among the marks. Where gateways have a journal each there are several: the first by name, so that
-/// every look finds the same.
-fn marked(epoch: Epoch, mut marks: Vec<(String, String)>, disproved: Option<&Term>) -> Option<Term> {
+/// Finds the term of this epoch among the marks.
+///
+/// If each gateway has its own journal, the first one by name is used, so that every call finds the same.
+fn find_marked_term(
+    epoch: Epoch,
+    mut marks: Vec<(String, String)>,
+    rolled_back: Option<&Term>,
+) -> Option<Term> {
     marks.sort();
     let mut numbers = marks.iter().filter_map(|(_, mark)| {
-        let (number, of) = mark.split_once(':')?;
+        // The form of `Term::mark`. Other texts are skipped.
+        let (number, marked_epoch) = mark.split_once(':')?;
         let number = number.parse().ok()?;
-        let disproved = disproved.is_some_and(|term| term.number == number && term.epoch == epoch);
-        (of == epoch.as_str() && !disproved).then_some(number)
+        let rolled_back = rolled_back.is_some_and(|term| term.number == number && term.epoch == epoch);
+        (marked_epoch == epoch.as_str() && !rolled_back).then_some(number)
     });
     let number = numbers.next()?;
     Some(Term { number, epoch })
 }
 
-fn no_gateway() -> Unavailable {
-    Unavailable::store("no gateway has filled it yet")
+fn not_filled_error() -> Unavailable {
+    Unavailable::store("no gateway has filled Redis yet")
 }
 
-fn only_reads() -> Unavailable {
-    Unavailable::database("there is no journal here: whoever only checks revokes nothing")
+fn read_only_error() -> Unavailable {
+    Unavailable::database("this process only checks credentials: it has no journal and cannot revoke")
 }
 
+// The revocation gate needs a journal. Operations that only a real one can do return an error.
 #[async_trait]
 impl Journal for RedisReader {
-    async fn append(&self, _: Record<'_>, _: Timestamp) -> Result<Vec<Journalled>, Unavailable> {
-        Err(only_reads())
+    async fn append(&self, _: JournalTransaction<'_>, _: Timestamp) -> Result<Vec<JournalLine>, Unavailable> {
+        Err(read_only_error())
     }
 
-    async fn applied(&self, _: &[i64]) -> Result<(), Unavailable> {
-        Err(only_reads())
+    async fn mark_acknowledged(&self, _: &[i64]) -> Result<(), Unavailable> {
+        Err(read_only_error())
     }
 
-    async fn unapplied(&self, _: u32) -> Result<Vec<Journalled>, Unavailable> {
-        Err(only_reads())
+    async fn lines_for_keys(
+        &self,
+        _: &[RevocationKey],
+        _: Timestamp,
+    ) -> Result<Vec<JournalLineStatus>, Unavailable> {
+        Err(read_only_error())
     }
 
-    async fn live_after(&self, _: i64, _: u32, _: Timestamp) -> Result<Vec<Journalled>, Unavailable> {
-        Err(only_reads())
+    async fn unacknowledged(&self, _: u32) -> Result<Vec<JournalLine>, Unavailable> {
+        Err(read_only_error())
+    }
+
+    async fn unexpired_after(&self, _: i64, _: u32, _: Timestamp) -> Result<Vec<JournalLine>, Unavailable> {
+        Err(read_only_error())
     }
 
     async fn id(&self) -> Result<String, Unavailable> {
-        Ok(NAME.to_owned())
+        // No error: the gate passes the id to `view`, which ignores it here.
+        Ok(READER_JOURNAL_ID.to_owned())
     }
 
-    /// What is marked, in a store that counts by a view from outside of it. A gateway asks its journal here, and the outside
-    /// view only where that does not answer.
-    async fn term(&self) -> Result<Option<Term>, Unavailable> {
-        RevocationLog::confirm(&self.store).await?;
-        self.standing().await
+    /// Confirms the store from outside and returns the marked term. A gateway reads its journal instead.
+    async fn current_term(&self) -> Result<Option<Term>, Unavailable> {
+        RevocationLog::confirm_primary(&self.store).await?;
+        self.load_marked_term().await
     }
 
-    /// Announces nothing. Who asks for it has found that the marked data set is not the one that counts: a mark of the same
-    /// words does not count either.
-    async fn announce(&self, current: Option<&Term>, epoch: &Epoch) -> Result<Option<Term>, Unavailable> {
+    /// Registers nothing and always fails. The caller has found that the marked data set was rolled back, so
+    /// its present mark is ignored from now on.
+    async fn register_term(
+        &self,
+        current: Option<&Term>,
+        epoch: &Epoch,
+    ) -> Result<Option<Term>, Unavailable> {
         if let Some(term) = current.filter(|term| term.epoch == *epoch) {
-            *self.disproved.lock().unwrap_or_else(PoisonError::into_inner) = Some(term.clone());
+            *self
+                .rolled_back_term
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = Some(term.clone());
         }
-        Err(no_gateway())
+        Err(not_filled_error())
     }
 
     async fn purge(&self, _: Timestamp) -> Result<u64, Unavailable> {
-        Err(only_reads())
+        Err(read_only_error())
     }
 }
 
 #[async_trait]
 impl RevocationLog for RedisReader {
-    async fn look(&self, _: &str) -> Result<StoreView, Unavailable> {
-        let term = self.standing().await?.ok_or_else(no_gateway)?;
-        // Who acknowledges nothing need not wait until the leases of earlier terms have run out.
+    async fn view(&self, _: &str) -> Result<StoreView, Unavailable> {
+        let term = self.load_marked_term().await?.ok_or_else(not_filled_error)?;
+        // Only an acknowledgement has to wait for the leases of earlier terms, and a reader gives none.
         Ok(StoreView {
-            filled: Some(term.mark()),
-            settled: Some(term.mark()),
+            filled_mark: Some(term.mark()),
+            settled_mark: Some(term.mark()),
             epoch: term.epoch,
         })
     }
 
-    async fn confirm(&self) -> Result<(), Unavailable> {
-        RevocationLog::confirm(&self.store).await
+    async fn confirm_primary(&self) -> Result<(), Unavailable> {
+        RevocationLog::confirm_primary(&self.store).await
     }
 
-    async fn renew(&self, renewal: Renewal<'_>) -> Result<Position, LogFault> {
-        self.store.renew(renewal).await
+    async fn renew_lease(&self, renewal: LeaseRenewal<'_>) -> Result<StreamPosition, LogFault> {
+        self.store.renew_lease(renewal).await
     }
 
-    async fn release(&self, instance: &Instance) -> Result<(), Unavailable> {
-        self.store.release(instance).await
+    async fn release_lease(&self, instance: &InstanceId) -> Result<(), Unavailable> {
+        self.store.release_lease(instance).await
     }
 
-    async fn evict(&self, _: &Holder) -> Result<(), Unavailable> {
-        Err(only_reads())
+    async fn evict_holder(&self, _: &LeaseHolder) -> Result<(), Unavailable> {
+        Err(read_only_error())
     }
 
-    async fn publish(&self, _: &Epoch, _: &[JournalEntry], _: Timestamp) -> Result<Published, LogFault> {
-        Err(only_reads().into())
+    async fn publish(&self, _: &Epoch, _: &[JournalEntry], _: Timestamp) -> Result<PublishReceipt, LogFault> {
+        Err(read_only_error().into())
     }
 
-    async fn holders(&self) -> Result<Vec<Holder>, Unavailable> {
+    async fn holders(&self) -> Result<Vec<LeaseHolder>, Unavailable> {
         self.store.holders().await
     }
 
-    async fn applied(&self, instance: &Instance, position: Position) -> Result<(), Unavailable> {
-        RevocationLog::applied(&self.store, instance, position).await
+    async fn report_applied(
+        &self,
+        instance: &InstanceId,
+        position: StreamPosition,
+    ) -> Result<(), Unavailable> {
+        RevocationLog::report_applied(&self.store, instance, position).await
     }
 
-    async fn begin_filling(&self, _: &str, _: &Instance) -> Result<Filling, Unavailable> {
-        Err(no_gateway())
+    async fn acquire_refill_lock(&self, _: &str, _: &InstanceId) -> Result<RefillLock, Unavailable> {
+        Err(not_filled_error())
     }
 
     async fn mark_filled(&self, _: &str, _: &Term) -> Result<(), LogFault> {
-        Err(only_reads().into())
+        Err(read_only_error().into())
     }
 
     async fn mark_settled(&self, _: &str, _: &Term) -> Result<(), LogFault> {
-        Err(only_reads().into())
+        Err(read_only_error().into())
     }
 
     async fn snapshot(
@@ -186,8 +225,12 @@ impl RevocationLog for RedisReader {
         self.store.snapshot(epoch, now, sink).await
     }
 
-    async fn follow(&self, epoch: &Epoch, behind: Position) -> Result<Box<dyn Follow>, LogFault> {
-        self.store.follow(epoch, behind).await
+    async fn subscribe(
+        &self,
+        epoch: &Epoch,
+        behind: StreamPosition,
+    ) -> Result<Box<dyn StreamSubscription>, LogFault> {
+        self.store.subscribe(epoch, behind).await
     }
 }
 
@@ -195,16 +238,16 @@ impl RevocationLog for RedisReader {
 mod tests {
     use super::*;
 
-    fn found(marks: &[(&str, &str)], disproved: Option<u64>) -> Option<u64> {
+    fn found(marks: &[(&str, &str)], rolled_back: Option<u64>) -> Option<u64> {
         let epoch = Epoch::new("g@run:repl");
-        let disproved = disproved.map(|number| Term {
+        let rolled_back = rolled_back.map(|number| Term {
             number,
             epoch: epoch.clone(),
         });
         let marks = marks
             .iter()
             .map(|(journal, mark)| ((*journal).to_owned(), (*mark).to_owned()));
-        marked(epoch, marks.collect(), disproved.as_ref()).map(|term| term.number)
+        find_marked_term(epoch, marks.collect(), rolled_back.as_ref()).map(|term| term.number)
     }
 
     #[test]

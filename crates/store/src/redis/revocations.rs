@@ -1,164 +1,154 @@
-//! Revocations in Redis.
+//! Revocations in Redis: the entries that direct reads find.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use maxlab_auth_core::identity::Subject;
 use maxlab_auth_core::revocation::{
-    Epoch, Findings, Found, JournalEntry, Reason, Revocation, RevocationKey, RevocationStore, Spare, TokenKey,
+    CutoffExemption, FoundRevocation, JournalEntry, Revocation, RevocationFindings, RevocationReason,
+    RevocationStore,
 };
 use maxlab_auth_core::unavailable::Unavailable;
-use redis::{Cmd, FromRedisValue, Pipeline, Value};
+use maxlab_auth_core::verdict::{Epoch, RevocationKey, TokenKey};
+use redis::{Cmd, Pipeline, Value};
 
-use super::link::Place;
-use super::log::GENERATION;
-use super::script::{DROP_ENDLESS, NOTE_USER_TOKEN, RECORD_LATEST, REVOKE_TOKEN, eval};
-use super::{BATCH, RedisStore, entry};
-use crate::moment::{ceil_ms, floor_ms, moment};
+use super::client::ScanCursor;
+use super::log_keys::GENERATION;
+use super::reply::{convert_reply, ttl_ms, unexpected_reply};
+use super::script::{DELETE_WITHOUT_TTL, NOTE_USER_TOKEN, RECORD_LATEST, REVOKE_TOKEN, eval_command};
+use super::{MAX_PIPELINE_COMMANDS, RedisStore, denylist_entry};
+use crate::millis::{ceil_ms, floor_ms, ms_to_timestamp};
 
-/// How many keys Redis looks at in one step of a walk.
+/// Number of keys that Redis examines in one SCAN step (a hint).
 const SCAN_COUNT: usize = 200;
 
-/// After so many steps a listing answers what it has, and where to go on.
-const LIST_STEPS: usize = 50;
-
-/// Beyond this many tokens of one user, those that expire first are no longer noted.
-const MOST_USER_TOKENS: usize = 1_000;
+/// Number of tokens that are recorded for one user. Beyond it, those that expire first are dropped.
+const MAX_USER_TOKENS: usize = 1_000;
 
 #[async_trait]
 impl RevocationStore for RedisStore {
-    /// The generation is read last. Redis answers in order, so if the data was lost before any of the other answers,
-    /// this one shows it. Of a Cluster it shows the loss of one master's data only; that of others shows in their identity.
+    /// Reads the generation last. Redis answers in order, so data that was lost before any other answer shows
+    /// in this one. In a Cluster it shows a loss on one master only; a loss on another shows in the identity
+    /// of the servers.
     async fn find(
         &self,
-        revoked: &[RevocationKey],
-        spared: &[RevocationKey],
+        revocation_keys: &[RevocationKey],
+        exemption_keys: &[RevocationKey],
         _now: Timestamp,
-    ) -> Result<Findings, Unavailable> {
-        let mut pipeline = Pipeline::with_capacity(revoked.len() + spared.len() + 1);
-        for key in revoked {
+    ) -> Result<RevocationFindings, Unavailable> {
+        let mut pipeline = Pipeline::with_capacity(revocation_keys.len() + exemption_keys.len() + 1);
+        for key in revocation_keys {
             match key {
-                RevocationKey::Token(_) => pipeline.cmd("GET").arg(revoked_key(key)),
+                // A denylist entry of the guide is a string, every other entry is a hash.
+                RevocationKey::Token(_) => pipeline.cmd("GET").arg(revocation_redis_key(key)),
                 _ => pipeline
                     .cmd("HMGET")
-                    .arg(revoked_key(key))
+                    .arg(revocation_redis_key(key))
                     .arg(&["reason", "at_ms"]),
             };
         }
-        for key in spared {
-            pipeline.cmd("HGET").arg(spared_key(key)).arg("at_ms");
+        for key in exemption_keys {
+            pipeline.cmd("HGET").arg(exemption_redis_key(key)).arg("at_ms");
         }
         pipeline.cmd("GET").arg(GENERATION);
-        let (answers, server) = self.link.gather_with_identity::<Vec<Value>>(&pipeline).await?;
+        // Unordered across slots: one round trip, also in a Cluster.
+        let (answers, server) = self
+            .client
+            .pipeline_unordered_with_identity::<Vec<Value>>(&pipeline)
+            .await?;
         let mut answers = answers.into_iter();
-        let mut next = || answers.next().ok_or_else(unreadable);
-        Ok(Findings {
-            revoked: revoked
+        let mut next = || answers.next().ok_or_else(unexpected_reply);
+        Ok(RevocationFindings {
+            revoked: revocation_keys
                 .iter()
-                .map(|key| found(key, next()?))
+                .map(|key| parse_finding(key, next()?))
                 .collect::<Result<_, _>>()?,
-            spared: spared
+            exempt_since: exemption_keys
                 .iter()
-                .map(|_| Ok(typed::<Option<i64>>(next()?)?.map(moment)))
+                .map(|_| Ok(convert_reply::<Option<i64>>(next()?)?.map(ms_to_timestamp)))
                 .collect::<Result<_, Unavailable>>()?,
-            epoch: typed::<Option<String>>(next()?)?.map(|shown| Epoch::new(format!("{shown}@{server}"))),
+            epoch: convert_reply::<Option<String>>(next()?)?
+                .map(|generation| Epoch::new(format!("{generation}@{server}"))),
         })
     }
 
+    #[tracing::instrument(name = "revocation_store.shared_time", level = "debug", skip_all)]
     async fn shared_time(&self, _: Timestamp) -> Result<Timestamp, Unavailable> {
-        let (seconds, micros): (i64, i64) = self.link.one(&::redis::cmd("TIME")).await?;
+        // In a Cluster, TIME goes to one fixed master, so that all instances read one clock.
+        let (seconds, micros): (i64, i64) = self.client.query(&::redis::cmd("TIME")).await?;
         Timestamp::from_microsecond(seconds.saturating_mul(1_000_000).saturating_add(micros))
-            .map_err(|_| Unavailable::store("its clock shows no time"))
+            .map_err(|_| Unavailable::store("the clock of Redis is out of range"))
     }
 
-    /// Walks the keyspace. A place to go on is the walk's own, or that and the last name answered where a step found
-    /// more than were asked for.
+    #[tracing::instrument(name = "revocation_store.list", level = "debug", skip_all)]
     async fn list(
         &self,
-        user_id: Option<&str>,
+        subject: Option<&Subject>,
         after: Option<&str>,
         limit: u32,
         now: Timestamp,
     ) -> Result<(Vec<Revocation>, Option<String>), Unavailable> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX).max(1);
-        let (mut here, mut seen) = place(after.unwrap_or_default());
-        let mut found = Vec::new();
-        for _ in 0..LIST_STEPS {
-            let (next, names) = self.step(&here, "blacklist:*", entry::PREFIX).await?;
-            let names: Vec<_> = names
-                .into_iter()
-                .filter(|name| seen.as_ref().is_none_or(|s| name > s))
-                .collect();
-            for order in self.entries(&names, now).await? {
-                if order.expires_at <= now
-                    || user_id.is_some_and(|user| order.user_id.as_deref() != Some(user))
-                {
-                    continue;
-                }
-                if found.len() == limit {
-                    let last = found.last().map(|order: &Revocation| order.key.name());
-                    return Ok((found, last.map(|name| format!("{here}:{name}"))));
-                }
-                found.push(order);
-            }
-            let Some(next) = next else {
-                return Ok((found, None));
-            };
-            (here, seen) = (next, None);
-            if found.len() == limit {
-                break;
-            }
-        }
-        Ok((found, Some(here.to_string())))
+        self.list_denylist(subject, after.unwrap_or_default(), limit, now)
+            .await
     }
 
-    /// What has an end, Redis removes by itself; this removes entries without one, as the guide's clean-up does.
+    /// Removes denylist entries without a time to live, like the guide's clean-up. Redis removes the others.
+    #[tracing::instrument(name = "revocation_store.purge", level = "debug", skip_all)]
     async fn purge(&self, _now: Timestamp) -> Result<u64, Unavailable> {
-        let (mut place, mut removed) = (Some(Place::default()), 0);
-        while let Some(here) = place {
-            let (next, names) = self.step(&here, "blacklist:*", "").await?;
-            for batch in names.chunks(BATCH) {
+        let (mut cursor, mut removed) = (Some(ScanCursor::default()), 0);
+        while let Some(here) = cursor {
+            let (next, names) = self.scan_step(&here, "blacklist:*", "").await?;
+            for batch in names.chunks(MAX_PIPELINE_COMMANDS) {
                 let mut pipeline = Pipeline::with_capacity(batch.len());
                 for key in batch {
-                    pipeline.add_command(eval(DROP_ENDLESS, &[key]));
+                    // A script, because the entry may get a time to live between a check and a DEL.
+                    pipeline.add_command(eval_command(DELETE_WITHOUT_TTL, &[key]));
                 }
                 removed += self
-                    .link
-                    .gather::<Vec<u64>>(&pipeline)
+                    .client
+                    .pipeline_unordered::<Vec<u64>>(&pipeline)
                     .await?
                     .into_iter()
                     .sum::<u64>();
             }
-            place = next;
+            cursor = next;
         }
         Ok(removed)
     }
 
-    async fn note_user_token(
+    #[tracing::instrument(name = "revocation_store.record_user_token", level = "debug", skip_all)]
+    async fn record_user_token(
         &self,
-        user_id: &str,
+        subject: &Subject,
         token: &TokenKey,
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<(), Unavailable> {
-        let Some(left) = left_ms(expires_at, now) else {
+        let Some(remaining) = ttl_ms(expires_at, now) else {
+            // An expired token need not be revoked any more.
             return Ok(());
         };
-        let set = user_tokens_key(user_id);
-        let mut note = eval(
+        // The first key is the hash tag of the second, so that both are in one slot.
+        let set = user_tokens_redis_key(subject);
+        let mut command = eval_command(
             NOTE_USER_TOKEN,
             &[&set, &format!("gateway:user_token_expiry:{{{set}}}")],
         );
-        note.arg(token.as_str())
+        command
+            .arg(token.as_str())
             .arg(ceil_ms(expires_at))
-            .arg(left)
+            .arg(remaining)
             .arg(floor_ms(now))
-            .arg(MOST_USER_TOKENS);
-        self.link.one(&note).await
+            .arg(MAX_USER_TOKENS);
+        self.client.query(&command).await
     }
 
-    async fn user_tokens(&self, user_id: &str) -> Result<Vec<TokenKey>, Unavailable> {
+    #[tracing::instrument(name = "revocation_store.user_tokens", level = "debug", skip_all)]
+    async fn user_tokens(&self, subject: &Subject) -> Result<Vec<TokenKey>, Unavailable> {
+        // Bytes and not text: other programs write this set too.
         let members: Vec<Vec<u8>> = self
-            .link
-            .one(redis::cmd("SMEMBERS").arg(user_tokens_key(user_id)))
+            .client
+            .query(redis::cmd("SMEMBERS").arg(user_tokens_redis_key(subject)))
             .await?;
         Ok(members
             .iter()
@@ -168,166 +158,131 @@ impl RevocationStore for RedisStore {
 }
 
 impl RedisStore {
-    /// Writes entries where direct reads look for them, the spares first.
-    pub(super) async fn write_keys(
+    /// Writes entries where direct reads find them, the exemptions first.
+    pub(super) async fn write_entries(
         &self,
         entries: &[JournalEntry],
         now: Timestamp,
     ) -> Result<(), Unavailable> {
-        let spares = entries.iter().filter_map(|entry| match entry {
-            JournalEntry::Spared(spare) => exempt(spare, now),
+        let exemptions = entries.iter().filter_map(|entry| match entry {
+            JournalEntry::Exempted(exemption) => exempt_command(exemption, now),
             JournalEntry::Revoked(_) => None,
         });
-        let orders = entries.iter().filter_map(|entry| match entry {
-            JournalEntry::Revoked(order) => revoke(order, now),
-            JournalEntry::Spared(_) => None,
+        let revocations = entries.iter().filter_map(|entry| match entry {
+            JournalEntry::Revoked(revocation) => revoke_command(revocation, now),
+            JournalEntry::Exempted(_) => None,
         });
-        self.send_all(spares).await?;
-        self.send_all(orders).await
+        // In two rounds: commands of one round may run in any order in a Cluster.
+        self.send_all(exemptions).await?;
+        self.send_all(revocations).await
     }
 
-    /// Sends commands of which none depends on another.
+    /// Sends commands that do not depend on each other.
     async fn send_all(&self, commands: impl Iterator<Item = Cmd> + Send) -> Result<(), Unavailable> {
         let commands: Vec<_> = commands.collect();
-        for batch in commands.chunks(BATCH) {
+        for batch in commands.chunks(MAX_PIPELINE_COMMANDS) {
             let mut pipeline = Pipeline::with_capacity(batch.len());
             for command in batch {
                 pipeline.add_command(command.clone());
             }
-            self.link.gather::<Vec<Value>>(&pipeline).await?;
+            self.client.pipeline_unordered::<Vec<Value>>(&pipeline).await?;
         }
         Ok(())
     }
 
-    /// One step of a walk over the keys: where to go on, if there is more, and the names behind the prefix, sorted.
-    pub(super) async fn step(
+    /// Scans the next part of the keyspace. Returns the next cursor, and the sorted names without the prefix.
+    pub(super) async fn scan_step(
         &self,
-        place: &Place,
+        cursor: &ScanCursor,
         pattern: &str,
         prefix: &str,
-    ) -> Result<(Option<Place>, Vec<String>), Unavailable> {
-        let (next, keys) = self.link.scan(place, pattern, SCAN_COUNT).await?;
+    ) -> Result<(Option<ScanCursor>, Vec<String>), Unavailable> {
+        let (next, keys) = self.client.scan(cursor, pattern, SCAN_COUNT).await?;
         let mut names: Vec<String> = keys
             .iter()
             .filter_map(|key| Some(std::str::from_utf8(key).ok()?.strip_prefix(prefix)?.to_owned()))
             .collect();
+        // SCAN may return a key twice.
         names.sort();
         names.dedup();
         Ok((next, names))
     }
-
-    async fn entries(&self, names: &[String], now: Timestamp) -> Result<Vec<Revocation>, Unavailable> {
-        let mut found = Vec::new();
-        for batch in names.chunks(BATCH) {
-            let keys: Vec<_> = batch
-                .iter()
-                .map(|name| format!("{}{name}", entry::PREFIX))
-                .collect();
-            let mut pipeline = Pipeline::with_capacity(2 * keys.len());
-            for key in &keys {
-                // Unlike GET, this takes a key of another type for one that is not there.
-                pipeline.cmd("MGET").arg(key);
-                pipeline.cmd("PTTL").arg(key);
-            }
-            let mut answers = self.link.gather::<Vec<Value>>(&pipeline).await?.into_iter();
-            let mut next = || answers.next().ok_or_else(unreadable);
-            for name in batch {
-                let (value,): (Option<Vec<u8>>,) = typed(next()?)?;
-                let left = typed(next()?)?;
-                if let Some(value) = value {
-                    found.push(entry::read(name, &value, left, now));
-                }
-            }
-        }
-        Ok(found)
-    }
 }
 
-/// The command that records a revocation; none is needed for what has expired.
-fn revoke(order: &Revocation, now: Timestamp) -> Option<Cmd> {
-    let left = left_ms(order.expires_at, now)?;
-    let key = revoked_key(&order.key);
-    if let RevocationKey::Token(_) = order.key {
-        let mut command = eval(REVOKE_TOKEN, &[&key]);
-        command.arg(entry::write(order)).arg(left);
+/// Builds the command that records a revocation; `None` if it has expired.
+fn revoke_command(revocation: &Revocation, now: Timestamp) -> Option<Cmd> {
+    let remaining = ttl_ms(revocation.expires_at, now)?;
+    let key = revocation_redis_key(&revocation.key);
+    if let RevocationKey::Token(_) = revocation.key {
+        let mut command = eval_command(REVOKE_TOKEN, &[&key]);
+        command.arg(denylist_entry::encode(revocation)).arg(remaining);
         return Some(command);
     }
-    let at = if order.key.is_cutoff() {
-        ceil_ms(order.cutoff.unwrap_or(order.revoked_at))
+    // 0 for a name: the script keeps the later time, and a name has none.
+    let at = if revocation.key.is_cutoff() {
+        ceil_ms(revocation.cutoff.unwrap_or(revocation.revoked_at))
     } else {
         0
     };
-    let mut command = eval(RECORD_LATEST, &[&key]);
+    let mut command = eval_command(RECORD_LATEST, &[&key]);
     command
         .arg(at)
-        .arg(left)
-        .arg(order.reason.as_str())
-        .arg(floor_ms(order.revoked_at));
-    command.arg(order.user_id.as_deref().unwrap_or_default());
+        .arg(remaining)
+        .arg(revocation.reason.as_str())
+        .arg(floor_ms(revocation.revoked_at));
+    command.arg(subject_text(revocation.subject.as_ref()));
     Some(command)
 }
 
-fn exempt(spare: &Spare, now: Timestamp) -> Option<Cmd> {
-    let left = left_ms(spare.expires_at, now)?;
-    let mut command = eval(RECORD_LATEST, &[&spared_key(&spare.key)]);
+/// Builds the command that records an exemption; `None` if it has expired.
+fn exempt_command(exemption: &CutoffExemption, now: Timestamp) -> Option<Cmd> {
+    let remaining = ttl_ms(exemption.expires_at, now)?;
+    let mut command = eval_command(RECORD_LATEST, &[&exemption_redis_key(&exemption.key)]);
     command
-        .arg(floor_ms(spare.began_at))
-        .arg(left)
+        .arg(floor_ms(exemption.began_at))
+        .arg(remaining)
         .arg("")
         .arg(floor_ms(now))
-        .arg(&spare.user_id);
+        .arg(subject_text(exemption.subject.as_ref()));
     Some(command)
 }
 
-/// What a key's answer says. An entry counts, whatever is in it.
-fn found(key: &RevocationKey, answer: Value) -> Result<Option<Found>, Unavailable> {
+/// Returns the text form of a user; empty if no user is known.
+fn subject_text(subject: Option<&Subject>) -> String {
+    subject.map(Subject::to_string).unwrap_or_default()
+}
+
+/// Parses the answer for a key. An existing entry is a revocation, even if its content cannot be read.
+fn parse_finding(key: &RevocationKey, answer: Value) -> Result<Option<FoundRevocation>, Unavailable> {
     if let RevocationKey::Token(_) = key {
-        let value: Option<Vec<u8>> = typed(answer)?;
-        return Ok(value.map(|value| Found {
-            reason: entry::reason(&value),
+        let value: Option<Vec<u8>> = convert_reply(answer)?;
+        return Ok(value.map(|value| FoundRevocation {
+            reason: denylist_entry::decode_reason(&value),
             cutoff: None,
         }));
     }
-    let (reason, at): (Option<String>, Option<i64>) = typed(answer)?;
-    Ok(reason.map(|word| Found {
-        reason: Reason::parse(&word),
-        cutoff: key.is_cutoff().then(|| at.map_or(Timestamp::MAX, moment)),
+    let (reason, at): (Option<String>, Option<i64>) = convert_reply(answer)?;
+    // A cut-off without a readable time covers everything: an unknown content must not weaken a revocation.
+    Ok(reason.map(|word| FoundRevocation {
+        reason: RevocationReason::parse(&word),
+        cutoff: key
+            .is_cutoff()
+            .then(|| at.map_or(Timestamp::MAX, ms_to_timestamp)),
     }))
 }
 
-fn revoked_key(key: &RevocationKey) -> String {
+fn revocation_redis_key(key: &RevocationKey) -> String {
     match key {
-        RevocationKey::Token(_) => format!("{}{}", entry::PREFIX, key.name()),
+        RevocationKey::Token(_) => format!("{}{}", denylist_entry::DENYLIST_PREFIX, key.name()),
         RevocationKey::Session(_) => format!("gateway:revoked:session:{}", key.name()),
-        RevocationKey::Before(_) => format!("gateway:cutoff:{}:{}", key.kind(), key.name()),
+        RevocationKey::Cutoff(_) => format!("gateway:cutoff:{}:{}", key.kind(), key.name()),
     }
 }
 
-fn spared_key(key: &RevocationKey) -> String {
+fn exemption_redis_key(key: &RevocationKey) -> String {
     format!("gateway:spared:{}:{}", key.kind(), key.name())
 }
 
-fn user_tokens_key(user_id: &str) -> String {
-    format!("user_tokens:{}", RevocationKey::user(user_id).name())
-}
-
-/// How long it is until then, if it is at all.
-pub(super) fn left_ms(expires_at: Timestamp, now: Timestamp) -> Option<i64> {
-    let left = ceil_ms(expires_at).saturating_sub(floor_ms(now));
-    (left > 0).then_some(left)
-}
-
-fn place(text: &str) -> (Place, Option<String>) {
-    match text.split_once(':') {
-        Some((walk, name)) => (Place::parse(walk), Some(name.to_owned())),
-        None => (Place::parse(text), None),
-    }
-}
-
-pub(super) fn typed<T: FromRedisValue>(value: Value) -> Result<T, Unavailable> {
-    T::from_redis_value(value).map_err(|_| unreadable())
-}
-
-pub(super) fn unreadable() -> Unavailable {
-    Unavailable::store("Redis answered something else than was asked")
+fn user_tokens_redis_key(subject: &Subject) -> String {
+    format!("user_tokens:{}", RevocationKey::user(subject).name())
 }

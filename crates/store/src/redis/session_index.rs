@@ -1,112 +1,125 @@
-//! The index of a user's sessions in Redis: lines `handle → key|created_at_ms`, pruned of what is gone.
+//! The index of a user's sessions in Redis: a hash `handle → key|created_at_ms`, pruned at each listing.
 
 use maxlab_auth_core::credential::{SessionHandle, SessionKey};
-use maxlab_auth_core::revocation::RevocationKey;
+use maxlab_auth_core::identity::Subject;
 use maxlab_auth_core::session::IndexedSession;
 use maxlab_auth_core::unavailable::Unavailable;
+use maxlab_auth_core::verdict::RevocationKey;
 use redis::{Cmd, Pipeline};
 
-use super::link::Place;
-use super::script::{INDEX_DROP, INDEX_PUT, eval};
-use super::sessions::Names;
-use super::{BATCH, RedisStore};
-use crate::moment::{floor_ms, moment};
+use super::client::ScanCursor;
+use super::script::{INDEX_DROP, INDEX_PUT, eval_command};
+use super::session_keys::SessionRedisKeys;
+use super::{MAX_PIPELINE_COMMANDS, RedisStore};
+use crate::millis::{floor_ms, ms_to_timestamp};
 
-const PREFIX: &str = "user_sessions:";
+const INDEX_PREFIX: &str = "user_sessions:";
 
-/// A login that finds more lines than this prunes them.
-pub(super) const PRUNE_ABOVE: usize = 32;
-
-pub(super) fn index_put(user_id: &str, line: &IndexedSession, left_ms: i64) -> Cmd {
-    let value = format!("{}|{}", line.key.as_str(), floor_ms(line.created_at));
-    let mut command = eval(INDEX_PUT, &[&index_key(user_id)]);
-    command.arg(line.handle.as_str()).arg(value).arg(left_ms);
+/// Builds the command that adds a session to its user's index and returns the whole index.
+pub(super) fn index_put_command(subject: &Subject, entry: &IndexedSession, ttl_ms: i64) -> Cmd {
+    let value = format!("{}|{}", entry.key.as_str(), floor_ms(entry.created_at));
+    let mut command = eval_command(INDEX_PUT, &[&index_key(subject)]);
+    command.arg(entry.handle.as_str()).arg(value).arg(ttl_ms);
     command
 }
 
-pub(super) fn index_drop(user_id: &str, line: &IndexedSession) -> Cmd {
-    drop_line(&index_key(user_id), line)
+/// Builds the command that removes a session from its user's index, unless the entry has another key by now.
+pub(super) fn index_drop_command(subject: &Subject, entry: &IndexedSession) -> Cmd {
+    drop_entry_command(&index_key(subject), entry)
 }
 
 impl RedisStore {
-    /// The lines whose sessions are there, the oldest first, and how many others were dropped.
+    /// Returns the entries whose sessions exist, oldest first, and the number of others, which it removes.
     ///
-    /// A session is put before it is indexed, so a line without a session is one whose session is gone.
-    pub(super) async fn pruned_index(
+    /// A session is stored before it is indexed, so the session of an entry without one is gone.
+    pub(super) async fn prune_user_index(
         &self,
-        user_id: &str,
+        subject: &Subject,
     ) -> Result<(Vec<IndexedSession>, u64), Unavailable> {
-        self.pruned(&index_key(user_id)).await
+        self.prune_index(&index_key(subject)).await
     }
 
-    pub(super) async fn prune_every_index(&self) -> Result<u64, Unavailable> {
-        let (mut place, mut dropped) = (Some(Place::default()), 0);
-        while let Some(here) = place {
-            let (next, keys) = self.step(&here, "user_sessions:*", "").await?;
+    /// Prunes the indexes of all users. Returns the number of removed entries.
+    pub(super) async fn prune_all_indexes(&self) -> Result<u64, Unavailable> {
+        let (mut cursor, mut dropped) = (Some(ScanCursor::default()), 0);
+        while let Some(here) = cursor {
+            let (next, keys) = self.scan_step(&here, "user_sessions:*", "").await?;
             for key in keys {
-                dropped += self.pruned(&key).await?.1;
+                dropped += self.prune_index(&key).await?.1;
             }
-            place = next;
+            cursor = next;
         }
         Ok(dropped)
     }
 
-    async fn pruned(&self, index: &str) -> Result<(Vec<IndexedSession>, u64), Unavailable> {
-        let fields: Vec<(String, String)> = self.link.one(redis::cmd("HGETALL").arg(index)).await?;
-        let lines: Vec<_> = fields
-            .iter()
-            .filter_map(|(handle, value)| line(handle, value))
-            .collect();
-        let (mut there, mut gone) = (Vec::new(), Vec::new());
-        for batch in lines.chunks(BATCH) {
+    async fn prune_index(&self, index: &str) -> Result<(Vec<IndexedSession>, u64), Unavailable> {
+        let fields: Vec<(String, String)> = self.client.query(redis::cmd("HGETALL").arg(index)).await?;
+        let entries = parse_index(&fields);
+        let (mut existing, mut gone) = (Vec::new(), Vec::new());
+        for batch in entries.chunks(MAX_PIPELINE_COMMANDS) {
             let mut pipeline = Pipeline::with_capacity(batch.len());
-            for line in batch {
-                pipeline.cmd("EXISTS").arg(Names::of(&line.key).session);
+            for entry in batch {
+                // EXISTS and not a read: it needs no contents, and changes no time to live.
+                pipeline
+                    .cmd("EXISTS")
+                    .arg(SessionRedisKeys::for_session(&entry.key).session);
             }
-            let exist: Vec<bool> = self.link.gather(&pipeline).await?;
-            for (line, exists) in batch.iter().zip(exist) {
+            let exist: Vec<bool> = self.client.pipeline_unordered(&pipeline).await?;
+            for (entry, exists) in batch.iter().zip(exist) {
                 if exists {
-                    there.push(line.clone());
+                    existing.push(entry.clone());
                 } else {
-                    gone.push(line);
+                    gone.push(entry);
                 }
             }
         }
         let mut dropped = 0;
-        for batch in gone.chunks(BATCH) {
+        for batch in gone.chunks(MAX_PIPELINE_COMMANDS) {
             let mut pipeline = Pipeline::with_capacity(batch.len());
-            for line in batch {
-                pipeline.add_command(drop_line(index, line));
+            for entry in batch {
+                // The script compares the key: the session may have moved since the index was read.
+                pipeline.add_command(drop_entry_command(index, entry));
             }
             dropped += self
-                .link
-                .trip::<Vec<u64>>(&pipeline)
+                .client
+                .pipeline_ordered::<Vec<u64>>(&pipeline)
                 .await?
                 .into_iter()
                 .sum::<u64>();
         }
-        there.sort_by(|a, b| (a.created_at, a.handle.as_str()).cmp(&(b.created_at, b.handle.as_str())));
-        Ok((there, dropped))
+        // The handle makes the order total, so that every instance names the same surplus sessions.
+        existing.sort_by(|a, b| (a.created_at, a.handle.as_str()).cmp(&(b.created_at, b.handle.as_str())));
+        Ok((existing, dropped))
     }
 }
 
-fn drop_line(index: &str, line: &IndexedSession) -> Cmd {
-    let mut command = eval(INDEX_DROP, &[index]);
+fn drop_entry_command(index: &str, entry: &IndexedSession) -> Cmd {
+    // The prefix includes the separator, so that no longer key matches.
+    let mut command = eval_command(INDEX_DROP, &[index]);
     command
-        .arg(line.handle.as_str())
-        .arg(format!("{}|", line.key.as_str()));
+        .arg(entry.handle.as_str())
+        .arg(format!("{}|", entry.key.as_str()));
     command
 }
 
-fn line(handle: &str, value: &str) -> Option<IndexedSession> {
+/// Parses an index. Fields that this version does not write are skipped.
+pub(super) fn parse_index(fields: &[(String, String)]) -> Vec<IndexedSession> {
+    let entries = fields.iter();
+    entries
+        .filter_map(|(handle, value)| parse_index_entry(handle, value))
+        .collect()
+}
+
+fn parse_index_entry(handle: &str, value: &str) -> Option<IndexedSession> {
+    // Split from the right: the time contains no separator.
     let (key, created_at) = value.rsplit_once('|')?;
     Some(IndexedSession {
         handle: SessionHandle::parse(handle)?,
         key: SessionKey::from_stored(key),
-        created_at: moment(created_at.parse().ok()?),
+        created_at: ms_to_timestamp(created_at.parse().ok()?),
     })
 }
 
-fn index_key(user_id: &str) -> String {
-    format!("{PREFIX}{}", RevocationKey::user(user_id).name())
+fn index_key(subject: &Subject) -> String {
+    format!("{INDEX_PREFIX}{}", RevocationKey::user(subject).name())
 }

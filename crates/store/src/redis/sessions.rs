@@ -1,9 +1,17 @@
 //! Sessions in Redis.
 //!
-//! A session is put first and lives later, once it stands in its user's index: so whoever lists the index sees every
-//! session that lives. A move to a new key goes: put the new one, not living; end the old one if it is still as it was
-//! read; index the new one; let it live unless it was ended meanwhile. Wherever that stops, at most one of the two lives,
-//! and none if either was ended.
+//! A new session is stored as pending, then added to its user's index, and only then activated. So the index
+//! contains every active session.
+//!
+//! A move to a new key has four steps:
+//!
+//! 1. Store the session under the new key as pending.
+//! 2. Replace the old session by a tombstone that names the new key, if the contents are still those that
+//!    were read.
+//! 3. Add the new key to the index.
+//! 4. Activate the new session, unless it was ended meanwhile.
+//!
+//! After an interruption at any step, at most one of the two is active, and none if either was ended.
 
 use std::time::Duration;
 
@@ -11,39 +19,52 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use maxlab_auth_core::clock;
 use maxlab_auth_core::credential::{SessionHandle, SessionKey};
-use maxlab_auth_core::seal::Sealed;
-use maxlab_auth_core::session::{IndexedSession, Lookup, Replaced, SessionStore, StoredSession};
+use maxlab_auth_core::identity::Subject;
+use maxlab_auth_core::seal::SealedValue;
+use maxlab_auth_core::session::{
+    IndexedSession, InsertOutcome, ReplaceOutcome, SessionLookup, SessionStore, StoredSession,
+};
 use maxlab_auth_core::unavailable::Unavailable;
 use redis::{Cmd, Pipeline};
 
 use super::RedisStore;
-use super::revocations::left_ms;
-use super::script::{SESSION_END, SESSION_GO_LIVE, SESSION_LEAVE, SESSION_PUT, SESSION_REPLACE, eval};
-use super::session_index::{PRUNE_ABOVE, index_drop, index_put};
-use crate::moment::{ceil_ms, floor_ms, moment};
+use super::reply::ttl_ms;
+use super::script::{SESSION_ACTIVATE, SESSION_END, SESSION_MOVE_AWAY, SESSION_PUT, SESSION_REPLACE};
+use super::session_index::{index_drop_command, index_put_command, parse_index};
+use super::session_keys::SessionRedisKeys;
+use crate::millis::{ceil_ms, floor_ms, ms_to_timestamp};
 
-/// How long a session that was put may wait to live: longer than its maker may take, by far.
-const PENDING: Duration = Duration::from_secs(30);
+/// Time to live of a pending session. Much longer than its creation may take.
+const PENDING_TTL: Duration = Duration::from_secs(30);
+
+/// Tombstone of an ended session. The tombstone of a moved session contains its new key.
+const ENDED_MARK: &str = "1";
 
 #[async_trait]
 impl SessionStore for RedisStore {
+    #[tracing::instrument(name = "session_store.insert", level = "debug", skip_all)]
     async fn insert(
         &self,
         key: &SessionKey,
         session: &StoredSession,
         created_at: Timestamp,
+        limit: usize,
         now: Timestamp,
-    ) -> Result<bool, Unavailable> {
-        if !self.put(key, session).await? {
-            return Ok(false);
+    ) -> Result<InsertOutcome, Unavailable> {
+        // Entries of sessions that are gone must not count towards the limit.
+        self.prune_user_index(&session.subject).await?;
+        if !self.put_pending(key, session).await? {
+            return Ok(InsertOutcome::KeyTaken);
         }
-        // Ended by someone who saw it in the index: then it was there, and is over.
-        self.go_live(key, session, created_at, now).await.map(|_| true)
+        // Another caller may have found the session in the index and ended it. Then it was inserted before.
+        let (_, all) = self.activate(key, session, created_at, now).await?;
+        Ok(InsertOutcome::inserted_among(all, &session.handle, limit))
     }
 
-    /// The session is read before the mark of its end, so that one that ends in between shows as ended.
-    async fn read(&self, key: &SessionKey, now: Timestamp) -> Result<Lookup, Unavailable> {
-        type Fields = (
+    /// Reads the session before its tombstone, so that a session that ends in between is reported as ended.
+    #[tracing::instrument(name = "session_store.read", level = "debug", skip_all)]
+    async fn read(&self, key: &SessionKey, now: Timestamp) -> Result<SessionLookup, Unavailable> {
+        type SessionFields = (
             Option<String>,
             Option<String>,
             Option<String>,
@@ -51,7 +72,7 @@ impl SessionStore for RedisStore {
             Option<i64>,
             Option<String>,
         );
-        let names = Names::of(key);
+        let names = SessionRedisKeys::for_session(key);
         let mut pipeline = Pipeline::with_capacity(2);
         pipeline.cmd("HMGET").arg(&names.session);
         pipeline.arg(&[
@@ -62,174 +83,181 @@ impl SessionStore for RedisStore {
             "dead_at_ms",
             "pending",
         ]);
-        pipeline.cmd("EXISTS").arg(&names.ended);
-        let (fields, ended): (Fields, bool) = self.link.trip(&pipeline).await?;
-        if ended {
-            return Ok(Lookup::Ended);
+        pipeline.cmd("GET").arg(&names.ended);
+        let (fields, ended): (SessionFields, Option<String>) =
+            self.client.pipeline_ordered(&pipeline).await?;
+        // The tombstone wins: a session that is both present and ended is ended.
+        match ended.as_deref() {
+            Some(ENDED_MARK) => return Ok(SessionLookup::Ended),
+            Some(to) => return Ok(SessionLookup::Moved(SessionKey::from_stored(to))),
+            None => {}
         }
+        // A pending session counts as missing.
         let (Some(sealed), Some(user_id), Some(handle), Some(idle_at), Some(dead_at), None) = fields else {
-            return Ok(Lookup::Missing);
+            return Ok(SessionLookup::Missing);
         };
         let handle = SessionHandle::parse(&handle)
             .ok_or_else(|| Unavailable::store("a stored session handle cannot be read"))?;
-        let (idle_at, dead_at) = (moment(idle_at), moment(dead_at));
-        if idle_at <= now || dead_at <= now {
-            return Ok(Lookup::Missing);
+        let (idle_expires_at, expires_at) = (ms_to_timestamp(idle_at), ms_to_timestamp(dead_at));
+        if idle_expires_at <= now || expires_at <= now {
+            return Ok(SessionLookup::Missing);
         }
-        let sealed = Sealed::from_stored(sealed);
-        Ok(Lookup::Live(StoredSession {
-            user_id,
+        let sealed = SealedValue::from_stored(sealed);
+        Ok(SessionLookup::Active(StoredSession {
+            subject: Subject::from_storage_name(&user_id),
             handle,
+            // Redis keeps no index by it.
+            upstream: None,
             sealed,
-            idle_at,
-            dead_at,
+            idle_expires_at,
+            expires_at,
         }))
     }
 
+    #[tracing::instrument(name = "session_store.replace", level = "debug", skip_all)]
     async fn replace(
         &self,
         key: &SessionKey,
-        current: &Sealed,
-        next: &Sealed,
+        current: &SealedValue,
+        next: &SealedValue,
         idle_at: Timestamp,
         now: Timestamp,
-    ) -> Result<Replaced, Unavailable> {
-        let mut command = Names::of(key).eval(SESSION_REPLACE);
+    ) -> Result<ReplaceOutcome, Unavailable> {
+        let mut command = SessionRedisKeys::for_session(key).eval_on_keys(SESSION_REPLACE);
         command
             .arg(current.as_str())
             .arg(floor_ms(now))
             .arg(next.as_str())
             .arg(ceil_ms(idle_at));
-        self.conditional(&command).await
+        self.run_conditional(&command).await
     }
 
+    #[tracing::instrument(name = "session_store.rename", level = "debug", skip_all)]
     async fn rename(
         &self,
         old: &SessionKey,
         new: &SessionKey,
-        current: &Sealed,
+        current: &SealedValue,
         next: &StoredSession,
         created_at: Timestamp,
         now: Timestamp,
-    ) -> Result<Replaced, Unavailable> {
-        if !self.put(new, next).await? {
+    ) -> Result<ReplaceOutcome, Unavailable> {
+        if !self.put_pending(new, next).await? {
             return Err(Unavailable::store(
-                "the key that a session should move to was used before",
+                "the new key of a moved session is already in use",
             ));
         }
-        let mut leave = Names::of(old).eval(SESSION_LEAVE);
-        leave.arg(current.as_str()).arg(floor_ms(now));
-        let left = self.conditional(&leave).await?;
-        if left != Replaced::Done {
-            self.link
-                .one::<()>(redis::cmd("DEL").arg(Names::of(new).session))
+        let mut move_away = SessionRedisKeys::for_session(old).eval_on_keys(SESSION_MOVE_AWAY);
+        move_away
+            .arg(current.as_str())
+            .arg(floor_ms(now))
+            .arg(new.as_str());
+        let outcome = self.run_conditional(&move_away).await?;
+        if outcome != ReplaceOutcome::Replaced {
+            // The pending session is removed, so that the caller can try again with this key.
+            self.client
+                .query::<()>(redis::cmd("DEL").arg(SessionRedisKeys::for_session(new).session))
                 .await?;
-            return Ok(left);
+            return Ok(outcome);
         }
-        let lives = self.go_live(new, next, created_at, now).await?;
-        Ok(if lives { Replaced::Done } else { Replaced::Gone })
+        // From here on the old key leads to the new one, even if this call is interrupted.
+        let (activated, _) = self.activate(new, next, created_at, now).await?;
+        Ok(if activated {
+            ReplaceOutcome::Replaced
+        } else {
+            ReplaceOutcome::Gone
+        })
     }
 
+    #[tracing::instrument(name = "session_store.end", level = "debug", skip_all)]
     async fn end(
         &self,
-        user_id: &str,
+        subject: &Subject,
         indexed: &IndexedSession,
         dead_at: Timestamp,
         now: Timestamp,
     ) -> Result<bool, Unavailable> {
-        let mut end = Names::of(&indexed.key).eval(SESSION_END);
+        let mut end = SessionRedisKeys::for_session(&indexed.key).eval_on_keys(SESSION_END);
         end.arg(ceil_ms(dead_at)).arg(floor_ms(now));
+        // In this order: if the second command is lost, the next listing removes the stale index entry.
         let mut pipeline = Pipeline::with_capacity(2);
         pipeline.add_command(end);
-        pipeline.add_command(index_drop(user_id, indexed));
-        let (lived, _): (bool, u64) = self.link.trip(&pipeline).await?;
-        Ok(lived)
+        pipeline.add_command(index_drop_command(subject, indexed));
+        let (was_active, _): (bool, u64) = self.client.pipeline_ordered(&pipeline).await?;
+        Ok(was_active)
     }
 
-    /// Lines of sessions that are gone are dropped on the way; nothing that lives is touched.
-    async fn of_user(&self, user_id: &str, _now: Timestamp) -> Result<Vec<IndexedSession>, Unavailable> {
-        self.pruned_index(user_id).await.map(|(lines, _)| lines)
+    /// Removes entries of sessions that are gone on the way. Existing sessions are not changed.
+    #[tracing::instrument(name = "session_store.of_user", level = "debug", skip_all)]
+    async fn of_user(&self, subject: &Subject, _now: Timestamp) -> Result<Vec<IndexedSession>, Unavailable> {
+        self.prune_user_index(subject).await.map(|(entries, _)| entries)
     }
 
-    /// Redis removes what has died by itself; this drops the lines that indexes still hold of it.
+    /// Removes index entries of sessions that are gone. Redis itself removes the sessions.
+    #[tracing::instrument(name = "session_store.purge", level = "debug", skip_all)]
     async fn purge(&self, _now: Timestamp) -> Result<u64, Unavailable> {
-        self.prune_every_index().await
+        self.prune_all_indexes().await
     }
 }
 
 impl RedisStore {
-    async fn put(&self, key: &SessionKey, session: &StoredSession) -> Result<bool, Unavailable> {
-        let mut put = Names::of(key).eval(SESSION_PUT);
+    /// Stores a session that is not active yet; `false` if its key was used before.
+    async fn put_pending(&self, key: &SessionKey, session: &StoredSession) -> Result<bool, Unavailable> {
+        let mut put = SessionRedisKeys::for_session(key).eval_on_keys(SESSION_PUT);
         put.arg(session.sealed.as_str())
-            .arg(&session.user_id)
+            .arg(&*session.subject.storage_name())
             .arg(session.handle.as_str());
-        put.arg(ceil_ms(session.idle_at))
-            .arg(ceil_ms(session.dead_at))
-            .arg(PENDING.as_secs() * 1_000);
-        self.link.one(&put).await
+        put.arg(ceil_ms(session.idle_expires_at))
+            .arg(ceil_ms(session.expires_at))
+            .arg(PENDING_TTL.as_secs() * 1_000);
+        self.client.query(&put).await
     }
 
-    /// Indexes a session that was put, and lets it live; `false` if it was ended meanwhile.
-    async fn go_live(
+    /// Indexes a pending session and activates it. Returns `false` if the session was ended meanwhile, and
+    /// the user's sessions as they were in the index at that moment.
+    async fn activate(
         &self,
         key: &SessionKey,
         session: &StoredSession,
         created_at: Timestamp,
         now: Timestamp,
-    ) -> Result<bool, Unavailable> {
-        let line = IndexedSession {
+    ) -> Result<(bool, Vec<IndexedSession>), Unavailable> {
+        let entry = IndexedSession {
             handle: session.handle.clone(),
             key: key.clone(),
             created_at,
         };
-        let dies = session.idle_at.min(session.dead_at);
-        let mut live = Names::of(key).eval(SESSION_GO_LIVE);
-        live.arg(left_ms(dies, now).unwrap_or(0));
+        let ends_at = session.idle_expires_at.min(session.expires_at);
+        let mut activate = SessionRedisKeys::for_session(key).eval_on_keys(SESSION_ACTIVATE);
+        // PEXPIRE with 0 deletes the key: the session has expired before it was activated.
+        activate.arg(ttl_ms(ends_at, now).unwrap_or(0));
         let mut pipeline = Pipeline::with_capacity(2);
-        // An index outlasts the session a little, so that it never goes first.
-        let index_until = clock::after(session.dead_at, PENDING);
-        pipeline.add_command(index_put(
-            &session.user_id,
-            &line,
-            left_ms(index_until, now).unwrap_or(1),
+        // The index lives a little longer than the session, so that it never expires first.
+        let index_until = clock::after(session.expires_at, PENDING_TTL);
+        pipeline.add_command(index_put_command(
+            &session.subject,
+            &entry,
+            ttl_ms(index_until, now).unwrap_or(1),
         ));
-        pipeline.add_command(live);
-        let (lines, lives): (usize, i64) = self.link.trip(&pipeline).await?;
-        if lines > PRUNE_ABOVE {
-            self.pruned_index(&session.user_id).await?;
-        }
-        match lives {
-            1 => Ok(true),
-            0 => Ok(false),
-            _ => Err(Unavailable::store("a new session was lost before it lived")),
+        pipeline.add_command(activate);
+        let (entries, activated): (Vec<(String, String)>, i64) =
+            self.client.pipeline_ordered(&pipeline).await?;
+        match activated {
+            1 => Ok((true, parse_index(&entries))),
+            0 => Ok((false, parse_index(&entries))),
+            _ => Err(Unavailable::store(
+                "a new session expired before it was activated",
+            )),
         }
     }
 
-    async fn conditional(&self, command: &Cmd) -> Result<Replaced, Unavailable> {
-        Ok(match self.link.one::<i64>(command).await? {
-            1 => Replaced::Done,
-            0 => Replaced::Changed,
-            _ => Replaced::Gone,
+    /// Runs one of the scripts that begin with the comparison of the contents.
+    async fn run_conditional(&self, command: &Cmd) -> Result<ReplaceOutcome, Unavailable> {
+        Ok(match self.client.query::<i64>(command).await? {
+            // The return values of session_compare.lua.
+            1 => ReplaceOutcome::Replaced,
+            0 => ReplaceOutcome::Conflict,
+            _ => ReplaceOutcome::Gone,
         })
-    }
-}
-
-/// The two keys of a session, in one slot.
-pub(super) struct Names {
-    pub(super) session: String,
-    ended: String,
-}
-
-impl Names {
-    pub(super) fn of(key: &SessionKey) -> Self {
-        let session = format!("session:{}", key.as_str());
-        Self {
-            ended: format!("session_ended:{{{session}}}"),
-            session,
-        }
-    }
-
-    fn eval(&self, script: &'static str) -> Cmd {
-        eval(script, &[&self.session, &self.ended])
     }
 }

@@ -1,151 +1,174 @@
-//! The journal of revocations: the record from which every store can be filled again.
-
-use std::collections::BTreeSet;
+//! The journal of revocations: the durable record from which a store that lost its data is filled again.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use maxlab_auth_core::revocation::{
-    Epoch, Journal, JournalEntry, Journalled, Reason, Record, Revocation, RevocationKey, Spare, Term,
-};
+use maxlab_auth_core::revocation::{Journal, JournalLine, JournalLineStatus, JournalTransaction};
 use maxlab_auth_core::unavailable::Unavailable;
+use maxlab_auth_core::verdict::{Epoch, RevocationKey, Term};
+use serde::Serialize;
 
 use super::append::append_entries;
 use super::audit::append_events;
+use super::data_set_register;
+use super::journal_line::{line_from_row, select};
 use super::outbox::enqueue_items;
-use super::register;
-use super::value::json;
-use super::{Held, Row, SqlDatabase, values};
-use crate::moment::{floor_ms, moment};
+use super::value::{escape_text, to_json_rows};
+use super::{SqlDatabase, sql_values};
+use crate::millis::floor_ms;
 
-/// The columns of a line, in the order in which [`journalled`] reads them.
-macro_rules! select {
-    ($rest:literal) => {
-        concat!(
-            "SELECT position, entry, kind, name, at_ms, reason, revoked_at_ms, expires_at_ms, user_id,
-                 token_expires_at_ms FROM revocations ",
-            $rest
-        )
-    };
-}
-
-/// PostgreSQL's statement, and SQLite's.
-const APPLIED: (&str, &str) = (
+/// Marks lines as acknowledged. The column is named `applied`. PostgreSQL's statement, and SQLite's.
+const MARK_APPLIED: (&str, &str) = (
     "UPDATE revocations SET applied = 1 WHERE position IN
          (SELECT value::bigint FROM json_array_elements_text($1::json))",
     "UPDATE revocations SET applied = 1 WHERE position IN (SELECT value FROM json_each($1))",
 );
 
-/// The same.
-const AT: (&str, &str) = (
-    select!("WHERE position IN (SELECT value::bigint FROM json_array_elements_text($1::json))"),
-    select!("WHERE position IN (SELECT value FROM json_each($1))"),
+/// Selects the unexpired revocations of given keys: the columns of [`select`], and `applied`.
+///
+/// `+ 0` keeps the planner from the index on expiry, where nearly all lines match.
+macro_rules! select_in_force {
+    ($given:literal) => {
+        concat!(
+            "SELECT position, entry, line.kind, line.name, at_ms, reason, revoked_at_ms, expires_at_ms, user_id,
+                 token_expires_at_ms, applied
+             FROM ",
+            $given,
+            " JOIN revocations AS line ON line.name = given.name AND line.kind = given.kind
+             WHERE entry = 'revoked' AND expires_at_ms + 0 > $2 ORDER BY position"
+        )
+    };
+}
+
+// DISTINCT: a caller may name one key twice, and must get its lines once.
+const SELECT_IN_FORCE: (&str, &str) = (
+    select_in_force!(
+        "(SELECT DISTINCT name, kind FROM json_to_recordset($1::json) AS one(name text, kind text)) AS given"
+    ),
+    select_in_force!(
+        "(SELECT DISTINCT value ->> 'name' AS name, value ->> 'kind' AS kind FROM json_each($1)) AS given"
+    ),
 );
+
+/// A revocation key in the form of the columns.
+#[derive(Serialize)]
+struct JournalKeyRow {
+    name: String,
+    kind: &'static str,
+}
 
 #[async_trait]
 impl Journal for SqlDatabase {
-    async fn append(&self, record: Record<'_>, now: Timestamp) -> Result<Vec<Journalled>, Unavailable> {
-        let mut held = self.database.begin().await?;
-        let lines = append_entries(&mut held, record.entries, now).await?;
-        append_events(&mut held, record.audit).await?;
-        enqueue_items(&mut held, record.upstream).await?;
-        held.commit().await?;
+    #[tracing::instrument(name = "journal.append", level = "debug", skip_all, fields(entries = record.entries.len()))]
+    async fn append(
+        &self,
+        record: JournalTransaction<'_>,
+        now: Timestamp,
+    ) -> Result<Vec<JournalLine>, Unavailable> {
+        let mut conn = self.database.begin_write().await?;
+        // One transaction: no revocation without its audit event and its outbox message.
+        let lines = append_entries(&mut conn, record.entries, now).await?;
+        append_events(&mut conn, record.audit).await?;
+        enqueue_items(&mut conn, record.upstream).await?;
+        conn.commit().await?;
         Ok(lines)
     }
 
-    async fn applied(&self, positions: &[i64]) -> Result<(), Unavailable> {
-        let mut held = self.database.writer().await?;
-        let update = held.dialect().of(APPLIED);
-        held.execute(update, &values![json(positions)?.as_str()])
+    #[tracing::instrument(name = "journal.mark_acknowledged", level = "debug", skip_all, fields(lines = positions.len()))]
+    async fn mark_acknowledged(&self, positions: &[i64]) -> Result<(), Unavailable> {
+        let mut conn = self.database.acquire_writer().await?;
+        // A single statement is its own transaction. Marking twice changes nothing.
+        let update = conn.dialect().pick(MARK_APPLIED);
+        conn.execute(update, &sql_values![to_json_rows(positions)?.as_str()])
             .await
             .map(drop)
     }
 
-    async fn unapplied(&self, limit: u32) -> Result<Vec<Journalled>, Unavailable> {
-        let mut held = self.database.reader().await?;
-        let rows = held
-            .rows(
-                select!("WHERE applied = 0 ORDER BY position LIMIT $1"),
-                &values![limit],
-            )
+    #[tracing::instrument(name = "journal.lines_for_keys", level = "debug", skip_all)]
+    async fn lines_for_keys(
+        &self,
+        keys: &[RevocationKey],
+        now: Timestamp,
+    ) -> Result<Vec<JournalLineStatus>, Unavailable> {
+        let keys: Vec<_> = keys
+            .iter()
+            .map(|key| JournalKeyRow {
+                name: escape_text(&key.name()),
+                kind: key.kind(),
+            })
+            .collect();
+        let mut conn = self.database.acquire_reader().await?;
+        let find = conn.dialect().pick(SELECT_IN_FORCE);
+        let rows = conn
+            .fetch_all(find, &sql_values![to_json_rows(&keys)?.as_str(), floor_ms(now)])
             .await?;
-        rows.iter().map(journalled).collect()
+        let statuses = rows.iter().map(|row| {
+            Ok(JournalLineStatus {
+                line: line_from_row(row)?,
+                is_acknowledged: row.int(10)? != 0,
+            })
+        });
+        statuses.collect()
     }
 
-    async fn live_after(
+    #[tracing::instrument(name = "journal.unacknowledged", level = "debug", skip_all)]
+    async fn unacknowledged(&self, limit: u32) -> Result<Vec<JournalLine>, Unavailable> {
+        let mut conn = self.database.acquire_reader().await?;
+        let rows = conn
+            .fetch_all(
+                // Served by a partial index, which contains the few unacknowledged lines only.
+                select!("WHERE applied = 0 ORDER BY position LIMIT $1"),
+                &sql_values![limit],
+            )
+            .await?;
+        rows.iter().map(line_from_row).collect()
+    }
+
+    #[tracing::instrument(name = "journal.unexpired_after", level = "debug", skip_all)]
+    async fn unexpired_after(
         &self,
         position: i64,
         limit: u32,
         now: Timestamp,
-    ) -> Result<Vec<Journalled>, Unavailable> {
-        let mut held = self.database.reader().await?;
-        let rows = held
-            .rows(
+    ) -> Result<Vec<JournalLine>, Unavailable> {
+        let mut conn = self.database.acquire_reader().await?;
+        let rows = conn
+            .fetch_all(
+                // Pages by position: a line that is appended meanwhile comes after the last page.
                 select!("WHERE position > $1 AND expires_at_ms > $2 ORDER BY position LIMIT $3"),
-                &values![position, floor_ms(now), limit],
+                &sql_values![position, floor_ms(now), limit],
             )
             .await?;
-        rows.iter().map(journalled).collect()
+        rows.iter().map(line_from_row).collect()
     }
 
+    #[tracing::instrument(name = "journal.id", level = "debug", skip_all)]
     async fn id(&self) -> Result<String, Unavailable> {
-        register::journal_id(&self.database).await
+        data_set_register::load_or_create_journal_id(&self.database).await
     }
 
-    async fn term(&self) -> Result<Option<Term>, Unavailable> {
-        register::term(&self.database).await
+    #[tracing::instrument(name = "journal.current_term", level = "debug", skip_all)]
+    async fn current_term(&self) -> Result<Option<Term>, Unavailable> {
+        data_set_register::load_term(&self.database).await
     }
 
-    async fn announce(&self, current: Option<&Term>, epoch: &Epoch) -> Result<Option<Term>, Unavailable> {
-        register::announce(&self.database, current, epoch).await
+    #[tracing::instrument(name = "journal.register_term", level = "debug", skip_all)]
+    async fn register_term(
+        &self,
+        current: Option<&Term>,
+        epoch: &Epoch,
+    ) -> Result<Option<Term>, Unavailable> {
+        data_set_register::register_next_term(&self.database, current, epoch).await
     }
 
+    #[tracing::instrument(name = "journal.purge", level = "debug", skip_all)]
     async fn purge(&self, now: Timestamp) -> Result<u64, Unavailable> {
         self.database
             .delete_in_batches(
+                // Also lines that were never acknowledged: what they revoke has expired.
                 "DELETE FROM revocations WHERE position IN
                  (SELECT position FROM revocations WHERE expires_at_ms <= $1 LIMIT $2)",
                 floor_ms(now),
             )
             .await
     }
-}
-
-/// The lines at these places.
-pub(super) async fn lines_at(
-    held: &mut Held,
-    positions: &BTreeSet<i64>,
-) -> Result<Vec<Journalled>, Unavailable> {
-    let at = held.dialect().of(AT);
-    let rows = held.rows(at, &values![json(positions)?.as_str()]).await?;
-    rows.iter().map(journalled).collect()
-}
-
-fn journalled(row: &Row) -> Result<Journalled, Unavailable> {
-    let key = RevocationKey::from_parts(&row.text(2)?, &row.text(3)?)
-        .ok_or_else(|| row.unreadable("revocation key"))?;
-    let at = moment(row.int(4)?);
-    let expires_at = moment(row.int(7)?);
-    let user_id = row.opt_text(8)?;
-    let entry = if row.text(1)? == "spared" {
-        JournalEntry::Spared(Spare {
-            key,
-            began_at: at,
-            expires_at,
-            user_id: user_id.unwrap_or_default(),
-        })
-    } else {
-        JournalEntry::Revoked(Revocation {
-            cutoff: key.is_cutoff().then_some(at),
-            key,
-            reason: Reason::parse(&row.text(5)?),
-            revoked_at: moment(row.int(6)?),
-            expires_at,
-            token_expires_at: row.opt_int(9)?.map(moment),
-            user_id,
-        })
-    };
-    Ok(Journalled {
-        position: row.int(0)?,
-        entry,
-    })
 }

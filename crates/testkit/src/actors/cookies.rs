@@ -1,19 +1,19 @@
-//! A cookie jar with the rules that matter here (RFC 6265bis §5): prefixes, `Secure`, paths, removal.
+//! Cookie jar with the rules that matter here (RFC 6265bis §5): prefixes, `Secure`, paths, removal.
 
 use reqwest::Url;
 
 /// A cookie as it was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cookie {
-    /// Its name.
+pub struct StoredCookie {
+    /// Name of the cookie.
     pub name: String,
-    /// Its value.
+    /// Value of the cookie.
     pub value: String,
-    /// Where it is sent.
+    /// Path below which the cookie is sent.
     pub path: String,
-    /// Only over https, or to loopback.
+    /// `Secure`: the cookie is sent only over https or to loopback.
     pub secure: bool,
-    /// Out of scripts' reach.
+    /// `HttpOnly`: scripts cannot read the cookie.
     pub http_only: bool,
     /// `SameSite` as written.
     pub same_site: Option<String>,
@@ -22,26 +22,27 @@ pub struct Cookie {
     host: String,
 }
 
-/// The cookies of one browser. All are host-only; time does not pass here, so only a removal removes.
+/// Cookies of one browser. All are host-only. They do not expire by time; only a removal removes one.
 #[derive(Debug, Default)]
-pub struct Jar {
-    cookies: Vec<Cookie>,
-    refused: Vec<String>,
+pub struct CookieJar {
+    cookies: Vec<StoredCookie>,
+    rejected: Vec<String>,
 }
 
-impl Jar {
-    pub(super) fn named(&self, name: &str) -> Option<Cookie> {
+impl CookieJar {
+    pub(super) fn find(&self, name: &str) -> Option<StoredCookie> {
         self.cookies.iter().find(|cookie| cookie.name == name).cloned()
     }
 
-    pub(super) fn refused(&self) -> &[String] {
-        &self.refused
+    pub(super) fn rejected(&self) -> &[String] {
+        &self.rejected
     }
 
-    /// Obeys one `Set-Cookie` header that came from `url`.
-    pub(super) fn keep(&mut self, url: &Url, header: &str) {
-        match parse(url, header) {
+    /// Applies one `Set-Cookie` header from `url`.
+    pub(super) fn store(&mut self, url: &Url, header: &str) {
+        match parse_set_cookie(url, header) {
             Ok((cookie, removed)) => {
+                // Name, host and path identify a cookie (RFC 6265 §5.3 step 11).
                 self.cookies.retain(|known| {
                     (&known.name, &known.host, &known.path) != (&cookie.name, &cookie.host, &cookie.path)
                 });
@@ -49,16 +50,17 @@ impl Jar {
                     self.cookies.push(cookie);
                 }
             }
-            Err(reason) => self.refused.push(format!("{reason}: {header}")),
+            // Kept, because a test may want to know that the gateway sets cookies that no browser accepts.
+            Err(reason) => self.rejected.push(format!("{reason}: {header}")),
         }
     }
 
-    /// The `Cookie` header for a request to `url`.
+    /// Returns the `Cookie` header for a request to `url`.
     pub(super) fn header_for(&self, url: &Url) -> Option<String> {
         let sent = self.cookies.iter().filter(|cookie| {
-            cookie.host == host(url)
+            cookie.host == host_of(url)
                 && path_matches(&cookie.path, url.path())
-                && (!cookie.secure || trusted(url))
+                && (!cookie.secure || is_trustworthy(url))
         });
         let pairs: Vec<String> = sent
             .map(|cookie| format!("{}={}", cookie.name, cookie.value))
@@ -67,14 +69,14 @@ impl Jar {
     }
 }
 
-/// The cookie, and whether the header removes it.
-fn parse(url: &Url, header: &str) -> Result<(Cookie, bool), &'static str> {
+/// Returns the cookie, and `true` if the header removes it.
+fn parse_set_cookie(url: &Url, header: &str) -> Result<(StoredCookie, bool), &'static str> {
     let mut parts = header.split(';').map(str::trim);
     let (name, value) = parts
         .next()
         .and_then(|pair| pair.split_once('='))
         .ok_or("no name")?;
-    let mut cookie = Cookie {
+    let mut cookie = StoredCookie {
         name: name.to_owned(),
         value: value.to_owned(),
         path: default_path(url),
@@ -82,7 +84,7 @@ fn parse(url: &Url, header: &str) -> Result<(Cookie, bool), &'static str> {
         http_only: false,
         same_site: None,
         max_age: None,
-        host: host(url),
+        host: host_of(url),
     };
     let (mut path, mut domain, mut epoch) = (None, None, false);
     for part in parts {
@@ -94,7 +96,7 @@ fn parse(url: &Url, header: &str) -> Result<(Cookie, bool), &'static str> {
             "httponly" => cookie.http_only = true,
             "samesite" => cookie.same_site = Some(value.to_owned()),
             "max-age" => cookie.max_age = value.parse().ok(),
-            // The one date in use: the beginning of time, to remove a cookie.
+            // Dates are not parsed. The only one in use is the beginning of 1970, which removes a cookie.
             "expires" => epoch = value.contains("1970"),
             _ => {}
         }
@@ -106,27 +108,29 @@ fn parse(url: &Url, header: &str) -> Result<(Cookie, bool), &'static str> {
     if (host_prefix || name.starts_with("__Secure-")) && !cookie.secure {
         return Err("the prefix needs Secure");
     }
-    if cookie.secure && !trusted(url) {
+    if cookie.secure && !is_trustworthy(url) {
         return Err("Secure needs https or loopback");
     }
     if domain.is_some_and(|domain| domain.trim_start_matches('.') != cookie.host) {
         return Err("Domain is another host");
     }
     cookie.path = path.unwrap_or(cookie.path);
+    // `Max-Age` goes before `Expires` (RFC 6265 §5.3 step 3).
     let removed = cookie.max_age.map_or(epoch, |seconds| seconds <= 0);
     Ok((cookie, removed))
 }
 
-fn host(url: &Url) -> String {
+fn host_of(url: &Url) -> String {
     url.host_str().unwrap_or_default().to_owned()
 }
 
-/// Browsers treat loopback as trustworthy, so that `Secure` cookies work in development.
-fn trusted(url: &Url) -> bool {
+/// Returns `true` for https and for loopback, which browsers treat alike, so that `Secure` cookies work in
+/// development.
+fn is_trustworthy(url: &Url) -> bool {
     url.scheme() == "https" || matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"))
 }
 
-/// RFC 6265 §5.1.4.
+/// Returns the path of a cookie that names none (RFC 6265 §5.1.4).
 fn default_path(url: &Url) -> String {
     match url.path().rsplit_once('/') {
         Some(("", _)) | None => "/".to_owned(),
@@ -134,6 +138,7 @@ fn default_path(url: &Url) -> String {
     }
 }
 
+/// Returns `true` if the request's path is the cookie's path or below it (RFC 6265 §5.1.4).
 fn path_matches(cookie: &str, request: &str) -> bool {
     request
         .strip_prefix(cookie)

@@ -1,4 +1,4 @@
-//! Who calls the gateway: one request trait, and an actor for each kind of caller.
+//! Callers of the gateway: one request trait, and an actor for each kind of caller.
 
 mod cookies;
 
@@ -10,45 +10,45 @@ use http::{HeaderMap, Method, StatusCode, header};
 use reqwest::{Client, RequestBuilder, Url, redirect};
 use serde_json::Value;
 
-pub use cookies::{Cookie, Jar};
+pub use cookies::{CookieJar, StoredCookie};
 
-/// A reply, read whole.
+/// Reply with its whole body.
 #[derive(Debug, Clone)]
-pub struct Reply {
-    /// Where it came from, after any redirects that a [`Browser`] followed.
+pub struct HttpReply {
+    /// URL that sent the reply, after any redirects that a [`Browser`] followed.
     pub url: Url,
-    /// The status.
+    /// Status code.
     pub status: StatusCode,
-    /// The header fields.
+    /// Header fields.
     pub headers: HeaderMap,
-    /// The body.
+    /// Body, whole.
     pub body: Vec<u8>,
 }
 
-impl Reply {
-    /// The body as JSON.
+impl HttpReply {
+    /// Returns the body as JSON.
     ///
     /// # Panics
-    /// When it is none; the message shows it.
+    /// If the body is not JSON; the message shows it.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|fault| panic!("{} {}: {fault}: {}", self.status, self.url, self.text()))
     }
 
-    /// The body as text.
+    /// Returns the body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The first header of that name.
+    /// Returns the first header of that name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The reply itself, if it has this status.
+    /// Returns the reply itself if it has this status.
     ///
     /// # Panics
-    /// When it has another; the message shows the body.
+    /// If it has another status; the message shows the body.
     #[track_caller]
     pub fn expect_status(self, status: u16) -> Self {
         assert_eq!(self.status.as_u16(), status, "{}: {}", self.url, self.text());
@@ -56,45 +56,46 @@ impl Reply {
     }
 }
 
-/// Someone who sends requests to one gateway. Paths are relative to it; whole URLs go where they say. Redirects are
-/// not followed.
+/// Sender of requests to one gateway. Paths are relative to the gateway; absolute URLs are used as they are.
+/// Redirects are not followed.
 pub trait Actor: Sync {
-    /// Its connections.
+    /// Returns the HTTP client.
     fn client(&self) -> &Client;
 
-    /// The gateway.
+    /// Returns the gateway's URL.
     fn base(&self) -> &Url;
 
-    /// Adds what shows who asks.
-    fn sign(&self, request: RequestBuilder, _url: &Url) -> RequestBuilder {
+    /// Adds the actor's credential to a request.
+    fn authenticate(&self, request: RequestBuilder, _url: &Url) -> RequestBuilder {
         request
     }
 
-    /// Sees every reply.
-    fn notice(&self, _reply: &Reply) {}
+    /// Receives every reply.
+    fn observe_reply(&self, _reply: &HttpReply) {}
 
     /// Sends a request that `fill` completes.
     ///
     /// # Errors
-    /// When there is no whole reply.
+    /// If there is no complete reply.
     fn try_send(
         &self,
         method: Method,
         path: &str,
         fill: impl FnOnce(RequestBuilder) -> RequestBuilder + Send,
-    ) -> impl Future<Output = reqwest::Result<Reply>> + Send {
+    ) -> impl Future<Output = reqwest::Result<HttpReply>> + Send {
         let url = self.base().join(path).expect("a path or URL");
-        let request = fill(self.sign(self.client().request(method, url.clone()), &url));
+        // `fill` comes last, so that a test can replace the actor's own headers.
+        let request = fill(self.authenticate(self.client().request(method, url.clone()), &url));
         async move {
             let response = request.send().await?;
             let (status, headers) = (response.status(), response.headers().clone());
-            let reply = Reply {
+            let reply = HttpReply {
                 url,
                 status,
                 headers,
                 body: response.bytes().await?.to_vec(),
             };
-            self.notice(&reply);
+            self.observe_reply(&reply);
             Ok(reply)
         }
     }
@@ -102,70 +103,73 @@ pub trait Actor: Sync {
     /// Sends a request that `fill` completes.
     ///
     /// # Panics
-    /// When there is no whole reply, as in all the following.
+    /// If there is no complete reply. The methods below panic likewise.
     fn send(
         &self,
         method: Method,
         path: &str,
         fill: impl FnOnce(RequestBuilder) -> RequestBuilder + Send,
-    ) -> impl Future<Output = Reply> + Send {
-        let what = format!("{method} {path}");
+    ) -> impl Future<Output = HttpReply> + Send {
+        let name = format!("{method} {path}");
         let sent = self.try_send(method, path, fill);
-        async move { sent.await.unwrap_or_else(|fault| panic!("{what}: {fault:?}")) }
+        async move { sent.await.unwrap_or_else(|fault| panic!("{name}: {fault:?}")) }
     }
 
-    /// GET.
-    fn get(&self, path: &str) -> impl Future<Output = Reply> + Send {
+    /// Sends a GET.
+    fn get(&self, path: &str) -> impl Future<Output = HttpReply> + Send {
         self.send(Method::GET, path, |request| request)
     }
 
-    /// POST without a body.
-    fn post(&self, path: &str) -> impl Future<Output = Reply> + Send {
+    /// Sends a POST without a body.
+    fn post(&self, path: &str) -> impl Future<Output = HttpReply> + Send {
         self.send(Method::POST, path, |request| request)
     }
 
-    /// POST of a form.
-    fn post_form(&self, path: &str, fields: &[(&str, &str)]) -> impl Future<Output = Reply> + Send {
+    /// Sends a POST with a form.
+    fn post_form(&self, path: &str, fields: &[(&str, &str)]) -> impl Future<Output = HttpReply> + Send {
         self.send(Method::POST, path, |request| request.form(fields))
     }
 
-    /// POST of JSON.
-    fn post_json(&self, path: &str, body: &Value) -> impl Future<Output = Reply> + Send {
+    /// Sends a POST with JSON.
+    fn post_json(&self, path: &str, body: &Value) -> impl Future<Output = HttpReply> + Send {
         self.send(Method::POST, path, |request| request.json(body))
     }
 
-    /// DELETE.
-    fn delete(&self, path: &str) -> impl Future<Output = Reply> + Send {
+    /// Sends a DELETE.
+    fn delete(&self, path: &str) -> impl Future<Output = HttpReply> + Send {
         self.send(Method::DELETE, path, |request| request)
     }
 }
 
-/// Presents nothing.
+/// Actor without a credential.
 #[derive(Debug, Clone)]
-pub struct Anonymous {
+pub struct AnonymousActor {
     client: Client,
     base: Url,
 }
 
-impl Anonymous {
-    /// A caller of the gateway at `base`.
+impl AnonymousActor {
+    /// Makes an actor for the gateway at `base`.
     pub fn new(base: &str) -> Self {
         let client = Client::builder()
+            // Redirects are part of what is tested; `Browser::navigate` follows them one by one.
             .redirect(redirect::Policy::none())
+            // A proxy in the developer's environment must not see loopback requests.
             .no_proxy()
             // Loopback only: reading the system's certificates would be the slowest part of a test.
             .tls_certs_only([])
+            // Generous: a revoke may wait for a lease, and the machine may be busy with other tests.
             .timeout(Duration::from_secs(60))
             .build()
-            .expect("an HTTP client");
+            .expect("the client can be built");
         Self {
             client,
-            base: base.parse().expect("the gateway's URL"),
+            base: base.parse().expect("the gateway's address is a URL"),
         }
     }
 }
 
-impl Actor for Anonymous {
+impl Actor for AnonymousActor {
     fn client(&self) -> &Client {
         &self.client
     }
@@ -175,85 +179,88 @@ impl Actor for Anonymous {
     }
 }
 
-/// Presents an access token.
+/// Actor that presents an access token.
 #[derive(Debug, Clone)]
-pub struct Bearer {
-    caller: Anonymous,
+pub struct BearerActor {
+    anonymous: AnonymousActor,
     token: String,
 }
 
-impl Bearer {
-    /// A caller of the gateway at `base` with this token.
+impl BearerActor {
+    /// Makes an actor for the gateway at `base` with this token.
     pub fn new(base: &str, token: &str) -> Self {
         Self {
-            caller: Anonymous::new(base),
+            anonymous: AnonymousActor::new(base),
             token: token.to_owned(),
         }
     }
 }
 
-impl Actor for Bearer {
+impl Actor for BearerActor {
     fn client(&self) -> &Client {
-        &self.caller.client
+        &self.anonymous.client
     }
 
     fn base(&self) -> &Url {
-        &self.caller.base
+        &self.anonymous.base
     }
 
-    fn sign(&self, request: RequestBuilder, _url: &Url) -> RequestBuilder {
+    fn authenticate(&self, request: RequestBuilder, _url: &Url) -> RequestBuilder {
         request.bearer_auth(&self.token)
     }
 }
 
-/// Keeps cookies as a browser does, and follows redirects when it navigates.
+/// Actor that keeps cookies as a browser does, and follows redirects when it navigates.
 #[derive(Debug)]
 pub struct Browser {
-    caller: Anonymous,
-    jar: Mutex<Jar>,
+    anonymous: AnonymousActor,
+    // A mutex, because requests of one browser may run at the same time. Never held across an await.
+    jar: Mutex<CookieJar>,
 }
 
 impl Browser {
-    /// A browser without cookies at the gateway at `base`.
+    /// Makes a browser without cookies for the gateway at `base`.
     pub fn new(base: &str) -> Self {
         Self {
-            caller: Anonymous::new(base),
+            anonymous: AnonymousActor::new(base),
             jar: Mutex::default(),
         }
     }
 
-    /// The cookie of that name, of any host.
-    pub fn cookie(&self, name: &str) -> Option<Cookie> {
-        self.jar.lock().unwrap().named(name)
+    /// Returns the cookie of that name, of any host.
+    pub fn cookie(&self, name: &str) -> Option<StoredCookie> {
+        self.jar.lock().unwrap().find(name)
     }
 
-    /// Puts a cookie for the gateway's host into the jar, as a thief would.
-    pub fn plant(&self, name: &str, value: &str) {
+    /// Puts a cookie for the gateway's host into the jar, as an attacker would.
+    pub fn plant_cookie(&self, name: &str, value: &str) {
         self.jar
             .lock()
             .unwrap()
-            .keep(self.base(), &format!("{name}={value}; Path=/; Secure; HttpOnly"));
+            .store(self.base(), &format!("{name}={value}; Path=/; Secure; HttpOnly"));
     }
 
-    /// Forgets every cookie.
+    /// Removes every cookie.
     pub fn forget_cookies(&self) {
-        *self.jar.lock().unwrap() = Jar::default();
+        *self.jar.lock().unwrap() = CookieJar::default();
     }
 
-    /// `Set-Cookie` headers that a browser would not obey, with the reason.
-    pub fn refused_cookies(&self) -> Vec<String> {
-        self.jar.lock().unwrap().refused().to_vec()
+    /// Returns the `Set-Cookie` headers that a browser would reject, each with the reason.
+    pub fn rejected_cookies(&self) -> Vec<String> {
+        self.jar.lock().unwrap().rejected().to_vec()
     }
 
-    /// GET, following at most ten redirects, to other hosts too; the last reply. `until` stops it early: it is asked
-    /// about each address before it is visited, and the redirect to it is then the last reply.
-    pub async fn navigate(&self, path: &str, until: impl Fn(&Url) -> bool) -> Reply {
+    /// Sends a GET, follows redirects (to other hosts too), and returns the last reply. `until` is called
+    /// with each address before it is visited; if it returns `true`, the redirect to that address is the last
+    /// reply.
+    pub async fn navigate(&self, path: &str, until: impl Fn(&Url) -> bool) -> HttpReply {
         let mut reply = self.get(path).await;
+        // Ten redirects at most, so that a loop ends in a reply that a test can show.
         for _ in 0..10 {
             let Some(next) = reply.header("location").filter(|_| reply.status.is_redirection()) else {
                 break;
             };
-            let next = reply.url.join(next).expect("a location");
+            let next = reply.url.join(next).expect("the Location header has a URL");
             if until(&next) {
                 break;
             }
@@ -265,24 +272,25 @@ impl Browser {
 
 impl Actor for Browser {
     fn client(&self) -> &Client {
-        &self.caller.client
+        &self.anonymous.client
     }
 
     fn base(&self) -> &Url {
-        &self.caller.base
+        &self.anonymous.base
     }
 
-    fn sign(&self, request: RequestBuilder, url: &Url) -> RequestBuilder {
+    fn authenticate(&self, request: RequestBuilder, url: &Url) -> RequestBuilder {
         match self.jar.lock().unwrap().header_for(url) {
             Some(cookies) => request.header(header::COOKIE, cookies),
             None => request,
         }
     }
 
-    fn notice(&self, reply: &Reply) {
+    fn observe_reply(&self, reply: &HttpReply) {
         let mut jar = self.jar.lock().unwrap();
+        // A session cookie may come with any answer, also with an error: it is cleared there.
         for cookie in reply.headers.get_all(header::SET_COOKIE) {
-            jar.keep(&reply.url, &String::from_utf8_lossy(cookie.as_bytes()));
+            jar.store(&reply.url, &String::from_utf8_lossy(cookie.as_bytes()));
         }
     }
 }

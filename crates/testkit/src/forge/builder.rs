@@ -1,10 +1,10 @@
-//! One access token before it is signed.
+//! Builder of one access token.
 
 use serde_json::{Value, json};
 
 use super::{AUDIENCE, TokenForge, now};
 
-/// The claims and header of a token; starts as a good one and becomes what the test says.
+/// Claims and header of a token that is not signed yet. It starts as a valid one.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct TokenBuilder {
@@ -15,7 +15,8 @@ pub struct TokenBuilder {
 
 impl TokenBuilder {
     pub(super) fn new(forge: &TokenForge, subject: &str) -> Self {
-        let key = forge.current();
+        let key = forge.current_key();
+        // Real time: a gateway process cannot be given another clock.
         let issued = now();
         Self {
             forge: forge.clone(),
@@ -32,13 +33,13 @@ impl TokenBuilder {
         }
     }
 
-    /// Sets one claim, of any type, also a wrong one.
+    /// Sets one claim to a value of any type, even a wrong one.
     pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.claims[name] = value.into();
         self
     }
 
-    /// Leaves one claim out.
+    /// Removes one claim.
     pub fn without(mut self, name: &str) -> Self {
         self.claims
             .as_object_mut()
@@ -47,21 +48,23 @@ impl TokenBuilder {
         self
     }
 
-    /// Sets `exp` this many seconds after `iat`, or after now if there is no `iat`; negative means past.
+    /// Sets `exp` to this many seconds after `iat`, or after now if there is no `iat`. A negative number is
+    /// in the past.
     pub fn expires_in(self, seconds: i64) -> Self {
         let issued = self.claims["iat"].as_i64().unwrap_or_else(now);
         self.claim("exp", issued + seconds)
     }
 
-    /// Sets `iat` (seconds since 1970), and moves `exp` along.
+    /// Sets `iat` (seconds since 1970), and keeps the token's lifetime by moving `exp`.
     pub fn issued_at(self, at: i64) -> Self {
-        let life = match (self.claims["exp"].as_i64(), self.claims["iat"].as_i64()) {
+        // Read before `iat` changes. A test may have removed either claim; then there is no lifetime to keep.
+        let lifetime = match (self.claims["exp"].as_i64(), self.claims["iat"].as_i64()) {
             (Some(exp), Some(iat)) => Some(exp - iat),
             _ => None,
         };
         let moved = self.claim("iat", at);
-        match life {
-            Some(life) => moved.expires_in(life),
+        match lifetime {
+            Some(lifetime) => moved.expires_in(lifetime),
             None => moved,
         }
     }
@@ -77,7 +80,7 @@ impl TokenBuilder {
         self
     }
 
-    /// Leaves one header parameter out.
+    /// Removes one header parameter.
     pub fn without_header(mut self, name: &str) -> Self {
         self.header
             .as_object_mut()
@@ -86,12 +89,12 @@ impl TokenBuilder {
         self
     }
 
-    /// The claims as they stand, for [`crate::LyingAuthServer::know`].
+    /// Returns the current claims, for [`crate::LyingAuthServer::accept_token`].
     pub fn claims(&self) -> Value {
         self.claims.clone()
     }
 
-    /// The token, signed with the forge's newest key.
+    /// Returns the token, signed with the forge's newest key.
     pub fn sign(&self) -> String {
         self.forge.sign_with_header(&self.header, &self.claims)
     }

@@ -1,4 +1,4 @@
-//! One signing key, its public form, and its signatures (RFC 7518, RFC 8037).
+//! Signing key, its public form, and its signatures (RFC 7518, RFC 8037).
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
@@ -10,9 +10,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-/// How a key signs.
+/// Signature algorithm of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Algorithm {
+pub enum ForgeAlgorithm {
     /// ECDSA with P-256 and SHA-256.
     Es256,
     /// RSASSA-PKCS1-v1_5 with SHA-256 and 2048 bits.
@@ -23,8 +23,8 @@ pub enum Algorithm {
     Hs256,
 }
 
-impl Algorithm {
-    /// The `alg` of RFC 7518 and RFC 8037.
+impl ForgeAlgorithm {
+    /// Returns the `alg` of RFC 7518 and RFC 8037.
     pub fn name(self) -> &'static str {
         match self {
             Self::Es256 => "ES256",
@@ -35,35 +35,38 @@ impl Algorithm {
     }
 }
 
+/// Signing key with its key id.
 #[derive(Debug)]
-pub(super) struct SigningKey {
+pub(super) struct ForgeKey {
     kid: String,
-    material: Material,
+    material: KeyMaterial,
 }
 
-enum Material {
+enum KeyMaterial {
     Es256(EcdsaKeyPair),
     Rs256(RsaKeyPair),
     EdDsa(Ed25519KeyPair),
     Hs256(String),
 }
 
-impl std::fmt::Debug for Material {
+// By hand: a derived one would print the secret.
+impl std::fmt::Debug for KeyMaterial {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Material(…)")
+        f.write_str("KeyMaterial(…)")
     }
 }
 
-impl SigningKey {
-    pub(super) fn generate(algorithm: Algorithm) -> Self {
-        let made = "aws-lc-rs makes a key";
+impl ForgeKey {
+    pub(super) fn generate(algorithm: ForgeAlgorithm) -> Self {
+        let made = "aws-lc-rs generates a key";
         let material = match algorithm {
-            Algorithm::Es256 => {
-                Material::Es256(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect(made))
+            ForgeAlgorithm::Es256 => {
+                KeyMaterial::Es256(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect(made))
             }
-            Algorithm::Rs256 => Material::Rs256(RsaKeyPair::generate(KeySize::Rsa2048).expect(made)),
-            Algorithm::EdDsa => Material::EdDsa(Ed25519KeyPair::generate().expect(made)),
-            Algorithm::Hs256 => Material::Hs256(format!("{}{}", random_name(), random_name())),
+            ForgeAlgorithm::Rs256 => KeyMaterial::Rs256(RsaKeyPair::generate(KeySize::Rsa2048).expect(made)),
+            ForgeAlgorithm::EdDsa => KeyMaterial::EdDsa(Ed25519KeyPair::generate().expect(made)),
+            // Two of them are 64 characters: more than the 32 bytes that the gateway requires of a secret.
+            ForgeAlgorithm::Hs256 => KeyMaterial::Hs256(format!("{}{}", random_name(), random_name())),
         };
         Self {
             kid: random_name(),
@@ -74,7 +77,7 @@ impl SigningKey {
     pub(super) fn from_secret(secret: &str) -> Self {
         Self {
             kid: random_name(),
-            material: Material::Hs256(secret.to_owned()),
+            material: KeyMaterial::Hs256(secret.to_owned()),
         }
     }
 
@@ -82,39 +85,39 @@ impl SigningKey {
         &self.kid
     }
 
-    pub(super) fn algorithm(&self) -> Algorithm {
+    pub(super) fn algorithm(&self) -> ForgeAlgorithm {
         match self.material {
-            Material::Es256(_) => Algorithm::Es256,
-            Material::Rs256(_) => Algorithm::Rs256,
-            Material::EdDsa(_) => Algorithm::EdDsa,
-            Material::Hs256(_) => Algorithm::Hs256,
+            KeyMaterial::Es256(_) => ForgeAlgorithm::Es256,
+            KeyMaterial::Rs256(_) => ForgeAlgorithm::Rs256,
+            KeyMaterial::EdDsa(_) => ForgeAlgorithm::EdDsa,
+            KeyMaterial::Hs256(_) => ForgeAlgorithm::Hs256,
         }
     }
 
     pub(super) fn secret(&self) -> Option<&str> {
         match &self.material {
-            Material::Hs256(secret) => Some(secret),
+            KeyMaterial::Hs256(secret) => Some(secret),
             _ => None,
         }
     }
 
-    /// The public key as a JWK; a symmetric key has none.
+    /// Returns the public key as a JWK (RFC 7517); `None` for a symmetric key.
     pub(super) fn jwk(&self) -> Option<Value> {
         let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         let mut jwk = match &self.material {
-            Material::Es256(pair) => {
-                // An uncompressed point: 04, x, y.
+            KeyMaterial::Es256(pair) => {
+                // An uncompressed point (SEC 1 §2.3.3): the byte 04, then x and y with 32 bytes each.
                 let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
                 json!({ "kty": "EC", "crv": "P-256", "x": text(x), "y": text(y) })
             }
-            Material::Rs256(pair) => {
+            KeyMaterial::Rs256(pair) => {
                 let (modulus, exponent) = rsa_numbers(pair.public_key().as_ref());
                 json!({ "kty": "RSA", "n": text(modulus), "e": text(exponent) })
             }
-            Material::EdDsa(pair) => {
+            KeyMaterial::EdDsa(pair) => {
                 json!({ "kty": "OKP", "crv": "Ed25519", "x": text(pair.public_key().as_ref()) })
             }
-            Material::Hs256(_) => return None,
+            KeyMaterial::Hs256(_) => return None,
         };
         jwk["kid"] = json!(self.kid);
         jwk["alg"] = json!(self.algorithm().name());
@@ -122,29 +125,30 @@ impl SigningKey {
         Some(jwk)
     }
 
-    /// The public key in the byte forms that a confused verifier might take for an HMAC secret.
+    /// Returns the public key in the byte forms that a confused verifier might take for an HMAC secret.
     pub(super) fn public_forms(&self) -> Vec<Vec<u8>> {
         use encoding::AsDer as _;
         let spki = |der: Result<encoding::PublicKeyX509Der<'_>, _>| {
             der.map(|der| der.as_ref().to_vec()).expect("DER")
         };
         let (raw, der) = match &self.material {
-            Material::Es256(pair) => (
+            KeyMaterial::Es256(pair) => (
                 pair.public_key().as_ref().to_vec(),
                 spki(pair.public_key().as_der()),
             ),
-            Material::Rs256(pair) => (
+            KeyMaterial::Rs256(pair) => (
                 pair.public_key().as_ref().to_vec(),
                 spki(pair.public_key().as_der()),
             ),
-            Material::EdDsa(pair) => (
+            KeyMaterial::EdDsa(pair) => (
                 pair.public_key().as_ref().to_vec(),
                 spki(pair.public_key().as_der()),
             ),
-            Material::Hs256(_) => return Vec::new(),
+            KeyMaterial::Hs256(_) => return Vec::new(),
         };
         let jwk = self.jwk().expect("an asymmetric key has a JWK");
         let text = STANDARD.encode(&der);
+        // PEM (RFC 7468 §2) breaks its base64 after 64 characters.
         let lines: Vec<&str> = text
             .as_bytes()
             .chunks(64)
@@ -157,9 +161,10 @@ impl SigningKey {
         let coordinate = jwk["x"]
             .as_str()
             .or(jwk["n"].as_str())
-            .expect("a JWK has numbers")
+            .expect("a JWK has a coordinate or a modulus")
             .as_bytes()
             .to_vec();
+        // Settings are often trimmed, so a verifier may have the key without the last line end.
         let pem_without_end = pem.trim_end().as_bytes().to_vec();
         vec![
             raw,
@@ -171,8 +176,8 @@ impl SigningKey {
         ]
     }
 
-    /// The compact JWS of these two parts.
-    pub(super) fn seal(&self, header: &str, payload: &str) -> String {
+    /// Returns the compact JWS (RFC 7515 §7.1) of these two encoded parts.
+    pub(super) fn sign_compact(&self, header: &str, payload: &str) -> String {
         let signing_input = format!("{header}.{payload}");
         let signature = URL_SAFE_NO_PAD.encode(self.signature(signing_input.as_bytes()));
         format!("{signing_input}.{signature}")
@@ -181,19 +186,19 @@ impl SigningKey {
     fn signature(&self, message: &[u8]) -> Vec<u8> {
         let random = SystemRandom::new();
         match &self.material {
-            Material::Es256(pair) => pair
+            KeyMaterial::Es256(pair) => pair
                 .sign(&random, message)
                 .expect("ES256 signs")
                 .as_ref()
                 .to_vec(),
-            Material::Rs256(pair) => {
+            KeyMaterial::Rs256(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
                 pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
                     .expect("RS256 signs");
                 signature
             }
-            Material::EdDsa(pair) => pair.sign(message).as_ref().to_vec(),
-            Material::Hs256(secret) => hmac_sha256(secret.as_bytes(), message),
+            KeyMaterial::EdDsa(pair) => pair.sign(message).as_ref().to_vec(),
+            KeyMaterial::Hs256(secret) => hmac_sha256(secret.as_bytes(), message),
         }
     }
 }
@@ -208,7 +213,7 @@ fn random_name() -> String {
     uuid::Uuid::new_v4().simple().to_string()
 }
 
-/// Modulus and exponent of a DER `RSAPublicKey` (RFC 8017 A.1.1), without leading zeros.
+/// Returns modulus and exponent of a DER `RSAPublicKey` (RFC 8017 A.1.1), without leading zeros.
 fn rsa_numbers(der: &[u8]) -> (&[u8], &[u8]) {
     let (sequence, _) = der_value(der);
     let (modulus, rest) = der_value(sequence);
@@ -217,11 +222,14 @@ fn rsa_numbers(der: &[u8]) -> (&[u8], &[u8]) {
 }
 
 fn without_zero(number: &[u8]) -> &[u8] {
+    // DER puts a zero before a number with its highest bit set. A JWK must not have it (RFC 7518 §6.3.1.1).
     number.strip_prefix(&[0]).unwrap_or(number)
 }
 
-/// The content of the first DER value, and what follows it.
+/// Returns the content of the first DER value, and the bytes after it.
 fn der_value(der: &[u8]) -> (&[u8], &[u8]) {
+    // Below 128 the byte is the length itself. Above, it is the number of length bytes that follow (X.690
+    // §8.1.3).
     let short = usize::from(der[1]);
     let (start, length) = if short < 128 {
         (2, short)

@@ -1,87 +1,89 @@
-//! A gzip stream of one byte repeated, written piece by piece (RFC 1951, RFC 1952).
+//! Gzip stream of one repeated byte, written piece by piece (RFC 1951, RFC 1952).
 
-/// Spaces, which JSON allows everywhere, packed about 1 to 159.
+/// Stream of spaces, which JSON allows everywhere. One byte of it inflates to about 159.
 #[derive(Debug)]
-pub(super) struct Bomb {
+pub(super) struct GzipBomb {
     left: u64,
-    stage: Stage,
-    bits: Bits,
+    stage: BombStage,
+    bits: BitWriter,
     trailer: Vec<u8>,
 }
 
 #[derive(Debug, PartialEq)]
-enum Stage {
+enum BombStage {
     Start,
     Repeats,
     Done,
 }
 
-/// The longest match that deflate knows.
-const LONGEST: u64 = 258;
+/// Longest match of deflate, in bytes (RFC 1951 §3.2.5).
+const MAX_MATCH: u64 = 258;
 const SPACE: u8 = b' ';
 
-impl Bomb {
+impl GzipBomb {
     pub(super) fn of_spaces(inflated: u64) -> Self {
         // The size modulo 2^32, RFC 1952 §2.3.1.
         let size = u32::try_from(inflated & 0xffff_ffff).unwrap();
         let trailer = [crc_of_spaces(inflated).to_le_bytes(), size.to_le_bytes()].concat();
         Self {
             left: inflated,
-            stage: Stage::Start,
-            bits: Bits::default(),
+            stage: BombStage::Start,
+            bits: BitWriter::default(),
             trailer,
         }
     }
 
-    /// About `length` bytes of the stream; `None` at its end.
-    pub(super) fn piece(&mut self, length: usize) -> Option<Vec<u8>> {
-        if self.stage == Stage::Done {
+    /// Returns about `length` bytes of the stream; `None` at its end.
+    pub(super) fn next_piece(&mut self, length: usize) -> Option<Vec<u8>> {
+        if self.stage == BombStage::Done {
             return None;
         }
-        if self.stage == Stage::Start {
+        if self.stage == BombStage::Start {
             // Deflate, no name, no time, unknown system.
             self.bits.bytes.extend([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
             // The final block, with the fixed codes.
             self.bits.push(1, 1);
             self.bits.push(0b01, 2);
+            // One literal space, which every match below copies.
             self.literal();
-            self.stage = Stage::Repeats;
+            self.stage = BombStage::Repeats;
         }
-        while self.left >= LONGEST && self.bits.bytes.len() < length {
+        while self.left >= MAX_MATCH && self.bits.bytes.len() < length {
             // Length code 285 and distance code 0: the byte before, 258 times.
             self.bits.push_code(0b1100_0101, 8);
             self.bits.push_code(0, 5);
-            self.left -= LONGEST;
+            self.left -= MAX_MATCH;
         }
-        if self.left < LONGEST {
+        if self.left < MAX_MATCH {
+            // The rest as literals: other lengths have other codes, and 257 bytes do not matter.
             while self.left > 0 {
                 self.literal();
             }
             // End of the block.
             self.bits.push_code(0, 7);
-            self.bits.fill_byte();
+            self.bits.pad_to_byte();
             self.bits.bytes.append(&mut self.trailer);
-            self.stage = Stage::Done;
+            self.stage = BombStage::Done;
         }
         Some(std::mem::take(&mut self.bits.bytes))
     }
 
     fn literal(&mut self) {
-        // Fixed codes of the literals 0 to 143 begin at 00110000.
+        // Fixed codes of the literals 0 to 143 begin at 00110000 (RFC 1951 §3.2.6).
         self.bits.push_code(0b0011_0000 + u32::from(SPACE), 8);
         self.left -= 1;
     }
 }
 
-/// Bits packed as deflate wants them: from each byte's low end.
+/// Bits packed in deflate's order: each byte is filled from its low end.
 #[derive(Debug, Default)]
-struct Bits {
+struct BitWriter {
     bytes: Vec<u8>,
     pending: u32,
     count: u32,
 }
 
-impl Bits {
+impl BitWriter {
     fn push(&mut self, value: u32, length: u32) {
         self.pending |= value << self.count;
         self.count += length;
@@ -92,24 +94,25 @@ impl Bits {
         }
     }
 
-    /// Huffman codes go highest bit first.
+    /// Appends a Huffman code.
     fn push_code(&mut self, code: u32, length: u32) {
+        // Huffman codes go highest bit first, unlike all other values (RFC 1951 §3.1.1).
         self.push(code.reverse_bits() >> (32 - length), length);
     }
 
-    fn fill_byte(&mut self) {
+    fn pad_to_byte(&mut self) {
         if self.count > 0 {
             self.push(0, 8 - self.count);
         }
     }
 }
 
-/// CRC-32 (RFC 1952 §8) of so many spaces, in logarithmic time: appending a byte is an affine map of the state over
-/// GF(2), so that a run of 2^n bytes is one map too, found by doubling.
+/// Returns the CRC-32 (RFC 1952 §8) of `count` spaces, in logarithmic time: appending a byte is an affine map
+/// of the state over GF(2). So a run of 2^n bytes is one map too, found by doubling.
 fn crc_of_spaces(count: u64) -> u32 {
-    let mut run = Map {
-        columns: std::array::from_fn(|bit| step(1 << bit) ^ step(0)),
-        constant: step(0),
+    let mut run = CrcMap {
+        columns: std::array::from_fn(|bit| crc_step(1 << bit) ^ crc_step(0)),
+        constant: crc_step(0),
     };
     let mut crc = u32::MAX;
     for bit in 0..u64::BITS {
@@ -121,8 +124,8 @@ fn crc_of_spaces(count: u64) -> u32 {
     !crc
 }
 
-/// The state after one more space.
-fn step(state: u32) -> u32 {
+/// Returns the state after one more space.
+fn crc_step(state: u32) -> u32 {
     (0..8).fold(state ^ u32::from(SPACE), |crc, _| {
         if crc & 1 == 1 {
             crc >> 1 ^ 0xedb8_8320
@@ -132,12 +135,13 @@ fn step(state: u32) -> u32 {
     })
 }
 
-struct Map {
+/// Affine map of the CRC's state: the image of each bit, and a constant.
+struct CrcMap {
     columns: [u32; 32],
     constant: u32,
 }
 
-impl Map {
+impl CrcMap {
     fn linear(&self, state: u32) -> u32 {
         let chosen = self
             .columns
@@ -169,8 +173,8 @@ mod tests {
     #[test]
     fn gzip_itself_unpacks_every_length() {
         for length in [1, 2, 257, 258, 259, 260, 517, 1_000_003] {
-            let mut bomb = Bomb::of_spaces(length);
-            let packed: Vec<u8> = std::iter::from_fn(|| bomb.piece(1000)).flatten().collect();
+            let mut bomb = GzipBomb::of_spaces(length);
+            let packed: Vec<u8> = std::iter::from_fn(|| bomb.next_piece(1000)).flatten().collect();
 
             let mut gzip = Command::new("gzip");
             gzip.arg("-dc").stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -187,8 +191,8 @@ mod tests {
 
     #[test]
     fn a_long_run_is_packed_more_than_a_hundredfold() {
-        let mut bomb = Bomb::of_spaces(10_000_000);
-        let packed: usize = std::iter::from_fn(|| bomb.piece(1000))
+        let mut bomb = GzipBomb::of_spaces(10_000_000);
+        let packed: usize = std::iter::from_fn(|| bomb.next_piece(1000))
             .map(|piece| piece.len())
             .sum();
         assert!(packed < 100_000, "{packed}");

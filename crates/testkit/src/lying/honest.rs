@@ -1,64 +1,77 @@
-//! The answers of an honest authorization server, as far as the gateway asks for them.
+//! Answers of an honest authorization server, for the endpoints that the gateway uses.
 
 use serde_json::{Value, json};
 
-use super::Desk;
-use super::message::{Request, Response};
+use super::AuthServerState;
+use super::message::{ReceivedRequest, ScriptedResponse};
 
-pub(super) fn answer(desk: &Desk, request: &Request) -> Response {
+/// Returns the honest answer to a request.
+pub(super) fn honest_response(state: &AuthServerState, request: &ReceivedRequest) -> ScriptedResponse {
     match (request.method.as_str(), request.path.as_str()) {
-        ("GET", "/health") => Response::json(200, json!({ "status": "healthy" })),
-        ("GET", "/.well-known/jwks.json") => Response::json(200, desk.forge.jwks()),
+        ("GET", "/health") => ScriptedResponse::json(200, json!({ "status": "healthy" })),
+        ("GET", "/.well-known/jwks.json") => ScriptedResponse::json(200, state.forge.jwks()),
         ("GET", "/.well-known/openid-configuration") => {
-            Response::json(200, discovery(desk.forge.issuer(), request))
+            let mut document = discovery(state.forge.issuer(), request);
+            for (name, value) in state.metadata.lock().unwrap().iter() {
+                document[name] = value.clone();
+            }
+            ScriptedResponse::json(200, document)
         }
-        ("GET" | "POST", "/oauth/userinfo") => who(desk, request, |_| {}),
-        ("GET", "/api/v1/auth/me") => who(desk, request, |claims| {
+        ("GET" | "POST", "/oauth/userinfo") => userinfo(state, request, |_| {}),
+        // The endpoint that `traditional_auth` asks has the user in `user_id`.
+        ("GET", "/api/v1/auth/me") => userinfo(state, request, |claims| {
             if claims.get("user_id").is_none() {
                 claims["user_id"] = claims["sub"].clone();
             }
         }),
-        ("POST", "/oauth/introspect") => Response::json(200, introspect(desk, request)),
+        ("POST", "/oauth/introspect") => ScriptedResponse::json(200, introspect(state, request)),
         ("POST", "/oauth/revoke") => {
-            // RFC 7009 §2.2: 200 also for a token that it doesn't know.
-            desk.known
+            // RFC 7009 §2.2: 200 also for an unknown token.
+            state
+                .accepted_tokens
                 .lock()
                 .unwrap()
                 .remove(&request.form("token").unwrap_or_default());
-            Response::status(200)
+            ScriptedResponse::status(200)
         }
-        _ => Response::json(404, json!({ "detail": "not found" })),
+        _ => ScriptedResponse::json(404, json!({ "detail": "not found" })),
     }
 }
 
-fn who(desk: &Desk, request: &Request, shape: impl FnOnce(&mut Value)) -> Response {
+fn userinfo(
+    state: &AuthServerState,
+    request: &ReceivedRequest,
+    shape: impl FnOnce(&mut Value),
+) -> ScriptedResponse {
     let claims = request
         .bearer()
-        .and_then(|token| desk.known.lock().unwrap().get(token).cloned());
+        .and_then(|token| state.accepted_tokens.lock().unwrap().get(token).cloned());
     match claims {
         Some(mut claims) => {
             shape(&mut claims);
-            Response::json(200, claims)
+            ScriptedResponse::json(200, claims)
         }
-        None => Response::json(401, json!({ "error": "invalid_token" }))
+        None => ScriptedResponse::json(401, json!({ "error": "invalid_token" }))
             .header("www-authenticate", "Bearer error=\"invalid_token\""),
     }
 }
 
-/// RFC 7662 §2.2.
-fn introspect(desk: &Desk, request: &Request) -> Value {
+/// Returns the answer to an introspection request (RFC 7662 §2.2).
+fn introspect(state: &AuthServerState, request: &ReceivedRequest) -> Value {
     let token = request.form("token").unwrap_or_default();
-    match desk.known.lock().unwrap().get(&token).cloned() {
+    match state.accepted_tokens.lock().unwrap().get(&token).cloned() {
         Some(mut claims) => {
             claims["active"] = json!(true);
             claims
         }
+        // Nothing else: an inactive token is not described (RFC 7662 §2.2).
         None => json!({ "active": false }),
     }
 }
 
-/// OpenID Connect Discovery 1.0 §3. The endpoints are where the request came to, so that they also work through a link.
-fn discovery(issuer: &str, request: &Request) -> Value {
+/// Returns the server's metadata (OpenID Connect Discovery 1.0 §3).
+fn discovery(issuer: &str, request: &ReceivedRequest) -> Value {
+    // At the address that the client used: then requests go through a `BreakableLink` too.
     let at = |path: &str| format!("http://{}{path}", request.header("host").unwrap_or_default());
     json!({
         "issuer": issuer,

@@ -1,4 +1,4 @@
-//! The ways in which an authorization server can be wrong.
+//! Lies: the ways in which an authorization server can be wrong.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -9,31 +9,31 @@ use bytes::Bytes;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::message::{Request, Response};
+use super::message::{ReceivedRequest, ScriptedResponse};
 
-/// What an endpoint does instead of its duty.
+/// Behaviour of a scripted endpoint in place of its honest answer.
 #[derive(Debug, Clone)]
-pub struct Lie(Kind);
+pub struct Lie(LieKind);
 
 #[derive(Clone)]
-enum Kind {
-    Act(Act),
-    After(Before, Box<Lie>),
+enum LieKind {
+    Act(LieAction),
+    Delayed(LieDelay, Box<Lie>),
     Sequence(VecDeque<Lie>),
-    ByToken(Arc<Decide>),
-    Handler(Arc<Handle>),
+    ByToken(Arc<LieByToken>),
+    Handler(Arc<LieHandler>),
 }
 
-/// The lie for a bearer token.
-type Decide = dyn Fn(Option<&str>) -> Lie + Send + Sync;
-/// The answer to a request.
-type Handle = dyn Fn(&Request) -> Response + Send + Sync;
+/// Returns the lie for a bearer token.
+type LieByToken = dyn Fn(Option<&str>) -> Lie + Send + Sync;
+/// Returns the answer to a request.
+type LieHandler = dyn Fn(&ReceivedRequest) -> ScriptedResponse + Send + Sync;
 
-impl fmt::Debug for Kind {
+impl fmt::Debug for LieKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Act(act) => act.fmt(f),
-            Self::After(_, lie) => write!(f, "after({lie:?})"),
+            Self::Act(action) => action.fmt(f),
+            Self::Delayed(_, lie) => write!(f, "after({lie:?})"),
             Self::Sequence(lies) => lies.fmt(f),
             Self::ByToken(_) => f.write_str("by_token"),
             Self::Handler(_) => f.write_str("handler"),
@@ -41,188 +41,207 @@ impl fmt::Debug for Kind {
     }
 }
 
-/// What is done on the socket in the end.
+/// Action on the socket.
 #[derive(Debug, Clone)]
-pub(super) enum Act {
+pub(super) enum LieAction {
     Honest,
-    Answer(Response),
+    Answer(ScriptedResponse),
     Hang,
     Garbage,
-    Huge { total: u64 },
-    GzipBomb { inflated: u64 },
+    Huge {
+        total: u64,
+    },
+    GzipBomb {
+        inflated: u64,
+    },
     Close,
-    HalfBody(Response),
-    SlowDrip { answer: Response, pause: Duration },
+    HalfBody(ScriptedResponse),
+    SlowDrip {
+        answer: ScriptedResponse,
+        pause: Duration,
+    },
 }
 
-/// What comes first.
+/// Delay before the action.
 #[derive(Debug, Clone)]
-pub(super) enum Before {
+pub(super) enum LieDelay {
     Pause(Duration),
-    Gate(Gate),
+    Gate(ReplyGate),
 }
 
-/// What one request gets.
+/// Delays and action for one request.
 #[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) first: Vec<Before>,
-    pub(super) then: Act,
+pub(super) struct LiePlan {
+    pub(super) delays: Vec<LieDelay>,
+    pub(super) action: LieAction,
 }
 
-impl Plan {
+impl LiePlan {
     pub(super) fn honest() -> Self {
         Self {
-            first: Vec::new(),
-            then: Act::Honest,
+            delays: Vec::new(),
+            action: LieAction::Honest,
         }
     }
 }
 
-impl From<Response> for Lie {
-    fn from(answer: Response) -> Self {
-        Self(Kind::Act(Act::Answer(answer)))
+impl From<ScriptedResponse> for Lie {
+    fn from(answer: ScriptedResponse) -> Self {
+        Self(LieKind::Act(LieAction::Answer(answer)))
     }
 }
 
 impl Lie {
-    /// What it would do unscripted; a step of a [`Lie::sequence`].
+    /// Answers honestly, as without a script; for a step of a [`Lie::sequence`].
     pub fn honest() -> Self {
-        Self(Kind::Act(Act::Honest))
+        Self(LieKind::Act(LieAction::Honest))
     }
 
-    /// This status with an empty body.
+    /// Answers with this status and an empty body.
     pub fn status(status: u16) -> Self {
-        Response::status(status).into()
+        ScriptedResponse::status(status).into()
     }
 
-    /// This JSON.
+    /// Answers with this JSON.
     pub fn json(status: u16, body: Value) -> Self {
-        Response::json(status, body).into()
+        ScriptedResponse::json(status, body).into()
     }
 
-    /// Exactly this body, however malformed.
+    /// Answers with exactly this body, even if it is malformed.
     pub fn body(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
-        Response::body(status, content_type, body).into()
+        ScriptedResponse::body(status, content_type, body).into()
     }
 
-    /// A redirect (302) to `to`.
+    /// Answers with a redirect (302) to `to`.
     pub fn redirect(to: &str) -> Self {
-        Response::status(302).header("location", to).into()
+        ScriptedResponse::status(302).header("location", to).into()
     }
 
-    /// Waits this long, then goes on with `lie`.
+    /// Waits for `duration`, then performs `lie`.
     pub fn delay(duration: Duration, lie: Lie) -> Self {
-        Self(Kind::After(Before::Pause(duration), Box::new(lie)))
+        Self(LieKind::Delayed(LieDelay::Pause(duration), Box::new(lie)))
     }
 
-    /// Waits until the test opens the gate, then goes on with `lie`.
-    pub fn held(gate: &Gate, lie: Lie) -> Self {
-        Self(Kind::After(Before::Gate(gate.clone()), Box::new(lie)))
+    /// Waits until the test opens the gate, then performs `lie`.
+    pub fn gated(gate: &ReplyGate, lie: Lie) -> Self {
+        Self(LieKind::Delayed(LieDelay::Gate(gate.clone()), Box::new(lie)))
     }
 
-    /// Takes the request and never answers; the connection stays open until the client leaves.
+    /// Reads the request and never answers. The connection stays open until the client closes it.
     pub fn hang() -> Self {
-        Self(Kind::Act(Act::Hang))
+        Self(LieKind::Act(LieAction::Hang))
     }
 
-    /// Answers with bytes that are no HTTP.
+    /// Answers with bytes that are not HTTP.
     pub fn garbage() -> Self {
-        Self(Kind::Act(Act::Garbage))
+        Self(LieKind::Act(LieAction::Garbage))
     }
 
-    /// 200 and a well-formed JSON object of `total` bytes, streamed in chunks, without holding it in memory.
+    /// Answers 200 with a well-formed JSON object of `total` bytes, streamed in chunks and never whole in
+    /// memory.
     pub fn huge(total: u64) -> Self {
-        Self(Kind::Act(Act::Huge { total }))
+        Self(LieKind::Act(LieAction::Huge { total }))
     }
 
-    /// 200 with `Content-Encoding: gzip`: 6.5 MiB that inflate to 1 GiB of spaces, which no JSON reader minds.
+    /// Answers 200 with `Content-Encoding: gzip`: 6.5 MiB that inflate to 1 GiB of spaces, which are valid
+    /// between JSON tokens.
     pub fn gzip_bomb() -> Self {
-        Self(Kind::Act(Act::GzipBomb { inflated: 1 << 30 }))
+        Self(LieKind::Act(LieAction::GzipBomb { inflated: 1 << 30 }))
     }
 
-    /// Drops the connection without a word.
+    /// Closes the connection without an answer.
     pub fn close() -> Self {
-        Self(Kind::Act(Act::Close))
+        Self(LieKind::Act(LieAction::Close))
     }
 
-    /// Announces the JSON's whole length, sends half of it and drops the connection.
+    /// Announces the JSON's whole length, sends half of it and closes the connection.
     pub fn half_body(status: u16, body: Value) -> Self {
-        Self(Kind::Act(Act::HalfBody(Response::json(status, body))))
+        Self(LieKind::Act(LieAction::HalfBody(ScriptedResponse::json(
+            status, body,
+        ))))
     }
 
     /// Sends the head at once and the JSON byte by byte, `pause` apart.
     pub fn slow_drip(status: u16, body: Value, pause: Duration) -> Self {
-        Self(Kind::Act(Act::SlowDrip {
-            answer: Response::json(status, body),
+        Self(LieKind::Act(LieAction::SlowDrip {
+            answer: ScriptedResponse::json(status, body),
             pause,
         }))
     }
 
-    /// One after the other, a request each; the last one stays.
+    /// Uses one lie per request, in order. The last one is used for all further requests.
     ///
     /// # Panics
-    /// When there is none.
+    /// If there is no lie.
     pub fn sequence(lies: impl IntoIterator<Item = Lie>) -> Self {
         let lies: VecDeque<Lie> = lies.into_iter().collect();
-        assert!(!lies.is_empty(), "a sequence needs a lie");
-        Self(Kind::Sequence(lies))
+        assert!(!lies.is_empty(), "a sequence needs at least one lie");
+        Self(LieKind::Sequence(lies))
     }
 
-    /// Decides by the bearer token that was presented.
+    /// Chooses the lie by the presented bearer token.
     pub fn by_token(decide: impl Fn(Option<&str>) -> Lie + Send + Sync + 'static) -> Self {
-        Self(Kind::ByToken(Arc::new(decide)))
+        Self(LieKind::ByToken(Arc::new(decide)))
     }
 
-    /// Answers as the closure says.
-    pub fn handler(answer: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Self {
-        Self(Kind::Handler(Arc::new(answer)))
+    /// Answers with the result of the closure.
+    pub fn handler(answer: impl Fn(&ReceivedRequest) -> ScriptedResponse + Send + Sync + 'static) -> Self {
+        Self(LieKind::Handler(Arc::new(answer)))
     }
 
-    /// What this request gets; moves sequences on.
-    pub(super) fn next(&mut self, request: &Request) -> Plan {
+    /// Returns the plan for this request. A sequence advances by one step.
+    pub(super) fn next_plan(&mut self, request: &ReceivedRequest) -> LiePlan {
         match &mut self.0 {
-            Kind::Act(act) => Plan {
-                first: Vec::new(),
-                then: act.clone(),
+            LieKind::Act(action) => LiePlan {
+                delays: Vec::new(),
+                action: action.clone(),
             },
-            Kind::After(before, lie) => {
-                let mut plan = lie.next(request);
-                plan.first.insert(0, before.clone());
+            LieKind::Delayed(delay, lie) => {
+                let mut plan = lie.next_plan(request);
+                // In front: the outermost delay was written first and comes first.
+                plan.delays.insert(0, delay.clone());
                 plan
             }
-            Kind::Sequence(lies) if lies.len() > 1 => lies.pop_front().expect("not empty").next(request),
-            Kind::Sequence(lies) => lies.front_mut().expect("not empty").next(request),
-            Kind::ByToken(decide) => decide(request.bearer()).next(request),
-            Kind::Handler(answer) => Plan {
-                first: Vec::new(),
-                then: Act::Answer(answer(request)),
+            // The last lie is never removed, so it stays for all further requests.
+            LieKind::Sequence(lies) if lies.len() > 1 => {
+                lies.pop_front().expect("not empty").next_plan(request)
+            }
+            LieKind::Sequence(lies) => lies.front_mut().expect("not empty").next_plan(request),
+            // A new lie for each request, so a sequence in here would start again each time.
+            LieKind::ByToken(decide) => decide(request.bearer()).next_plan(request),
+            LieKind::Handler(answer) => LiePlan {
+                delays: Vec::new(),
+                action: LieAction::Answer(answer(request)),
             },
         }
     }
 }
 
-/// A gate that holds answers back until the test opens it. Clones are the same gate.
+/// Gate that holds answers back until the test opens it. Clones are the same gate.
+// A watch channel keeps its state: a request that arrives after the opening passes too.
 #[derive(Debug, Clone)]
-pub struct Gate(Arc<watch::Sender<bool>>);
+pub struct ReplyGate(Arc<watch::Sender<bool>>);
 
-impl Default for Gate {
+impl Default for ReplyGate {
     fn default() -> Self {
         Self::closed()
     }
 }
 
-impl Gate {
-    /// A closed gate.
+impl ReplyGate {
+    /// Makes a closed gate.
     pub fn closed() -> Self {
         Self(Arc::new(watch::channel(false).0))
     }
 
-    /// Lets everyone through, now and later.
+    /// Opens the gate for good.
     pub fn open(&self) {
         self.0.send_replace(true);
     }
 
-    pub(super) async fn passed(&self) {
+    /// Waits until the gate is open.
+    pub(super) async fn wait_open(&self) {
+        // Fails only without a sender, and `self` holds one.
         let _ = self.0.subscribe().wait_for(|open| *open).await;
     }
 }

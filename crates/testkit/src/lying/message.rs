@@ -1,4 +1,4 @@
-//! What the lying server was asked, and what a script answers.
+//! Requests that the lying server received, and answers of a script.
 
 use std::time::Instant;
 
@@ -6,30 +6,31 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::Value;
 
-use crate::http1::{Head, header};
+use crate::http1::{MessageHead, header};
 
-/// A request as it came.
+/// Received request, unchanged.
 #[derive(Debug, Clone)]
-pub struct Request {
-    /// The method, upper case.
+pub struct ReceivedRequest {
+    /// Method, in upper case.
     pub method: String,
-    /// The path, without the query.
+    /// Path, without the query. Of a request to a proxy, the path of its URL.
     pub path: String,
-    /// The raw query, without `?`; empty when there is none.
+    /// Raw query without `?`; empty if there is none.
     pub query: String,
-    /// The header fields, in order.
+    /// Header fields, in order.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// Body, whole.
     pub body: Bytes,
-    /// When all of it had arrived.
+    /// Time at which all of it had arrived.
     pub at: Instant,
 }
 
-impl Request {
-    pub(super) fn new(head: &Head, body: Vec<u8>) -> Self {
+impl ReceivedRequest {
+    pub(super) fn new(head: &MessageHead, body: Vec<u8>) -> Self {
+        // A malformed start line gives empty parts. No script matches them, so the answer is 404.
         let mut words = head.start_line.split(' ');
         let method = words.next().unwrap_or_default().to_owned();
-        let target = words.next().unwrap_or_default();
+        let target = origin_form(words.next().unwrap_or_default());
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         Self {
             method,
@@ -41,50 +42,61 @@ impl Request {
         }
     }
 
-    /// The first header of that name.
+    /// Returns the first header of that name.
     pub fn header(&self, name: &str) -> Option<&str> {
         header(&self.headers, name)
     }
 
-    /// The bearer token of the `Authorization` header.
+    /// Returns the bearer token of the `Authorization` header.
     pub fn bearer(&self) -> Option<&str> {
+        // Without regard to case (RFC 9110 §11.1). The gateway sends one form; the scripts must not depend on
+        // it.
         let (scheme, token) = self.header("authorization")?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     }
 
-    /// One field of a form body.
+    /// Returns one field of a form body.
     pub fn form(&self, name: &str) -> Option<String> {
-        pair(&self.body, name)
+        form_value(&self.body, name)
     }
 
-    /// One parameter of the query.
+    /// Returns one parameter of the query.
     pub fn param(&self, name: &str) -> Option<String> {
-        pair(self.query.as_bytes(), name)
+        form_value(self.query.as_bytes(), name)
     }
 
-    /// The body as JSON, if it is.
+    /// Returns the body as JSON; `None` if it is not JSON.
     pub fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
     }
 }
 
-fn pair(encoded: &[u8], name: &str) -> Option<String> {
+/// Returns a request target in origin form. A client of a proxy sends the absolute form, whose host is in
+/// `Host` too (RFC 9112 §3.2.2).
+fn origin_form(target: &str) -> &str {
+    match target.strip_prefix("http://") {
+        Some(rest) => rest.find('/').map_or("/", |at| &rest[at..]),
+        None => target,
+    }
+}
+
+fn form_value(encoded: &[u8], name: &str) -> Option<String> {
     let mut pairs = form_urlencoded::parse(encoded);
     pairs
         .find(|(key, _)| key == name)
         .map(|(_, value)| value.into_owned())
 }
 
-/// A well-formed answer.
+/// Well-formed answer.
 #[derive(Debug, Clone)]
-pub struct Response {
+pub struct ScriptedResponse {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Bytes,
 }
 
-impl Response {
-    /// An answer with an empty body.
+impl ScriptedResponse {
+    /// Makes an answer with an empty body.
     pub fn status(status: u16) -> Self {
         Self {
             status,
@@ -93,13 +105,13 @@ impl Response {
         }
     }
 
-    /// A JSON answer.
+    /// Makes a JSON answer.
     #[expect(clippy::needless_pass_by_value, reason = "a script writes json!(…) in place")]
     pub fn json(status: u16, body: Value) -> Self {
         Self::body(status, "application/json", body.to_string())
     }
 
-    /// An answer with exactly this body.
+    /// Makes an answer with exactly this body.
     pub fn body(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
         Self {
             body: body.into(),
@@ -115,8 +127,17 @@ impl Response {
         self
     }
 
-    /// The start line and the header fields, with `framing` last and the empty line.
+    /// Puts a byte-order mark before the body, if there is one.
+    pub(super) fn with_byte_order_mark(mut self) -> Self {
+        if !self.body.is_empty() {
+            self.body = [b"\xef\xbb\xbf", &self.body[..]].concat().into();
+        }
+        self
+    }
+
+    /// Returns the start line and the header fields, then `framing` and the empty line.
     pub(super) fn head(&self, framing: &str) -> String {
+        // A status without a registered phrase may be scripted too, for example 299.
         let reason = StatusCode::from_u16(self.status)
             .ok()
             .and_then(|code| code.canonical_reason());

@@ -1,8 +1,8 @@
-//! An authorization server on loopback that is honest until it is told to lie, endpoint by endpoint.
+//! Authorization server on loopback that is honest until a test scripts a lie, endpoint by endpoint.
 //!
-//! It speaks HTTP/1.1 by hand, so that it can also break the protocol, and it remembers every request.
+//! It has its own HTTP/1.1, so that it can also break the protocol, and it records every request.
 
-mod act;
+mod action;
 mod gzip;
 mod honest;
 mod lie;
@@ -10,7 +10,7 @@ mod message;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
@@ -19,118 +19,139 @@ use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-pub use lie::{Gate, Lie};
-pub use message::{Request, Response};
+pub use lie::{Lie, ReplyGate};
+pub use message::{ReceivedRequest, ScriptedResponse};
 
-use crate::child::PATIENCE;
+use crate::child::POLL_TIMEOUT;
 use crate::forge::TokenForge;
 use crate::http1::{read_body, read_head};
-use crate::listening::Listening;
+use crate::listener::ClosableListener;
 use crate::ports::{free_port, loopback};
 
-/// A running authorization server; its tasks end with the test's runtime.
+/// Running authorization server. Its tasks end with the test's runtime.
 ///
-/// Honest, it answers `/.well-known/openid-configuration`, `/.well-known/jwks.json`, `/oauth/userinfo`,
-/// `/api/v1/auth/me`, `/oauth/introspect`, `/oauth/revoke` and `/health`; a token is good when
-/// [`LyingAuthServer::know`] named it. Every other path is 404 until scripted.
+/// Without scripts it answers `/.well-known/openid-configuration`, `/.well-known/jwks.json`,
+/// `/oauth/userinfo`, `/api/v1/auth/me`, `/oauth/introspect`, `/oauth/revoke` and `/health`. A token is valid
+/// after [`LyingAuthServer::accept_token`]. Every other path is 404 until scripted.
 #[derive(Debug)]
 pub struct LyingAuthServer {
     addr: SocketAddr,
-    desk: Arc<Desk>,
+    state: Arc<AuthServerState>,
     /// `None` while it is stopped.
-    door: tokio::sync::Mutex<Option<Listening>>,
+    // tokio's mutex: it is held across the await that closes or opens the listener.
+    listener: tokio::sync::Mutex<Option<ClosableListener>>,
 }
 
-/// What the connections share.
+/// State that the connections share.
+// One lock each, never two at a time, and never across an await.
 #[derive(Debug)]
-struct Desk {
+struct AuthServerState {
     forge: TokenForge,
-    script: Mutex<HashMap<String, Lie>>,
-    known: Mutex<HashMap<String, Value>>,
-    requests: Mutex<Vec<Request>>,
+    scripts: Mutex<HashMap<String, Lie>>,
+    accepted_tokens: Mutex<HashMap<String, Value>>,
+    metadata: Mutex<HashMap<String, Value>>,
+    sends_byte_order_mark: AtomicBool,
+    requests: Mutex<Vec<ReceivedRequest>>,
     arrivals: watch::Sender<usize>,
     body_bytes: AtomicU64,
 }
 
 impl LyingAuthServer {
-    /// Starts an honest one whose tokens are signed with ES256; its issuer is its URL.
+    /// Starts an honest server that signs its tokens with ES256. Its issuer is its URL.
     ///
     /// # Errors
-    /// When no port can be bound.
+    /// If no port can be bound.
     pub async fn start() -> Result<Self> {
         let addr = loopback(free_port());
         Self::open(addr, TokenForge::es256(&format!("http://{addr}"))).await
     }
 
-    /// Starts an honest one that publishes the keys of `forge`, under the forge's issuer.
+    /// Starts an honest server that publishes the keys of `forge`, under the forge's issuer.
     ///
     /// # Errors
-    /// When no port can be bound.
+    /// If no port can be bound.
     pub async fn start_with(forge: TokenForge) -> Result<Self> {
         Self::open(loopback(free_port()), forge).await
     }
 
     async fn open(addr: SocketAddr, forge: TokenForge) -> Result<Self> {
-        let desk = Arc::new(Desk {
+        let state = Arc::new(AuthServerState {
             forge,
-            script: Mutex::default(),
-            known: Mutex::default(),
+            scripts: Mutex::default(),
+            accepted_tokens: Mutex::default(),
+            metadata: Mutex::default(),
+            sends_byte_order_mark: AtomicBool::new(false),
             requests: Mutex::default(),
             arrivals: watch::channel(0).0,
             body_bytes: AtomicU64::new(0),
         });
         let server = Self {
             addr,
-            desk,
-            door: tokio::sync::Mutex::new(None),
+            state,
+            listener: tokio::sync::Mutex::new(None),
         };
-        server.start_again().await?;
+        server.restart().await?;
         Ok(server)
     }
 
-    /// `http://127.0.0.1:port`, the same for its whole life.
+    /// Returns `http://127.0.0.1:port`, which stays the same for its whole life.
     pub fn url(&self) -> String {
         format!("http://{}", self.addr)
     }
 
-    /// Where it listens, for a [`crate::BreakableLink`].
+    /// Returns its address, for a [`crate::BreakableLink`].
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// Who signs its tokens.
+    /// Returns the forge that signs its tokens.
     pub fn forge(&self) -> &TokenForge {
-        &self.desk.forge
+        &self.state.forge
     }
 
-    /// Scripts an endpoint: `"/oauth/token"` for every method, `"POST /oauth/token"` for one, `"*"` for all that
-    /// have no script of their own. The newest script replaces an older one.
+    /// Scripts an endpoint: `"/oauth/token"` for every method, `"POST /oauth/token"` for one, `"*"` for all
+    /// that have no script of their own. The newest script replaces an older one.
     pub fn on(&self, endpoint: &str, lie: impl Into<Lie>) {
-        self.desk
-            .script
+        self.state
+            .scripts
             .lock()
             .unwrap()
             .insert(endpoint.to_owned(), lie.into());
     }
 
-    /// Forgets every script: it is honest again.
-    pub fn behave(&self) {
-        self.desk.script.lock().unwrap().clear();
+    /// Removes every script: the server is honest again.
+    pub fn clear_scripts(&self) {
+        self.state.scripts.lock().unwrap().clear();
     }
 
-    /// Makes `token` a good one with these claims.
-    pub fn know(&self, token: &str, claims: Value) {
-        self.desk.known.lock().unwrap().insert(token.to_owned(), claims);
+    /// Sets a member of the published metadata.
+    pub fn publish(&self, name: &str, value: impl Into<Value>) {
+        let mut metadata = self.state.metadata.lock().unwrap();
+        metadata.insert(name.to_owned(), value.into());
     }
 
-    /// Makes `token` a bad one.
-    pub fn forget(&self, token: &str) {
-        self.desk.known.lock().unwrap().remove(token);
+    /// Puts a byte-order mark before the JSON of every honest answer, as some frameworks do.
+    pub fn send_byte_order_marks(&self) {
+        self.state.sends_byte_order_mark.store(true, Ordering::SeqCst);
     }
 
-    /// The requests that came to `path`, oldest first, also those that got no answer.
-    pub fn requests(&self, path: &str) -> Vec<Request> {
-        self.desk
+    /// Makes `token` valid, with these claims.
+    pub fn accept_token(&self, token: &str, claims: Value) {
+        self.state
+            .accepted_tokens
+            .lock()
+            .unwrap()
+            .insert(token.to_owned(), claims);
+    }
+
+    /// Makes `token` invalid.
+    pub fn reject_token(&self, token: &str) {
+        self.state.accepted_tokens.lock().unwrap().remove(token);
+    }
+
+    /// Returns the requests to `path`, oldest first, also those that got no answer.
+    pub fn requests(&self, path: &str) -> Vec<ReceivedRequest> {
+        self.state
             .requests
             .lock()
             .unwrap()
@@ -140,9 +161,9 @@ impl LyingAuthServer {
             .collect()
     }
 
-    /// How many requests came to `path`.
-    pub fn count(&self, path: &str) -> usize {
-        self.desk
+    /// Returns the number of requests to `path`.
+    pub fn count_requests(&self, path: &str) -> usize {
+        self.state
             .requests
             .lock()
             .unwrap()
@@ -151,85 +172,94 @@ impl LyingAuthServer {
             .count()
     }
 
-    /// How many requests came, to any path.
-    pub fn total(&self) -> usize {
-        self.desk.requests.lock().unwrap().len()
+    /// Returns the number of all requests.
+    pub fn count_all_requests(&self) -> usize {
+        self.state.requests.lock().unwrap().len()
     }
 
-    /// How many requests came that are about somebody's token or login: all but those for its metadata and keys, which
-    /// a client fetches by itself, whoever asks it what.
-    pub fn about_tokens(&self) -> usize {
-        let requests = self.desk.requests.lock().unwrap();
+    /// Returns the number of requests about a token or a login: all except those for metadata and keys, which
+    /// the gateway fetches at times of its own.
+    pub fn count_token_requests(&self) -> usize {
+        let requests = self.state.requests.lock().unwrap();
         requests
             .iter()
             .filter(|request| !request.path.starts_with("/.well-known/"))
             .count()
     }
 
-    /// Forgets the requests seen so far.
+    /// Removes the requests recorded so far.
     pub fn forget_requests(&self) {
-        self.desk.requests.lock().unwrap().clear();
+        self.state.requests.lock().unwrap().clear();
     }
 
-    /// Waits until `path` has been asked at least `count` times.
+    /// Waits until at least `count` requests to `path` have arrived.
     ///
     /// # Panics
-    /// When that takes more than thirty seconds.
-    pub async fn asked(&self, path: &str, count: usize) {
-        let mut arrivals = self.desk.arrivals.subscribe();
-        let enough = arrivals.wait_for(|_| self.count(path) >= count);
-        let waited = tokio::time::timeout(PATIENCE, enough).await;
+    /// If that takes more than 30 s.
+    pub async fn wait_for_requests(&self, path: &str, count: usize) {
+        // Subscribed before the first count: an arrival in between is not missed.
+        let mut arrivals = self.state.arrivals.subscribe();
+        let enough = arrivals.wait_for(|_| self.count_requests(path) >= count);
+        let waited = tokio::time::timeout(POLL_TIMEOUT, enough).await;
         assert!(
             waited.is_ok(),
-            "{path} was asked {} times, not {count}",
-            self.count(path)
+            "{path} got {} requests, not {count}",
+            self.count_requests(path)
         );
     }
 
-    /// Body bytes that it got rid of so far, framing not counted: how far a client read a body that never ends, give
-    /// or take the sockets' buffers.
+    /// Returns the number of body bytes sent so far, without framing. It shows how far a client read an
+    /// endless body, except for the sockets' buffers.
     pub fn body_bytes_sent(&self) -> u64 {
-        self.desk.body_bytes.load(Ordering::SeqCst)
+        self.state.body_bytes.load(Ordering::SeqCst)
     }
 
     /// Drops every connection and refuses new ones.
     pub async fn stop(&self) {
-        if let Some(door) = self.door.lock().await.take() {
-            door.close().await;
+        if let Some(listener) = self.listener.lock().await.take() {
+            listener.close().await;
         }
     }
 
-    /// Listens again on the same port; scripts, tokens and requests are as they were.
+    /// Listens again on the same port. Scripts, tokens and requests are unchanged.
     ///
     /// # Errors
-    /// When the port can't be bound again.
-    pub async fn start_again(&self) -> Result<()> {
-        let mut door = self.door.lock().await;
-        if door.is_none() {
-            let desk = Arc::clone(&self.desk);
+    /// If the port cannot be bound again.
+    pub async fn restart(&self) -> Result<()> {
+        let mut listener = self.listener.lock().await;
+        if listener.is_none() {
+            let state = Arc::clone(&self.state);
             let serve = move |stream| {
-                let desk = Arc::clone(&desk);
-                // A client that goes away in the middle is no concern of the server's.
-                async move { desk.serve(stream).await.unwrap_or_default() }
+                let state = Arc::clone(&state);
+                // An error here is a client that left. Tests cause that on purpose.
+                async move { state.serve(stream).await.unwrap_or_default() }
             };
-            *door = Some(Listening::open(self.addr, serve).await?);
+            *listener = Some(ClosableListener::open(self.addr, serve).await?);
         }
         Ok(())
     }
 }
 
-impl Desk {
+impl AuthServerState {
     async fn serve(&self, stream: TcpStream) -> std::io::Result<()> {
         let mut stream = BufReader::new(stream);
         while let Some(head) = read_head(&mut stream).await? {
             let body = read_body(&mut stream, &head, false).await?;
-            let request = Request::new(&head, body);
-            let plan = self.plan(&request);
+            let request = ReceivedRequest::new(&head, body);
+            let plan = self.plan_answer(&request);
+            // Recorded before the answer, so that requests with a hanging answer are counted too.
             self.requests.lock().unwrap().push(request.clone());
             self.arrivals.send_modify(|count| *count += 1);
-            let honest = || honest::answer(self, &request);
-            let goes_on = act::perform(plan, honest, &mut stream, &self.body_bytes).await?;
-            if !goes_on
+            let honest = || {
+                let answer = honest::honest_response(self, &request);
+                if self.sends_byte_order_mark.load(Ordering::SeqCst) {
+                    answer.with_byte_order_mark()
+                } else {
+                    answer
+                }
+            };
+            let keep_alive = action::perform(plan, honest, &mut stream, &self.body_bytes).await?;
+            if !keep_alive
                 || request
                     .header("connection")
                     .is_some_and(|value| value.eq_ignore_ascii_case("close"))
@@ -240,15 +270,16 @@ impl Desk {
         Ok(())
     }
 
-    fn plan(&self, request: &Request) -> lie::Plan {
-        let one = format!("{} {}", request.method, request.path);
-        let mut script = self.script.lock().unwrap();
-        match [one.as_str(), request.path.as_str(), "*"]
+    fn plan_answer(&self, request: &ReceivedRequest) -> lie::LiePlan {
+        let endpoint = format!("{} {}", request.method, request.path);
+        let mut scripts = self.scripts.lock().unwrap();
+        // The most specific script wins.
+        match [endpoint.as_str(), request.path.as_str(), "*"]
             .into_iter()
-            .find(|key| script.contains_key(*key))
+            .find(|key| scripts.contains_key(*key))
         {
-            Some(key) => script.get_mut(key).expect("just found").next(request),
-            None => lie::Plan::honest(),
+            Some(key) => scripts.get_mut(key).expect("just found").next_plan(request),
+            None => lie::LiePlan::honest(),
         }
     }
 }

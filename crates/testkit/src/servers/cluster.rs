@@ -1,30 +1,32 @@
-//! A real Redis Cluster: three masters, each with a replica if a test wants failovers.
-
-use std::time::Instant;
+//! Real Redis Cluster: three masters, each with a replica if a test needs failovers.
 
 use anyhow::{Context, Result, bail};
 
 use super::redis::{RedisOptions, RedisServer};
 use super::resp::RedisReply;
 use super::url_of;
-use crate::child::{BEAT, PATIENCE};
+use crate::child::POLL_TIMEOUT;
 use crate::ports::free_port;
+use crate::wait;
 
+/// Number of masters; the least for which Redis can hold an election.
 const MASTERS: usize = 3;
-const SLOTS: usize = 16_384;
+/// Number of slots, fixed by Redis.
+const SLOT_COUNT: usize = 16_384;
 
-/// Three masters that share the slots, and perhaps their replicas; killed on drop.
+/// Three masters that share the slots, with their replicas if there are any. Killed on drop.
 #[derive(Debug)]
 pub struct RedisCluster {
-    /// The masters first, then their replicas in the same order.
+    /// The masters first, then their replicas in the same order, then masters that joined.
     servers: Vec<RedisServer>,
 }
 
 impl RedisCluster {
-    /// Starts three masters without replicas and without persistence; returns when all say that the cluster is well.
+    /// Starts three masters without replicas and without persistence. Returns when all of them report a
+    /// healthy cluster.
     ///
     /// # Errors
-    /// When redis-server is not installed or they don't come together.
+    /// If redis-server is not installed, or if the masters form no cluster in time.
     pub async fn start() -> Result<Self> {
         Self::start_with(RedisOptions::plain(), 0).await
     }
@@ -37,38 +39,43 @@ impl RedisCluster {
         Self::start_with(RedisOptions::plain(), 1).await
     }
 
-    /// Starts them as told, with so many replicas of each master.
+    /// Starts three masters with these options, and `replicas` replicas of each.
     ///
     /// # Errors
     /// As [`RedisCluster::start`].
     pub async fn start_with(options: RedisOptions, replicas: usize) -> Result<Self> {
         let mut servers = Vec::new();
         for _ in 0..MASTERS * (1 + replicas) {
-            servers.push(Self::node(options.clone()).await?);
+            servers.push(Self::start_node(options.clone()).await?);
         }
         let cluster = Self { servers };
-        cluster.give_slots().await?;
-        cluster.introduce().await?;
-        cluster.all_well().await?;
+        // Slots and epochs first: an epoch can be set only while a node knows no others.
+        cluster.assign_slots().await?;
+        cluster.meet_nodes().await?;
+        cluster.wait_until_healthy().await?;
         cluster.attach_replicas().await?;
         Ok(cluster)
     }
 
-    /// One more empty master, which belongs to no cluster until it is [introduced](Self::join).
-    async fn node(options: RedisOptions) -> Result<RedisServer> {
-        let options = match options.its_password() {
+    /// Starts one empty master, which belongs to no cluster until [`meet_nodes`](Self::meet_nodes).
+    async fn start_node(options: RedisOptions) -> Result<RedisServer> {
+        // A replica authenticates at its master with the same password.
+        let options = match options.configured_password() {
             Some(password) => options.clone().setting("masterauth", password),
             None => options,
         };
         let options = options
             .setting("cluster-enabled", "yes")
+            // In milliseconds: short, so that a failover takes a test one or two seconds.
             .setting("cluster-node-timeout", "1000")
+            // A replica that moved to another master would make a test's indices wrong.
             .setting("cluster-allow-replica-migration", "no")
+            // By default it is the port plus 10,000, which may be another test's.
             .setting("cluster-port", &free_port().to_string());
         RedisServer::start_with(options).await
     }
 
-    /// Host and port of each master, as they were at the start.
+    /// Returns host and port of each server that was a master at the start.
     pub fn nodes(&self) -> Vec<(String, u16)> {
         let masters = self.servers.iter().take(MASTERS);
         masters
@@ -76,17 +83,18 @@ impl RedisCluster {
             .collect()
     }
 
-    /// `redis+cluster://host:port,…`, with the password when one is set.
+    /// Returns `redis+cluster://host:port,…`, with the password if one is set.
     pub fn url(&self) -> String {
         url_of("redis+cluster", self.servers[0].password(), &self.nodes())
     }
 
-    /// The servers: the masters of the start, then their replicas in the same order, then whoever joined.
+    /// Returns the servers: the masters of the start, then their replicas in the same order, then masters
+    /// that joined.
     pub fn servers(&self) -> &[RedisServer] {
         &self.servers
     }
 
-    /// One of them, to kill or restart it.
+    /// Returns one of the servers, to kill or restart it.
     pub fn server_mut(&mut self, index: usize) -> &mut RedisServer {
         &mut self.servers[index]
     }
@@ -94,9 +102,10 @@ impl RedisCluster {
     /// Removes every key of every master.
     ///
     /// # Errors
-    /// When one can't be asked.
+    /// If a server cannot be reached.
     pub async fn flush_all(&self) -> Result<()> {
         for server in &self.servers {
+            // A replica refuses writes. It gets the flush from its master.
             if is_master(server).await? {
                 server.flush_all().await?;
             }
@@ -107,18 +116,19 @@ impl RedisCluster {
     /// Sends one command to the master that has `key`.
     ///
     /// # Errors
-    /// When it can't be reached or answers with an error.
+    /// If the master cannot be reached or answers with an error.
     pub async fn command(&self, key: &str, parts: &[&str]) -> Result<RedisReply> {
         self.servers[self.owner(key).await?].command(parts).await
     }
 
-    /// Which of the servers has `key`.
+    /// Returns the index of the master that has the slot of `key`.
     ///
     /// # Errors
-    /// When the cluster can't be asked, or no master has it.
+    /// If no running master has it.
     pub async fn owner(&self, key: &str) -> Result<usize> {
         for (index, server) in self.servers.iter().enumerate() {
-            // Only the owner answers, and a replica is told apart by its role.
+            // Every other master answers MOVED, which is an error here. A replica answers for its master's
+            // slots, so its role is checked.
             if server.pid().is_some()
                 && is_master(server).await.unwrap_or(false)
                 && server.command(&["EXISTS", key]).await.is_ok()
@@ -129,24 +139,26 @@ impl RedisCluster {
         bail!("no master has {key}")
     }
 
-    /// Starts one more master and makes it known to all; it has no slots. Its index among the servers.
+    /// Starts one more master, without slots, and makes it known to all. Returns its index.
     ///
     /// # Errors
     /// As [`RedisCluster::start`].
     pub async fn join(&mut self) -> Result<usize> {
-        self.servers.push(Self::node(RedisOptions::plain()).await?);
-        self.introduce().await?;
-        self.all_well().await?;
+        self.servers.push(Self::start_node(RedisOptions::plain()).await?);
+        self.meet_nodes().await?;
+        self.wait_until_healthy().await?;
         Ok(self.servers.len() - 1)
     }
 
-    /// Marks the slot of `key` as leaving for another server, so that what is not there any more is asked for with ASK.
+    /// Begins to move the slot of `key` to another server: for keys that have moved, the old server answers
+    /// ASK.
     ///
     /// # Errors
-    /// When one of the two can't be asked.
+    /// If one of the two cannot be reached.
     pub async fn begin_move(&self, key: &str, from: usize, to: usize) -> Result<()> {
         let slot = self.slot(key).await?;
         let (from_id, to_id) = (self.id(from).await?, self.id(to).await?);
+        // The target first, as Redis documents it: it must accept the slot before a client is sent there.
         let importing = ["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id];
         self.servers[to].command(&importing).await?;
         let migrating = ["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id];
@@ -157,20 +169,21 @@ impl RedisCluster {
     /// Moves one key, after [`begin_move`](Self::begin_move).
     ///
     /// # Errors
-    /// When it is not there, or the other server does not take it.
+    /// If the key is not at `from`, or if `to` does not accept it.
     pub async fn migrate(&self, key: &str, from: usize, to: usize) -> Result<()> {
         let port = self.servers[to].port().to_string();
         let migrate = ["MIGRATE", "127.0.0.1", &port, key, "0", "5000"];
         self.servers[from].command(&migrate).await.map(drop)
     }
 
-    /// Gives the slot of `key` to another server for good.
+    /// Assigns the slot of `key` to another server for good.
     ///
     /// # Errors
-    /// When one of the two can't be asked.
+    /// If one of the two cannot be reached.
     pub async fn end_move(&self, key: &str, from: usize, to: usize) -> Result<()> {
         let slot = self.slot(key).await?;
         let to_id = self.id(to).await?;
+        // The new owner first: otherwise the slot has no owner for a moment.
         for index in [to, from] {
             let node = ["CLUSTER", "SETSLOT", &slot, "NODE", &to_id];
             self.servers[index].command(&node).await?;
@@ -180,21 +193,23 @@ impl RedisCluster {
 
     async fn slot(&self, key: &str) -> Result<String> {
         let slot = self.servers[0].command(&["CLUSTER", "KEYSLOT", key]).await?;
-        slot.text().context("CLUSTER KEYSLOT answers a number")
+        slot.text().context("CLUSTER KEYSLOT did not answer a number")
     }
 
     async fn id(&self, index: usize) -> Result<String> {
         let id = self.servers[index].command(&["CLUSTER", "MYID"]).await?;
-        id.text().context("CLUSTER MYID answers a name")
+        id.text().context("CLUSTER MYID did not answer a name")
     }
 
-    async fn give_slots(&self) -> Result<()> {
+    async fn assign_slots(&self) -> Result<()> {
         for (index, server) in self.servers.iter().enumerate() {
+            // Different for each node: with equal epochs, two nodes could not decide which of them has a
+            // slot.
             let epoch = (index + 1).to_string();
             server.command(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch]).await?;
             if index < MASTERS {
-                let first = (index * SLOTS / MASTERS).to_string();
-                let last = ((index + 1) * SLOTS / MASTERS - 1).to_string();
+                let first = (index * SLOT_COUNT / MASTERS).to_string();
+                let last = ((index + 1) * SLOT_COUNT / MASTERS - 1).to_string();
                 server
                     .command(&["CLUSTER", "ADDSLOTSRANGE", &first, &last])
                     .await?;
@@ -203,29 +218,29 @@ impl RedisCluster {
         Ok(())
     }
 
-    /// Tells the first server of all others, and waits until each knows them all.
-    async fn introduce(&self) -> Result<()> {
+    /// Introduces all other servers to the first one, and waits until each knows them all.
+    async fn meet_nodes(&self) -> Result<()> {
         for server in &self.servers[1..] {
             let RedisReply::Array(bus) = server.command(&["CONFIG", "GET", "cluster-port"]).await? else {
-                bail!("CONFIG GET answers a list")
+                bail!("CONFIG GET did not answer a list")
             };
             let bus = bus
                 .get(1)
                 .and_then(RedisReply::text)
-                .context("it has a cluster-port")?;
+                .context("the server has no cluster-port")?;
             let meet = ["CLUSTER", "MEET", "127.0.0.1", &server.port().to_string(), &bus];
             self.servers[0].command(&meet).await?;
         }
         let count = format!("cluster_known_nodes:{}", self.servers.len());
-        self.until(async |server| {
+        self.wait_until_all(async |server| {
             let info = server.command(&["CLUSTER", "INFO"]).await?;
             Ok(info.text().is_some_and(|info| info.contains(&count)))
         })
         .await
     }
 
-    async fn all_well(&self) -> Result<()> {
-        self.until(async |server| {
+    async fn wait_until_healthy(&self) -> Result<()> {
+        self.wait_until_all(async |server| {
             let info = server.command(&["CLUSTER", "INFO"]).await?;
             Ok(info.text().is_some_and(|info| info.contains("cluster_state:ok")))
         })
@@ -239,17 +254,18 @@ impl RedisCluster {
                 .command(&["CLUSTER", "REPLICATE", &master])
                 .await?;
         }
-        self.until(async |server| {
+        self.wait_until_all(async |server| {
             let info = server.command(&["INFO", "replication"]).await?;
             let info = info.text().unwrap_or_default();
             Ok(info.contains("role:master") || info.contains("master_link_status:up"))
         })
         .await?;
-        // A replica takes over only from a master that all the others know to be its own.
+        // A replica can take over only if all other nodes know which master it belongs to. SLOTS lists two
+        // numbers and then the nodes of each range.
         let replicas = (self.servers.len() - MASTERS) / MASTERS;
-        self.until(async |server| {
+        self.wait_until_all(async |server| {
             let RedisReply::Array(ranges) = server.command(&["CLUSTER", "SLOTS"]).await? else {
-                bail!("CLUSTER SLOTS answers a list")
+                bail!("CLUSTER SLOTS did not answer a list")
             };
             Ok(ranges
                 .iter()
@@ -258,15 +274,19 @@ impl RedisCluster {
         .await
     }
 
-    async fn until(&self, holds: impl AsyncFn(&RedisServer) -> Result<bool>) -> Result<()> {
-        let started = Instant::now();
+    async fn wait_until_all(&self, condition: impl AsyncFn(&RedisServer) -> Result<bool>) -> Result<()> {
         for server in &self.servers {
-            while !holds(server).await? {
-                if started.elapsed() > PATIENCE {
-                    bail!("the cluster on port {} does not come together", server.port());
-                }
-                tokio::time::sleep(BEAT).await;
-            }
+            wait::poll_within(POLL_TIMEOUT, async || match condition(server).await {
+                Ok(holds) => holds.then_some(Ok(())),
+                Err(fault) => Some(Err(fault)),
+            })
+            .await
+            .with_context(|| {
+                format!(
+                    "the node on port {} did not join the cluster in time",
+                    server.port()
+                )
+            })??;
         }
         Ok(())
     }

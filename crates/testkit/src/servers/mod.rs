@@ -1,4 +1,4 @@
-//! Real servers on private loopback ports, each ended with the test that started it.
+//! Real servers on private loopback ports. Each ends with the test that started it.
 
 mod cluster;
 mod pg_template;
@@ -13,7 +13,7 @@ pub use redis::{RedisOptions, RedisServer, RedisSnapshot};
 pub use resp::RedisReply;
 pub use sentinel::RedisSentinels;
 
-/// `scheme://:password@host:port,…`, the password only where there is one.
+/// Returns `scheme://:password@host:port,…`, without the password part if there is none.
 fn url_of(scheme: &str, password: Option<&str>, nodes: &[(String, u16)]) -> String {
     let password = password.map_or(String::new(), |password| format!(":{password}@"));
     let nodes: Vec<_> = nodes

@@ -1,7 +1,8 @@
-//! The data folder that every PostgreSQL of the tests is a copy of, so that initdb runs once per checkout.
+//! Template of the data folder: every PostgreSQL of the tests starts as a copy, so that initdb runs once per
+//! checkout.
 //!
-//! It is kept beside the build products (the folder with cargo's `CACHEDIR.TAG`), is made under a file lock and
-//! moved into place whole, and is never changed afterwards; a copy therefore needs no lock.
+//! The template is next to the build products (in the folder with cargo's `CACHEDIR.TAG`). It is made under a
+//! file lock, moved into place as a whole, and never changed afterwards. So a copy needs no lock.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
@@ -12,30 +13,33 @@ use anyhow::{Context, Result, bail};
 
 use crate::child::find_program;
 
-/// The role that owns every test database.
+/// Role that owns every test database.
 pub(super) const ROLE: &str = "maxlab";
 
-/// The installed PostgreSQL and the user it must run as.
+/// Installed PostgreSQL, and the user that it must run as.
 #[derive(Debug)]
-pub(super) struct Installation {
+pub(super) struct PostgresInstallation {
     bin: PathBuf,
     version: String,
-    /// PostgreSQL refuses to run as root; root's tests run it as `postgres`, the user Debian's package makes.
+    /// User to run as. PostgreSQL refuses to run as root, so root's tests use `postgres`, the user of
+    /// Debian's package.
     pub(super) user: Option<&'static str>,
 }
 
-impl Installation {
+impl PostgresInstallation {
     pub(super) fn find() -> Result<Self> {
-        let bin = newest_debian().or_else(|| Some(find_program("postgres")?.parent()?.to_owned()));
+        let bin = newest_debian_bin().or_else(|| Some(find_program("postgres")?.parent()?.to_owned()));
         let bin = bin.context("PostgreSQL is not installed: apt-get install postgresql (Debian)")?;
         let version = Command::new(bin.join("postgres"))
             .arg("--version")
             .output()?
             .stdout;
+        // Digits and dots only: it becomes a part of a file name.
         let version = String::from_utf8_lossy(&version)
             .chars()
             .filter(|c| c.is_ascii_digit() || *c == '.')
             .collect();
+        // The owner of /proc/self is the effective user, read without unsafe code.
         let root = std::fs::metadata("/proc/self").context("no /proc")?.uid() == 0;
         Ok(Self {
             bin,
@@ -48,43 +52,48 @@ impl Installation {
         self.bin.join(name)
     }
 
-    /// Gives `folder` to the user that PostgreSQL runs as.
-    pub(super) fn hand_over(&self, folder: &Path) -> Result<()> {
+    /// Makes `folder` the property of the user that PostgreSQL runs as.
+    pub(super) fn chown_to_server(&self, folder: &Path) -> Result<()> {
         match self.user {
-            Some(user) => run(Command::new("chown")
-                .args(["-R", &format!("{user}:")])
-                .arg(folder)),
+            Some(user) => run_command(
+                Command::new("chown")
+                    .args(["-R", &format!("{user}:")])
+                    .arg(folder),
+            ),
             None => Ok(()),
         }
     }
 
-    /// Makes `data` a fresh, private data folder.
+    /// Creates `data` as a fresh, private data folder.
     pub(super) fn copy_template(&self, data: &Path) -> Result<()> {
-        run(Command::new("cp")
-            .args(["-R", "-p", "--reflink=auto"])
-            .arg(self.template()?)
-            .arg(data))?;
-        self.hand_over(data)
+        run_command(
+            Command::new("cp")
+                .args(["-R", "-p", "--reflink=auto"])
+                .arg(self.ensure_template()?)
+                .arg(data),
+        )?;
+        self.chown_to_server(data)
     }
 
-    fn template(&self) -> Result<PathBuf> {
+    fn ensure_template(&self) -> Result<PathBuf> {
         let cache = build_folder().unwrap_or_else(std::env::temp_dir).join("testkit");
         std::fs::create_dir_all(&cache)?;
         let template = cache.join(format!("postgres-{}", self.version));
         if !template.exists() {
             let lock = File::create(cache.join("postgres.lock"))?;
             lock.lock()?;
+            // Again under the lock: another test process may have made it while this one waited.
             if !template.exists() {
-                self.make(&cache, &template)?;
+                self.build_template(&cache, &template)?;
             }
         }
         Ok(template)
     }
 
-    fn make(&self, cache: &Path, template: &Path) -> Result<()> {
-        // In the temporary folder, since `postgres` may not be able to walk to the checkout.
+    fn build_template(&self, cache: &Path, template: &Path) -> Result<()> {
+        // In the temporary folder: the user `postgres` may have no access to the checkout.
         let folder = tempfile::Builder::new().prefix("maxlab-initdb-").tempdir()?;
-        self.hand_over(folder.path())?;
+        self.chown_to_server(folder.path())?;
         let data = folder.path().join("data");
         let mut command = match self.user {
             Some(user) => {
@@ -102,23 +111,25 @@ impl Installation {
             "--encoding=UTF8",
             "--locale=C",
             "--no-sync",
+            // 1 MiB segments instead of 16: the template is copied for every server.
             "--wal-segsize=1",
         ]);
         command
             .args(["--username", ROLE, "-D"])
             .arg(&data)
             .current_dir(folder.path());
-        run(&mut command)?;
-        // A copy beside the template first: the move into place is then one rename.
+        run_command(&mut command)?;
+        // Copied next to the template first, on the same file system: the move into place is then one rename.
         let unfinished = tempfile::Builder::new().prefix("unfinished-").tempdir_in(cache)?;
         let copied = unfinished.path().join("data");
-        run(Command::new("cp").args(["-R", "-p"]).arg(&data).arg(&copied))?;
+        run_command(Command::new("cp").args(["-R", "-p"]).arg(&data).arg(&copied))?;
         std::fs::rename(&copied, template).context("the template cannot be moved into place")
     }
 }
 
-/// Debian keeps each major version in a folder of its own, off the PATH.
-fn newest_debian() -> Option<PathBuf> {
+/// Returns the programs of the newest version that Debian installed: one folder per major version, outside
+/// PATH.
+fn newest_debian_bin() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
     let mut found: Vec<(u32, PathBuf)> = versions
         .filter_map(|entry| entry.ok())
@@ -134,7 +145,7 @@ fn newest_debian() -> Option<PathBuf> {
     found.pop().map(|(_, bin)| bin)
 }
 
-/// The folder of the build products that this test binary stands in.
+/// Returns the folder of the build products that contains this test binary.
 fn build_folder() -> Option<PathBuf> {
     let binary = std::env::current_exe().ok()?;
     binary
@@ -143,17 +154,17 @@ fn build_folder() -> Option<PathBuf> {
         .map(Path::to_owned)
 }
 
-/// Runs a command to its end; its words are the error.
-pub(super) fn run(command: &mut Command) -> Result<()> {
+/// Runs a command to its end. If it fails, the error contains its standard error.
+pub(super) fn run_command(command: &mut Command) -> Result<()> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let done = command
+    let output = command
         .output()
         .with_context(|| format!("{name} cannot be run"))?;
-    if !done.status.success() {
+    if !output.status.success() {
         bail!(
             "{name} ended with {}: {}",
-            done.status,
-            String::from_utf8_lossy(&done.stderr)
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
         );
     }
     Ok(())

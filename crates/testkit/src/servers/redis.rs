@@ -1,20 +1,19 @@
-//! A real redis-server that a test can kill, freeze, empty and bring back.
+//! Real redis-server that a test can kill, freeze, empty and restart.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use tempfile::TempDir;
 
 use super::resp::{self, RedisReply};
-use crate::child::{BEAT, Launch, PATIENCE, Spawned, find_program, tail};
+use crate::child::{ChildCommand, ChildProcess, POLL_TIMEOUT, find_program, log_tail};
 use crate::ports::{free_port, loopback};
 
-/// How many ports are tried when another process takes the chosen one first.
+/// Number of ports that are tried if another process takes the chosen one first.
 const PORT_TRIES: usize = 5;
 
-/// How a [`RedisServer`] is set up.
+/// Options of a [`RedisServer`].
 #[derive(Debug, Clone)]
 pub struct RedisOptions {
     durable: bool,
@@ -23,7 +22,8 @@ pub struct RedisOptions {
 }
 
 impl RedisOptions {
-    /// Every write is synced to the append-only file before it is answered (`appendfsync always`).
+    /// Returns options of a server that syncs every write to the append-only file before it answers
+    /// (`appendfsync always`).
     pub fn durable() -> Self {
         Self {
             durable: true,
@@ -32,7 +32,7 @@ impl RedisOptions {
         }
     }
 
-    /// Nothing is kept: what was written is lost with the process.
+    /// Returns options of a server without persistence: its data is lost with the process.
     pub fn plain() -> Self {
         Self {
             durable: false,
@@ -40,57 +40,58 @@ impl RedisOptions {
         }
     }
 
-    /// Clients must give this password; [`RedisServer::url`] carries it.
+    /// Requires this password from clients. [`RedisServer::url`] contains it.
     #[must_use]
     pub fn password(mut self, password: &str) -> Self {
         self.password = Some(password.to_owned());
         self
     }
 
-    pub(super) fn its_password(&self) -> Option<&str> {
+    pub(super) fn configured_password(&self) -> Option<&str> {
         self.password.as_deref()
     }
 
-    /// One more line of redis.conf, such as `("maxmemory-policy", "allkeys-lru")`.
+    /// Adds one line to redis.conf, such as `("maxmemory-policy", "allkeys-lru")`.
     #[must_use]
     pub fn setting(mut self, name: &str, value: &str) -> Self {
         self.settings.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// A replica of `master`.
+    /// Makes the server a replica of `master`.
     #[must_use]
     pub fn replica_of(self, master: &RedisServer) -> Self {
         self.setting("replicaof", &format!("127.0.0.1 {}", master.port()))
     }
 }
 
-/// What a durable [`RedisServer`] had on its disk at one moment; see [`RedisServer::snapshot`].
+/// Copy of a durable [`RedisServer`]'s disk at one moment (see [`RedisServer::snapshot`]).
 #[derive(Debug)]
 pub struct RedisSnapshot {
     folder: TempDir,
 }
 
-/// A running redis-server in its own folder; killed on drop.
+/// Running redis-server in its own folder, killed on drop.
 #[derive(Debug)]
 pub struct RedisServer {
-    // Before the folder, so that the process is gone when its folder is removed.
-    process: Option<Spawned>,
+    // Before the folder: fields are dropped in order, and the process must be gone when its folder is
+    // removed.
+    process: Option<ChildProcess>,
     folder: TempDir,
     port: u16,
     options: RedisOptions,
 }
 
 impl RedisServer {
-    /// Starts one with [`RedisOptions::durable`].
+    /// Starts a server with [`RedisOptions::durable`].
     ///
     /// # Errors
-    /// When redis-server is not installed or does not come up.
+    /// If redis-server is not installed or does not start.
     pub async fn start() -> Result<Self> {
         Self::start_with(RedisOptions::durable()).await
     }
 
-    /// Starts one as told.
+    /// Starts a server with these options.
     ///
     /// # Errors
     /// As [`RedisServer::start`].
@@ -106,6 +107,8 @@ impl RedisServer {
             };
             match server.launch().await {
                 Ok(()) => return Ok(server),
+                // The port was free when it was chosen. A program that does not lock ports may have taken it
+                // since.
                 Err(clash) if clash.to_string().contains("Address already in use") => fault = clash,
                 Err(other) => return Err(other),
             }
@@ -113,7 +116,7 @@ impl RedisServer {
         Err(fault)
     }
 
-    /// `redis://127.0.0.1:port/`, with the password when one is set. Valid across restarts.
+    /// Returns `redis://127.0.0.1:port/`, with the password if one is set. Valid across restarts.
     pub fn url(&self) -> String {
         match &self.options.password {
             Some(password) => format!("redis://:{password}@127.0.0.1:{}/", self.port),
@@ -121,54 +124,54 @@ impl RedisServer {
         }
     }
 
-    /// Where it listens, for a [`crate::BreakableLink`].
+    /// Returns its address, for a [`crate::BreakableLink`].
     pub fn addr(&self) -> SocketAddr {
         loopback(self.port)
     }
 
-    /// The port, the same across restarts.
+    /// Returns the port, which stays the same across restarts.
     pub fn port(&self) -> u16 {
         self.port
     }
 
     pub(super) fn password(&self) -> Option<&str> {
-        self.options.its_password()
+        self.options.configured_password()
     }
 
-    /// The process id, while it runs.
+    /// Returns the process id while the server runs.
     pub fn pid(&self) -> Option<u32> {
-        self.process.as_ref().map(Spawned::pid)
+        self.process.as_ref().map(ChildProcess::pid)
     }
 
-    /// Ends it as an operator would (SIGTERM) and waits.
+    /// Stops the server as an operator would (SIGTERM) and waits.
     ///
     /// # Errors
-    /// When it has not ended within thirty seconds.
+    /// If the process has not ended within 30 s.
     pub async fn stop(&mut self) -> Result<()> {
         if let Some(process) = self.process.take() {
             process.signal("TERM");
-            process.wait(PATIENCE).await?;
+            process.wait(POLL_TIMEOUT).await?;
         }
         Ok(())
     }
 
-    /// SIGKILL; returns when the process is gone.
+    /// Kills the server (SIGKILL). Returns when the process is gone.
     pub fn kill(&mut self) {
         self.process = None;
     }
 
-    /// Freezes it (SIGSTOP): connections are accepted by the kernel and nothing answers.
+    /// Freezes the server (SIGSTOP): the kernel accepts connections, and nothing answers.
     pub fn pause(&self) {
-        self.process.iter().for_each(Spawned::pause);
+        self.process.iter().for_each(ChildProcess::pause);
     }
 
     /// Ends a [`RedisServer::pause`].
     pub fn resume(&self) {
-        self.process.iter().for_each(Spawned::resume);
+        self.process.iter().for_each(ChildProcess::resume);
     }
 
-    /// Starts it again on the same port and folder; kills it first if it runs. A durable server has its data
-    /// back, a plain one is empty.
+    /// Starts the server again on the same port and folder. Kills it first if it runs. A durable server has
+    /// its data again, a plain one is empty.
     ///
     /// # Errors
     /// As [`RedisServer::start`].
@@ -177,31 +180,32 @@ impl RedisServer {
         self.launch().await
     }
 
-    /// A copy of its disk as it is now. The append-only file only grows, so that a copy taken while it is written is
-    /// an older state of it.
+    /// Returns a copy of the current disk.
     ///
     /// # Errors
-    /// When it is not durable, or its files can't be copied.
+    /// If the server is not durable, or its files cannot be copied.
     pub fn snapshot(&self) -> Result<RedisSnapshot> {
+        // Without stopping the server: the append-only file only grows, so a copy during a write is an older
+        // state.
         let folder = tempfile::Builder::new()
             .prefix("maxlab-redis-snapshot-")
             .tempdir()?;
-        copy_files(&self.disk(), folder.path())?;
+        copy_files(&self.disk_path(), folder.path())?;
         Ok(RedisSnapshot { folder })
     }
 
-    /// Kills it, puts an older disk in the place of its own, and starts it again on the same port: an operator who
-    /// restores a backup, a volume that was rolled back.
+    /// Kills the server, replaces its disk by an older one, and starts it again on the same port: a restored
+    /// backup, or a volume that was rolled back.
     ///
     /// # Errors
-    /// When the files can't be copied, or as [`RedisServer::start`].
+    /// If the files cannot be copied, or as [`RedisServer::start`].
     pub async fn roll_back(&mut self, snapshot: &RedisSnapshot) -> Result<()> {
         self.empty_disk()?;
-        copy_files(snapshot.folder.path(), &self.disk())?;
+        copy_files(snapshot.folder.path(), &self.disk_path())?;
         self.launch().await
     }
 
-    /// Kills it and starts an empty one on the same port: a machine that was replaced.
+    /// Kills the server and starts an empty one on the same port: a replaced machine.
     ///
     /// # Errors
     /// As [`RedisServer::start`].
@@ -212,32 +216,33 @@ impl RedisServer {
 
     fn empty_disk(&mut self) -> Result<()> {
         self.kill();
-        let disk = self.disk();
+        let disk = self.disk_path();
         if disk.exists() {
-            std::fs::remove_dir_all(&disk).with_context(|| format!("{} stays", disk.display()))?;
+            std::fs::remove_dir_all(&disk)
+                .with_context(|| format!("{} cannot be removed", disk.display()))?;
         }
         Ok(())
     }
 
-    /// Where the append-only file lies.
-    fn disk(&self) -> PathBuf {
+    /// Returns the folder of the append-only file (`appenddirname` of redis.conf, by default).
+    fn disk_path(&self) -> PathBuf {
         self.folder.path().join("appendonlydir")
     }
 
     /// Removes every key of every database.
     ///
     /// # Errors
-    /// When Redis can't be asked.
+    /// If Redis cannot be reached.
     pub async fn flush_all(&self) -> Result<()> {
         self.command(&["FLUSHALL"]).await.map(drop)
     }
 
-    /// Sends one command on a connection of its own, past any broken link.
+    /// Sends one command on a new connection, directly and not through a link.
     ///
     /// # Errors
-    /// When Redis can't be reached or answers with an error.
+    /// If Redis cannot be reached or answers with an error.
     pub async fn command(&self, parts: &[&str]) -> Result<RedisReply> {
-        resp::ask_as(self.addr(), self.password(), parts).await
+        resp::send_command(self.addr(), self.password(), parts).await
     }
 
     async fn launch(&mut self) -> Result<()> {
@@ -245,33 +250,32 @@ impl RedisServer {
             .context("redis-server is not installed: apt-get install redis-server (Debian)")?;
         let config = self.folder.path().join("redis.conf");
         std::fs::write(&config, self.config())?;
-        let process = Launch::new(program, self.folder.path()).args([&config]).start()?;
-        let started = Instant::now();
-        // An answer of any kind but "still loading" means that it is up.
-        while self.command(&["PING"]).await.is_err() {
-            let log = || tail(&self.folder.path().join("log"));
-            if let Some(status) = process.exited() {
-                bail!("redis-server ended with {status}:\n{}", log());
-            }
-            if started.elapsed() > PATIENCE {
-                bail!("redis-server does not answer:\n{}", log());
-            }
-            tokio::time::sleep(BEAT).await;
-        }
+        let process = ChildCommand::new(program, self.folder.path())
+            .args([&config])
+            .spawn()?;
+        let log = || log_tail(&self.folder.path().join("log"));
+        process
+            .wait_until_ready("redis-server", POLL_TIMEOUT, log, async || {
+                // An error counts as "not up": while a server loads its data, it answers -LOADING.
+                self.command(&["PING"]).await.is_ok()
+            })
+            .await?;
         self.process = Some(process);
         Ok(())
     }
 
     fn config(&self) -> String {
-        let kept = if self.options.durable { "yes" } else { "no" };
+        let append_only = if self.options.durable { "yes" } else { "no" };
         let mut lines = vec![
             format!("port {}", self.port),
             "bind 127.0.0.1".to_owned(),
             "daemonize no".to_owned(),
+            // No snapshots: a plain server must lose everything with its process.
             "save \"\"".to_owned(),
-            format!("appendonly {kept}"),
+            format!("appendonly {append_only}"),
             "appendfsync always".to_owned(),
-            // A replica would otherwise wait five seconds for others to join.
+            // By default a master waits five seconds for more replicas before it sends its data to the first
+            // one.
             "repl-diskless-sync-delay 0".to_owned(),
         ];
         lines.extend(
@@ -280,6 +284,7 @@ impl RedisServer {
                 .iter()
                 .map(|password| format!("requirepass {password}")),
         );
+        // Last: in redis.conf the last value of a name counts.
         lines.extend(
             self.options
                 .settings
@@ -290,7 +295,7 @@ impl RedisServer {
     }
 }
 
-/// Copies the files of one folder into another, which is made if need be.
+/// Copies the files of one folder into another, which is created if it does not exist.
 fn copy_files(from: &Path, to: &Path) -> Result<()> {
     let files = std::fs::read_dir(from)
         .with_context(|| format!("{} cannot be read: is the server durable?", from.display()))?;

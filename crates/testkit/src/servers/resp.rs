@@ -1,4 +1,6 @@
-//! Just enough of the Redis protocol (RESP2) to ask a server one thing, without a client library.
+//! Minimal client of the Redis protocol (RESP2): one command on one connection.
+
+// Not the library that the gateway uses: a fault of that library must not hide itself from the tests.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,9 +9,10 @@ use anyhow::{Context, Result, bail};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Time limit for connecting, sending and reading all replies.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// One answer of Redis.
+/// One reply of Redis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RedisReply {
     /// A status such as `OK` or `PONG`.
@@ -18,14 +21,14 @@ pub enum RedisReply {
     Integer(i64),
     /// A bulk string.
     Bulk(Vec<u8>),
-    /// The absence of a value.
+    /// No value.
     Nil,
-    /// Several answers.
+    /// Several replies.
     Array(Vec<RedisReply>),
 }
 
 impl RedisReply {
-    /// The text of a status or a bulk string.
+    /// Returns the text of a status, a bulk string or a number.
     pub fn text(&self) -> Option<String> {
         match self {
             Self::Status(text) => Some(text.clone()),
@@ -36,26 +39,30 @@ impl RedisReply {
     }
 }
 
-/// Sends one command on one new connection, after the password if there is one.
+/// Sends one command on a new connection, after the password if there is one.
 ///
 /// # Errors
-/// When Redis can't be reached, says nothing within five seconds, or answers with an error.
-pub(super) async fn ask_as(server: SocketAddr, password: Option<&str>, parts: &[&str]) -> Result<RedisReply> {
+/// If Redis cannot be reached, does not answer within 5 s, or answers with an error.
+pub(super) async fn send_command(
+    server: SocketAddr,
+    password: Option<&str>,
+    parts: &[&str],
+) -> Result<RedisReply> {
     let mut commands = Vec::new();
     if let Some(password) = password {
         commands.push(vec![b"AUTH".to_vec(), password.as_bytes().to_vec()]);
     }
     commands.push(parts.iter().map(|part| part.as_bytes().to_vec()).collect());
-    ask(server, &commands).await
+    send_commands(server, &commands).await
 }
 
-async fn ask(server: SocketAddr, commands: &[Vec<Vec<u8>>]) -> Result<RedisReply> {
-    tokio::time::timeout(PATIENCE, converse(server, commands))
+async fn send_commands(server: SocketAddr, commands: &[Vec<Vec<u8>>]) -> Result<RedisReply> {
+    tokio::time::timeout(REPLY_TIMEOUT, exchange_commands(server, commands))
         .await
-        .context("Redis said nothing in time")?
+        .context("Redis did not answer in time")?
 }
 
-async fn converse(server: SocketAddr, commands: &[Vec<Vec<u8>>]) -> Result<RedisReply> {
+async fn exchange_commands(server: SocketAddr, commands: &[Vec<Vec<u8>>]) -> Result<RedisReply> {
     let mut stream = BufReader::new(
         TcpStream::connect(server)
             .await
@@ -64,6 +71,8 @@ async fn converse(server: SocketAddr, commands: &[Vec<Vec<u8>>]) -> Result<Redis
     let mut last = RedisReply::Nil;
     for command in commands {
         stream.write_all(&encode(command)).await?;
+        // Each reply is read before the next command, so that a refused password is the error that is
+        // reported.
         last = read(&mut stream).await?;
     }
     Ok(last)
@@ -82,6 +91,7 @@ fn encode(command: &[Vec<u8>]) -> Vec<u8> {
 async fn read(stream: &mut BufReader<TcpStream>) -> Result<RedisReply> {
     let mut line = String::new();
     stream.read_line(&mut line).await?;
+    // The first byte is the type. An empty line means the end of the connection.
     let Some((kind, rest)) = line.trim_end().split_at_checked(1) else {
         bail!("Redis closed the connection")
     };
@@ -89,8 +99,10 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Result<RedisReply> {
         "+" => Ok(RedisReply::Status(rest.to_owned())),
         ":" => Ok(RedisReply::Integer(rest.parse()?)),
         "-" => bail!("Redis answered: {rest}"),
+        // RESP2 writes "no value" as a bulk string or an array of length -1.
         "$" if rest.starts_with('-') => Ok(RedisReply::Nil),
         "$" => {
+            // The line end after the bytes is read too, and cut off.
             let mut bytes = vec![0; rest.parse::<usize>()? + 2];
             stream.read_exact(&mut bytes).await?;
             bytes.truncate(bytes.len() - 2);
@@ -100,6 +112,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Result<RedisReply> {
         "*" => {
             let mut parts = Vec::new();
             for _ in 0..rest.parse::<usize>()? {
+                // Boxed: an async function cannot contain its own future.
                 parts.push(Box::pin(read(stream)).await?);
             }
             Ok(RedisReply::Array(parts))

@@ -1,26 +1,28 @@
-//! A real Redis under Sentinel: a master, two replicas and three Sentinels, with failovers within two or three seconds.
+//! Real Redis under Sentinel: a master, two replicas and three Sentinels. A failover takes two or three
+//! seconds.
 
 use std::net::SocketAddr;
-use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, ensure};
 use tempfile::TempDir;
 
 use super::redis::{RedisOptions, RedisServer};
 use super::resp::{self, RedisReply};
 use super::url_of;
-use crate::child::{BEAT, Launch, PATIENCE, Spawned, find_program, tail};
+use crate::child::{ChildCommand, ChildProcess, POLL_TIMEOUT, find_program, log_tail};
 use crate::ports::{free_port, loopback};
+use crate::wait;
 
-/// What the Sentinels call the master.
+/// Name of the master at the Sentinels.
 const SERVICE: &str = "gateway";
 
-/// How many Redis servers, and how many Sentinels.
+/// Number of Redis servers, and of Sentinels.
 const COUNT: usize = 3;
 
-/// What makes Sentinels quick: they look at each other, and elect, in tenths of seconds. Under a failover they ask
-/// replicas once a second, and take none of which they heard for five of these periods; so the periods may not be shorter.
-const HURRY: [&str; 12] = [
+/// Timings (in milliseconds) with which Sentinels check each other, and elect, in tenths of a second.
+// During a failover, Sentinels ask replicas once a second, and choose no replica that was silent for five of
+// these periods. So the periods must not be shorter.
+const FAST_TIMINGS: [&str; 12] = [
     "info-period",
     "500",
     "ping-period",
@@ -35,36 +37,38 @@ const HURRY: [&str; 12] = [
     "100",
 ];
 
-/// A master, two replicas and three Sentinels that watch them; killed on drop.
+/// A master, two replicas and three Sentinels that watch them. Killed on drop.
 #[derive(Debug)]
 pub struct RedisSentinels {
     servers: Vec<RedisServer>,
-    sentinels: Vec<Sentinel>,
+    sentinels: Vec<SentinelProcess>,
 }
 
 #[derive(Debug)]
-struct Sentinel {
-    process: Option<Spawned>,
+struct SentinelProcess {
+    process: Option<ChildProcess>,
     folder: TempDir,
     port: u16,
     password: Option<String>,
 }
 
 impl RedisSentinels {
-    /// Starts them without persistence; returns when every Sentinel knows all the others and both replicas.
+    /// Starts them without persistence. Returns when every Sentinel knows the other Sentinels and both
+    /// replicas.
     ///
     /// # Errors
-    /// When redis-server is not installed or they don't come to know each other.
+    /// If redis-server is not installed, or if they do not find each other in time.
     pub async fn start() -> Result<Self> {
         Self::start_with(RedisOptions::plain(), None).await
     }
 
-    /// Starts them as told; the Sentinels ask for `sentinel_password` if there is one.
+    /// Starts them with these options. The Sentinels require `sentinel_password` if there is one.
     ///
     /// # Errors
     /// As [`RedisSentinels::start`].
     pub async fn start_with(options: RedisOptions, sentinel_password: Option<&str>) -> Result<Self> {
-        let options = match options.its_password() {
+        // Every server may become a replica, and must then authenticate at the new master.
+        let options = match options.configured_password() {
             Some(password) => options.clone().setting("masterauth", password),
             None => options,
         };
@@ -74,136 +78,140 @@ impl RedisSentinels {
         }
         let mut sentinels = Vec::new();
         for _ in 0..COUNT {
-            sentinels.push(Sentinel::start(&servers[0], options.its_password(), sentinel_password).await?);
+            sentinels.push(
+                SentinelProcess::start(&servers[0], options.configured_password(), sentinel_password).await?,
+            );
         }
         let deployment = Self { servers, sentinels };
-        deployment.acquainted().await?;
+        deployment.wait_until_acquainted().await?;
         Ok(deployment)
     }
 
-    /// Host and port of each Sentinel.
+    /// Returns host and port of each Sentinel.
     pub fn nodes(&self) -> Vec<(String, u16)> {
         let ports = self.sentinels.iter().map(|sentinel| sentinel.port);
         ports.map(|port| ("127.0.0.1".to_owned(), port)).collect()
     }
 
-    /// The name of the master that the Sentinels watch.
+    /// Returns the name of the master that the Sentinels watch.
     pub fn service(&self) -> &'static str {
         SERVICE
     }
 
-    /// `redis+sentinel://host:port,…/service`, with the password of Redis when one is set.
+    /// Returns `redis+sentinel://host:port,…/service`, with the password of Redis if one is set.
     pub fn url(&self) -> String {
         let nodes = url_of("redis+sentinel", self.servers[0].password(), &self.nodes());
         format!("{nodes}/{SERVICE}")
     }
 
-    /// Which of the servers a majority of the Sentinels names as the master, if one does.
+    /// Returns the index of the server that a majority of the Sentinels names as the master; `None` without a
+    /// majority.
     pub async fn master(&self) -> Option<usize> {
         let mut votes = [0; COUNT];
         for sentinel in &self.sentinels {
-            let named = sentinel.names().await;
+            let reported = sentinel.reported_master_port().await;
             if let Some(index) = self
                 .servers
                 .iter()
-                .position(|server| Some(server.port()) == named)
+                .position(|server| Some(server.port()) == reported)
             {
                 votes[index] += 1;
             }
         }
+        // Of all three, also if one was killed: the gateway counts in the same way.
         votes.iter().position(|count| count * 2 > COUNT)
     }
 
-    /// One of the three servers.
+    /// Returns one of the three servers.
     pub fn server(&self, index: usize) -> &RedisServer {
         &self.servers[index]
     }
 
-    /// One of the three servers, to kill or restart it. One that is restarted begins as a master, until the
-    /// Sentinels make a replica of it.
+    /// Returns one of the three servers, to kill or restart it. A restarted master is a master again until
+    /// the Sentinels make it a replica.
     pub fn server_mut(&mut self, index: usize) -> &mut RedisServer {
         &mut self.servers[index]
     }
 
-    /// SIGKILL for one of the Sentinels.
+    /// Kills one of the Sentinels (SIGKILL).
     pub fn kill_sentinel(&mut self, index: usize) {
         self.sentinels[index].process = None;
     }
 
     /// Freezes one of the Sentinels (SIGSTOP).
     pub fn pause_sentinel(&self, index: usize) {
-        self.sentinels[index].process.iter().for_each(Spawned::pause);
+        self.sentinels[index].process.iter().for_each(ChildProcess::pause);
     }
 
     /// Ends a [`RedisSentinels::pause_sentinel`].
     pub fn resume_sentinel(&self, index: usize) {
-        self.sentinels[index].process.iter().for_each(Spawned::resume);
+        self.sentinels[index]
+            .process
+            .iter()
+            .for_each(ChildProcess::resume);
     }
 
-    /// Waits until a majority names another master than `old`, and that one says so itself; which it is.
+    /// Waits until a majority names a master other than `old`, and that server reports the role itself.
+    /// Returns its index.
     ///
     /// # Errors
-    /// When that takes longer than half a minute.
-    pub async fn master_other_than(&self, old: usize) -> Result<usize> {
-        let started = Instant::now();
-        loop {
-            if let Some(index) = self.master().await
-                && index != old
-                && is_master(&self.servers[index]).await
-            {
-                return Ok(index);
-            }
-            if started.elapsed() > PATIENCE {
-                bail!("no failover:\n{}", self.sentinels[0].log());
-            }
-            tokio::time::sleep(BEAT).await;
-        }
+    /// If that takes longer than 30 s.
+    pub async fn wait_for_new_master(&self, old: usize) -> Result<usize> {
+        wait::poll_within(POLL_TIMEOUT, async || {
+            let index = self.master().await?;
+            (index != old && is_master(&self.servers[index]).await).then_some(index)
+        })
+        .await
+        .with_context(|| format!("no failover:\n{}", self.sentinels[0].log()))
     }
 
-    /// Orders a failover although nothing is broken; which server is the master then.
+    /// Forces a failover although all servers work. Returns the index of the new master.
     ///
     /// # Errors
-    /// When there is no master, or as [`RedisSentinels::master_other_than`].
+    /// If there is no master, or as [`RedisSentinels::wait_for_new_master`].
     pub async fn failover(&self) -> Result<usize> {
-        let old = self.master().await.context("there is no master")?;
-        let order = ["SENTINEL", "FAILOVER", SERVICE];
-        let started = Instant::now();
-        // Refused while no replica was heard of lately, and given up if the chosen one is too slow.
-        while self.sentinels[0].names().await == Some(self.servers[old].port()) {
-            if started.elapsed() > PATIENCE {
-                bail!("no failover:\n{}", self.sentinels[0].log());
+        let old = self.master().await.context("the Sentinels agree on no master")?;
+        let command = ["SENTINEL", "FAILOVER", SERVICE];
+        // Repeated: a Sentinel refuses while it has no recent answer of a replica, and gives up if the chosen
+        // one is slow.
+        let begun = wait::holds_within(POLL_TIMEOUT, async || {
+            if self.sentinels[0].reported_master_port().await != Some(self.servers[old].port()) {
+                return true;
             }
-            let _ = self.sentinels[0].command(&order).await;
-            tokio::time::sleep(BEAT).await;
-        }
-        self.master_other_than(old).await
+            let _ = self.sentinels[0].command(&command).await;
+            false
+        });
+        ensure!(begun.await, "no failover:\n{}", self.sentinels[0].log());
+        self.wait_for_new_master(old).await
     }
 
-    async fn acquainted(&self) -> Result<()> {
-        let started = Instant::now();
+    async fn wait_until_acquainted(&self) -> Result<()> {
         for sentinel in &self.sentinels {
-            while !sentinel.knows_all().await {
-                if started.elapsed() > PATIENCE {
-                    bail!("the Sentinels don't come to know each other:\n{}", sentinel.log());
-                }
-                tokio::time::sleep(BEAT).await;
-            }
+            ensure!(
+                wait::holds_within(POLL_TIMEOUT, async || sentinel.knows_all().await).await,
+                "the Sentinels did not find each other in time:\n{}",
+                sentinel.log()
+            );
         }
         Ok(())
     }
 }
 
-impl Sentinel {
-    async fn start(master: &RedisServer, redis: Option<&str>, own: Option<&str>) -> Result<Self> {
+impl SentinelProcess {
+    async fn start(
+        master: &RedisServer,
+        redis_password: Option<&str>,
+        own_password: Option<&str>,
+    ) -> Result<Self> {
         let mut fault = anyhow!("no port was tried");
         for _ in 0..3 {
             let mut sentinel = Self {
                 process: None,
                 folder: tempfile::Builder::new().prefix("maxlab-sentinel-").tempdir()?,
                 port: free_port(),
-                password: own.map(str::to_owned),
+                password: own_password.map(str::to_owned),
             };
-            match sentinel.launch(master.port(), redis).await {
+            match sentinel.launch(master.port(), redis_password).await {
                 Ok(()) => return Ok(sentinel),
                 Err(clash) if clash.to_string().contains("Address already in use") => fault = clash,
                 Err(other) => return Err(other),
@@ -212,7 +220,7 @@ impl Sentinel {
         Err(fault)
     }
 
-    async fn launch(&mut self, master: u16, redis: Option<&str>) -> Result<()> {
+    async fn launch(&mut self, master_port: u16, redis_password: Option<&str>) -> Result<()> {
         let program = find_program("redis-server")
             .context("redis-server is not installed: apt-get install redis-server (Debian)")?;
         let config = self.folder.path().join("sentinel.conf");
@@ -220,45 +228,42 @@ impl Sentinel {
             format!("port {}", self.port),
             "bind 127.0.0.1".to_owned(),
             "daemonize no".to_owned(),
-            format!("sentinel monitor {SERVICE} 127.0.0.1 {master} 2"),
+            // Two of three must agree that the master is down.
+            format!("sentinel monitor {SERVICE} 127.0.0.1 {master_port} 2"),
             format!("sentinel down-after-milliseconds {SERVICE} 1000"),
             format!("sentinel failover-timeout {SERVICE} 3000"),
         ];
-        lines.extend(redis.map(|password| format!("sentinel auth-pass {SERVICE} {password}")));
+        lines.extend(redis_password.map(|password| format!("sentinel auth-pass {SERVICE} {password}")));
         if let Some(password) = &self.password {
+            // Both: the first is for clients, the second is what this Sentinel sends to the others.
             lines.push(format!("requirepass {password}"));
             lines.push(format!("sentinel sentinel-pass {password}"));
         }
         std::fs::write(&config, lines.join("\n"))?;
-        let process = Launch::new(program, self.folder.path())
+        let process = ChildCommand::new(program, self.folder.path())
             .args([config.as_os_str(), "--sentinel".as_ref()])
-            .start()?;
-        let started = Instant::now();
-        while self.command(&["PING"]).await.is_err() {
-            if let Some(status) = process.exited() {
-                bail!("the Sentinel ended with {status}:\n{}", self.log());
-            }
-            if started.elapsed() > PATIENCE {
-                bail!("the Sentinel does not answer:\n{}", self.log());
-            }
-            tokio::time::sleep(BEAT).await;
-        }
-        let hurry: Vec<_> = ["SENTINEL", "DEBUG"].into_iter().chain(HURRY).collect();
-        self.command(&hurry).await?;
+            .spawn()?;
+        let answers = async || self.command(&["PING"]).await.is_ok();
+        process
+            .wait_until_ready("the Sentinel", POLL_TIMEOUT, || self.log(), answers)
+            .await?;
+        // Not in the configuration file: these timings exist for tests only (`SENTINEL DEBUG`).
+        let set_timings: Vec<_> = ["SENTINEL", "DEBUG"].into_iter().chain(FAST_TIMINGS).collect();
+        self.command(&set_timings).await?;
         self.process = Some(process);
         Ok(())
     }
 
     async fn command(&self, parts: &[&str]) -> Result<RedisReply> {
-        resp::ask_as(self.addr(), self.password.as_deref(), parts).await
+        resp::send_command(self.addr(), self.password.as_deref(), parts).await
     }
 
     fn addr(&self) -> SocketAddr {
         loopback(self.port)
     }
 
-    /// The port of the master as this Sentinel sees it.
-    async fn names(&self) -> Option<u16> {
+    /// Returns the port of the master that this Sentinel reports; `None` if it was killed.
+    async fn reported_master_port(&self) -> Option<u16> {
         self.process.as_ref()?;
         let answer = self
             .command(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE])
@@ -273,13 +278,15 @@ impl Sentinel {
         let Ok(RedisReply::Array(parts)) = self.command(&["SENTINEL", "MASTER", SERVICE]).await else {
             return false;
         };
+        // A flat list of names and values.
         let texts: Vec<_> = parts.iter().filter_map(RedisReply::text).collect();
-        let says = |name: &str, value: &str| texts.chunks(2).any(|pair| pair == [name, value]);
-        says("num-slaves", "2") && says("num-other-sentinels", "2") && says("flags", "master")
+        let has = |name: &str, value: &str| texts.chunks(2).any(|pair| pair == [name, value]);
+        // `flags` has further words while the master counts as down.
+        has("num-slaves", "2") && has("num-other-sentinels", "2") && has("flags", "master")
     }
 
     fn log(&self) -> String {
-        tail(&self.folder.path().join("log"))
+        log_tail(&self.folder.path().join("log"))
     }
 }
 

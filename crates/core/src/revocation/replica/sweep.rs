@@ -1,53 +1,56 @@
-//! Forgetting what has expired, a shard at a time.
+//! Removal of expired entries, a shard at a time.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::moment::Second;
+use super::unix_second::UnixSecond;
 
-/// What one step of sweeping did.
+/// Result of sweeping one shard.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Swept {
+pub(super) struct SweepStep {
     pub(super) examined: usize,
     pub(super) forgotten: usize,
 }
 
-impl Swept {
-    pub(super) const NOTHING: Self = Self {
+impl SweepStep {
+    pub(super) const EMPTY: Self = Self {
         examined: 0,
         forgotten: 0,
     };
 }
 
-/// Entries in shards that are swept one by one.
-pub(super) trait Sweepable {
-    fn shards(&self) -> usize;
-    /// Forgets what has expired in one shard. A shard in which nothing can have expired is not examined.
-    fn sweep_shard(&self, shard: usize, now: Second) -> Swept;
+/// A table in shards that are swept one by one.
+pub(super) trait SweepableShards {
+    fn shard_count(&self) -> usize;
+    /// Removes the expired entries of one shard. Skips a shard in which nothing can have expired.
+    fn sweep_shard(&self, shard: usize, now: UnixSecond) -> SweepStep;
 }
 
-/// Where the sweep goes on: it passes through everything in turn, over any number of calls.
+/// Next shard of the sweep, which visits all tables in turn over any number of calls.
 #[derive(Debug, Default)]
-pub(super) struct Broom(AtomicUsize);
+pub(super) struct SweepCursor(AtomicUsize);
 
-impl Broom {
-    /// Sweeps on until `budget` is spent or everything was passed once; how many entries were forgotten. An
-    /// examined entry costs one, and so does a shard.
-    pub(super) fn sweep(&self, all: &[&dyn Sweepable], now: Second, budget: usize) -> usize {
-        let round: usize = all.iter().map(|part| part.shards()).sum();
+impl SweepCursor {
+    /// Sweeps until `budget` is spent or every shard was visited once, and returns the number of removed
+    /// entries. An examined entry costs one, and a shard costs one.
+    pub(super) fn sweep(&self, all: &[&dyn SweepableShards], now: UnixSecond, budget: usize) -> usize {
+        let round: usize = all.iter().map(|table| table.shard_count()).sum();
         let (mut spent, mut forgotten) = (0, 0);
         for _ in 0..round {
             if spent >= budget {
                 break;
             }
+            // Relaxed, and wrapping around at `usize::MAX`: a shard that is skipped or visited twice does no
+            // harm.
             let mut shard = self.0.fetch_add(1, Ordering::Relaxed) % round;
-            for part in all {
-                if shard < part.shards() {
-                    let swept = part.sweep_shard(shard, now);
-                    spent += 1 + swept.examined;
-                    forgotten += swept.forgotten;
+            for table in all {
+                if shard < table.shard_count() {
+                    let step = table.sweep_shard(shard, now);
+                    // One for the shard itself, so that a budget ends a round of empty shards too.
+                    spent += 1 + step.examined;
+                    forgotten += step.forgotten;
                     break;
                 }
-                shard -= part.shards();
+                shard -= table.shard_count();
             }
         }
         forgotten

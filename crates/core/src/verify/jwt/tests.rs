@@ -1,4 +1,4 @@
-//! One signature check per token, and never less than the layer would have found by itself.
+//! One signature check per token, with the same verdict as a check by the layer itself.
 
 use std::cell::Cell;
 use std::sync::Mutex;
@@ -12,10 +12,12 @@ use futures::FutureExt as _;
 use serde_json::json;
 
 use super::*;
-use crate::token::{TypRule, shape_of};
+use maxlab_auth_jose::{TypRule, shape_of};
+
+mod keyless;
 
 thread_local! {
-    /// Signature checks of this thread.
+    /// Number of signature checks on this thread.
     pub(in crate::verify) static CHECKS: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -40,7 +42,7 @@ fn unsigned(alg: &str, kid: Option<&str>) -> String {
     format!("{}.{}", b64(header.to_string()), b64(claims.to_string()))
 }
 
-/// A key pair of an issuer.
+/// Key pair of an issuer.
 struct Pair(EcdsaKeyPair);
 
 impl Pair {
@@ -62,23 +64,29 @@ impl Pair {
 }
 
 fn hs256(secret: &[u8]) -> String {
-    let input = unsigned("HS256", None);
+    hs256_by(secret, None)
+}
+
+fn hs256_by(secret: &[u8], kid: Option<&str>) -> String {
+    let input = unsigned("HS256", kid);
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
     format!("{input}.{}", b64(hmac::sign(&key, input.as_bytes())))
 }
 
 type Fetched = Result<Option<Arc<KeySet>>, Unavailable>;
 
-/// A source whose every answer is set by the test.
+/// Key source whose answers are set by the test.
 struct Source {
     known: Option<Arc<KeySet>>,
     fetched: Fetched,
     issuer: Mutex<Option<&'static str>>,
+    /// `true` if the keys were fetched a moment ago, so that every other key is known not to exist.
+    is_newest: bool,
 }
 
 #[async_trait]
-impl KeySource for Source {
-    fn known(&self, _: Timestamp) -> Option<Arc<KeySet>> {
+impl KeySetProvider for Source {
+    fn cached(&self, _: Timestamp) -> Option<Arc<KeySet>> {
         self.known.clone()
     }
 
@@ -90,11 +98,16 @@ impl KeySource for Source {
         self.fetched.clone()
     }
 
+    fn is_unpublished(&self, kid: &str, _: Timestamp) -> bool {
+        let lacks = |keys: &Arc<KeySet>| !keys.contains_kid(kid);
+        self.is_newest && matches!(&self.fetched, Ok(Some(keys)) if lacks(keys))
+    }
+
     fn issuer(&self, _: Timestamp) -> Option<String> {
         self.issuer.lock().unwrap().map(str::to_owned)
     }
 
-    fn in_force(&self) -> Option<KeysInForce> {
+    fn current_version(&self) -> Option<KeySetVersion> {
         None
     }
 }
@@ -111,12 +124,12 @@ fn policy(issuer: Option<&str>) -> ClaimsPolicy {
 }
 
 fn check(source: &Arc<Source>, secret: bool, issuer: Option<&str>) -> Arc<JwtCheck> {
-    let shared = KeySet::symmetric(SECRET, Algorithm::HS256).unwrap();
+    let shared = KeySet::from_secret(SECRET, Algorithm::HS256).unwrap();
     Arc::new(JwtCheck {
-        published: Some(Arc::clone(source) as _),
-        shared: secret.then(|| (Algorithm::HS256, Arc::new(shared))),
-        allowed: vec![Algorithm::ES256],
-        policy: policy(issuer),
+        published_keys: Some(Arc::clone(source) as _),
+        shared_secret: secret.then(|| (Algorithm::HS256, Arc::new(shared))),
+        allowed_algorithms: vec![Algorithm::ES256],
+        claims_policy: policy(issuer),
     })
 }
 
@@ -127,17 +140,17 @@ fn jws(token: &str) -> CompactJws<'_> {
     }
 }
 
-fn proof(check: &Arc<JwtCheck>, token: &str) -> Option<Box<Proof>> {
-    match check.look(&jws(token), now()) {
-        Precheck::Proven(proof) => Some(proof),
-        Precheck::Refused(_) | Precheck::Open => None,
+fn proof(check: &Arc<JwtCheck>, token: &str) -> Option<Box<SignatureProof>> {
+    match check.precheck(&jws(token), now()) {
+        PrecheckResult::Proven(proof) => Some(proof),
+        PrecheckResult::Rejected(_) | PrecheckResult::Undecided => None,
     }
 }
 
-/// What the layer says, and how many signatures it checked for that.
-fn said(check: &JwtCheck, token: &str, proof: Option<&Proof>) -> (String, u32) {
+/// Returns the verdict of the layer, and the number of signatures that it checked.
+fn verdict_and_checks(check: &JwtCheck, token: &str, proof: Option<&SignatureProof>) -> (String, u32) {
     CHECKS.set(0);
-    let verdict = check.verdict(&jws(token), proof, now()).now_or_never().unwrap();
+    let verdict = check.verify(&jws(token), proof, now()).now_or_never().unwrap();
     (format!("{verdict:?}"), CHECKS.get())
 }
 
@@ -146,6 +159,7 @@ fn steady(keys: &Arc<KeySet>) -> Arc<Source> {
         known: Some(Arc::clone(keys)),
         fetched: Ok(Some(Arc::clone(keys))),
         issuer: Mutex::new(Some(ISSUER)),
+        is_newest: true,
     })
 }
 
@@ -154,15 +168,16 @@ fn what_was_proven_with_the_same_keys_is_not_checked_again() {
     let pair = Pair::new();
     let check = check(&steady(&pair.set()), true, None);
     for token in [pair.token(Some("k1")), pair.token(None), hs256(SECRET)] {
-        let proof = proof(&check, &token).expect("it is good");
-        let (verdict, checks) = said(&check, &token, Some(&proof));
+        let proof = proof(&check, &token).expect("the token is valid");
+        let (verdict, checks) = verdict_and_checks(&check, &token, Some(&proof));
         assert_eq!(checks, 0, "{verdict}");
-        assert_eq!((verdict, 1), said(&check, &token, None));
+        assert_eq!((verdict, 1), verdict_and_checks(&check, &token, None));
     }
 }
 
-/// Everything that may lie between the look and the layer: keys removed, replaced, fetched again, gone, unavailable; the issuer
-/// learnt or changed; for tokens of ours, of another key, with a secret and without.
+/// Covers every change between precheck and layer: keys removed, replaced, fetched again, gone
+/// or unavailable, and the issuer discovered or changed. The tokens are our own, of another
+/// key, and with and without a secret.
 #[test]
 fn the_layer_says_with_a_proof_what_it_says_without() {
     let (ours, other) = (Pair::new(), Pair::new());
@@ -176,7 +191,7 @@ fn the_layer_says_with_a_proof_what_it_says_without() {
         hs256(SECRET),
         hs256(&[b'x'; 40]),
     ];
-    let (mut proven, mut at_once) = (0, 0);
+    let (mut proven, mut fast) = (0, 0);
     for known in [None, Some(&sets[0]), Some(&sets[1])] {
         let again = Ok(Some(ours.set()));
         let same = Ok(known.cloned());
@@ -187,6 +202,7 @@ fn the_layer_says_with_a_proof_what_it_says_without() {
                         known: known.cloned(),
                         fetched: fetched.clone(),
                         issuer: Mutex::new(before),
+                        is_newest: false,
                     });
                     let check = check(&source, secret, set);
                     for token in &tokens {
@@ -196,14 +212,14 @@ fn the_layer_says_with_a_proof_what_it_says_without() {
                         };
                         *source.issuer.lock().unwrap() = after;
                         proven += 1;
-                        if let Some(accepted) = check.accepts(&jws(token), &proof, now()) {
-                            at_once += 1;
+                        if let Some(accepted) = check.try_accept(&jws(token), &proof, now()) {
+                            fast += 1;
                             let accepted = Verdict::Verified(Box::new(accepted.clone()));
-                            assert_eq!(format!("{accepted:?}"), said(&check, token, None).0);
+                            assert_eq!(format!("{accepted:?}"), verdict_and_checks(&check, token, None).0);
                         }
                         assert_eq!(
-                            said(&check, token, Some(&proof)).0,
-                            said(&check, token, None).0,
+                            verdict_and_checks(&check, token, Some(&proof)).0,
+                            verdict_and_checks(&check, token, None).0,
                             "{before:?} {after:?} {fetched:?}"
                         );
                     }
@@ -211,8 +227,8 @@ fn the_layer_says_with_a_proof_what_it_says_without() {
             }
         }
     }
-    assert!(proven > 100 && at_once > 20, "{proven} {at_once}");
-    assert!(at_once < proven);
+    assert!(proven > 100 && fast > 20, "{proven} {fast}");
+    assert!(fast < proven);
 }
 
 #[test]
@@ -222,13 +238,14 @@ fn a_key_that_is_gone_by_then_proves_nothing() {
     let source = Arc::new(Source {
         known: Some(pair.set()),
         fetched: Ok(Some(Pair::new().set())),
-        issuer: Mutex::new(None),
+        issuer: Mutex::new(Some(ISSUER)),
+        is_newest: false,
     });
     let check = check(&source, false, None);
-    let proof = proof(&check, &token).expect("the old keys know it");
-    assert!(check.accepts(&jws(&token), &proof, now()).is_none());
-    let (verdict, checks) = said(&check, &token, Some(&proof));
-    assert_eq!((verdict.as_str(), checks), ("Rejected(Signature)", 1));
+    let proof = proof(&check, &token).expect("the old keys prove it");
+    assert!(check.try_accept(&jws(&token), &proof, now()).is_none());
+    let (verdict, checks) = verdict_and_checks(&check, &token, Some(&proof));
+    assert_eq!((verdict.as_str(), checks), ("Refuted(Signature)", 1));
 }
 
 #[test]
@@ -237,14 +254,17 @@ fn the_proof_of_another_check_is_none() {
     let (token, source) = (pair.token(Some("k1")), steady(&pair.set()));
     let lenient = check(&source, false, None);
     let strict = Arc::new(JwtCheck {
-        published: Some(Arc::clone(&source) as _),
-        shared: None,
-        allowed: vec![Algorithm::ES256],
-        policy: ClaimsPolicy {
+        published_keys: Some(Arc::clone(&source) as _),
+        shared_secret: None,
+        allowed_algorithms: vec![Algorithm::ES256],
+        claims_policy: ClaimsPolicy {
             audiences: vec!["us".to_owned()],
             ..policy(None)
         },
     });
-    let proof = proof(&lenient, &token).expect("it is good there");
-    assert_eq!(said(&strict, &token, Some(&proof)).0, "Rejected(Claims)");
+    let proof = proof(&lenient, &token).expect("the lenient check accepts it");
+    assert_eq!(
+        verdict_and_checks(&strict, &token, Some(&proof)).0,
+        "Refuted(Claims)"
+    );
 }

@@ -1,8 +1,8 @@
 //! What no client can bring about from outside: a full disk, and the passing of weeks.
 
 use super::*;
-use crate::pkce::Challenge;
-use crate::scope::Scope;
+use crate::pkce::PkceChallenge;
+use crate::scope::ScopeSet;
 
 const SID: Uuid = Uuid::from_u128(1);
 
@@ -11,9 +11,9 @@ fn grant() -> CodeGrant {
         sid: SID,
         client_id: "client".to_owned(),
         redirect_uri: "http://localhost/".to_owned(),
-        challenge: Challenge::parse("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM").unwrap(),
+        challenge: PkceChallenge::parse("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM").unwrap(),
         sub: "sub".to_owned(),
-        scope: Scope::parse("openid"),
+        scope: ScopeSet::parse("openid"),
         nonce: None,
         auth_time: 0,
         expires_at: 60,
@@ -23,7 +23,7 @@ fn grant() -> CodeGrant {
 #[tokio::test]
 async fn what_cannot_be_written_is_neither_acknowledged_nor_done() {
     let folder = tempfile::tempdir().unwrap();
-    let grants = Arc::new(Grants::open(folder.path(), 0, 900).unwrap());
+    let grants = Arc::new(GrantLedger::open(folder.path(), 0, 900).unwrap());
     grants.issue_code("first", grant(), 0);
     grants
         .redeem_code("first", "client", 0, 1000, |_| true)
@@ -63,7 +63,7 @@ async fn what_cannot_be_written_is_neither_acknowledged_nor_done() {
 #[tokio::test]
 async fn a_start_forgets_what_has_expired_and_nothing_sooner() {
     let folder = tempfile::tempdir().unwrap();
-    let grants = Arc::new(Grants::open(folder.path(), 0, 900).unwrap());
+    let grants = Arc::new(GrantLedger::open(folder.path(), 0, 900).unwrap());
     grants.issue_code("code", grant(), 0);
     grants
         .redeem_code("code", "client", 0, 1000, |_| true)
@@ -74,7 +74,7 @@ async fn a_start_forgets_what_has_expired_and_nothing_sooner() {
     grants.revoke_access_token(jti, 500).await.unwrap();
     drop(grants);
 
-    let before = |now| Grants::open(folder.path(), now, 900).unwrap();
+    let before = |now| GrantLedger::open(folder.path(), now, 900).unwrap();
     assert!(before(499).is_revoked(jti, None));
     assert!(!before(500).is_revoked(jti, None));
     assert!(before(1899).family(SID).is_some());

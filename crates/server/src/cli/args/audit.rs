@@ -1,24 +1,28 @@
-//! The flags of `audit`.
+//! Arguments of `audit`.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use maxlab_auth_core::audit::AuditKind;
 
-use super::Json;
+use super::OutputArgs;
 
-/// `audit`.
+/// Arguments of `audit`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct AuditArgs {
-    /// About this user, or done by them
+    /// An action other than showing events
+    #[command(subcommand)]
+    pub command: Option<AuditCommand>,
+    /// Only events about this user, or by this user
     #[arg(long, value_name = "USER_ID")]
     pub user: Option<String>,
-    /// Of this kind
-    #[arg(long, value_parser = audit_kind)]
+    /// Only events of this kind
+    #[arg(long, value_parser = parse_audit_kind)]
     pub kind: Option<AuditKind>,
-    /// Since this moment, or so long ago: 2026-01-31T00:00:00Z, 90m, 24h, 7d
-    #[arg(long, value_parser = since, value_name = "TIME")]
-    pub since: Option<Since>,
-    /// At most so many, the newest
+    /// Only events since this time, or within this duration: 2026-01-31T00:00:00Z, 90m, 24h, 7d
+    #[arg(long, value_parser = parse_past_time, value_name = "TIME")]
+    pub since: Option<PastTime>,
+    /// Maximum number of events; the newest are shown
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub limit: u32,
     #[command(flatten)]
@@ -26,44 +30,72 @@ pub struct AuditArgs {
         missing_docs,
         reason = "a doc comment here would replace the help of the flag"
     )]
-    pub output: Json,
+    pub output: OutputArgs,
 }
 
-/// A moment, or a distance back from now.
+/// Actions on the audit log other than showing it.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Delete old events for good, and free their disk space
+    #[command(after_help = "Example:\n  maxlab-auth audit purge --before 90d")]
+    Purge(PurgeArgs),
+}
+
+/// Arguments of `audit purge`.
+#[derive(Debug, Args)]
+pub struct PurgeArgs {
+    /// Delete events before this time, or older than this duration: 2026-01-31T00:00:00Z, 90d [default:
+    /// AUDIT_RETENTION_DAYS]
+    #[arg(long, value_parser = parse_past_time, value_name = "TIME")]
+    pub before: Option<PastTime>,
+    #[command(flatten)]
+    #[expect(
+        missing_docs,
+        reason = "a doc comment here would replace the help of the flag"
+    )]
+    pub output: OutputArgs,
+}
+
+/// A point in time, given directly or as a duration before now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Since {
-    /// This moment.
+pub enum PastTime {
+    /// This time.
     At(Timestamp),
-    /// So long ago.
+    /// This duration before now.
     Ago(SignedDuration),
 }
 
-impl Since {
-    /// The moment it means at `now`; the beginning of time where it lies before it.
+impl PastTime {
+    /// Returns the time that is meant at `now`, or the first representable time if it would be earlier.
     #[must_use]
-    pub fn moment(self, now: Timestamp) -> Timestamp {
+    pub fn resolve(self, now: Timestamp) -> Timestamp {
         match self {
-            Self::At(moment) => moment,
-            Self::Ago(distance) => now.checked_sub(distance).unwrap_or(Timestamp::MIN),
+            Self::At(time) => time,
+            Self::Ago(duration) => now.checked_sub(duration).unwrap_or(Timestamp::MIN),
         }
     }
 }
 
-pub(super) fn since(text: &str) -> Result<Since, String> {
-    if let Ok(moment) = text.parse() {
-        return Ok(Since::At(moment));
+/// Parses an RFC 3339 timestamp or a duration such as `24h` or `7d`.
+pub(super) fn parse_past_time(text: &str) -> Result<PastTime, String> {
+    if let Ok(time) = text.parse() {
+        return Ok(PastTime::At(time));
     }
+    // Days of 24 hours: without a time zone, a day has no other length.
     text.parse::<Span>()
         .and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()))
         .ok()
-        .filter(|distance| distance.is_positive())
-        .map(Since::Ago)
-        .ok_or_else(|| "neither a moment like 2026-01-31T00:00:00Z nor a distance like 24h or 7d".to_owned())
+        .filter(|duration| duration.is_positive())
+        .map(PastTime::Ago)
+        .ok_or_else(|| {
+            "neither a time like 2026-01-31T00:00:00Z nor a positive duration like 24h or 7d".to_owned()
+        })
 }
 
-fn audit_kind(word: &str) -> Result<AuditKind, String> {
+fn parse_audit_kind(word: &str) -> Result<AuditKind, String> {
     AuditKind::parse(word).ok_or_else(|| {
+        // The words of the audit table, so that a value from there can be pasted.
         let words: Vec<&str> = AuditKind::ALL.iter().map(|kind| kind.as_str()).collect();
-        format!("no kind of event; choose from {}", words.join(", "))
+        format!("unknown kind of event; choose from {}", words.join(", "))
     })
 }

@@ -1,18 +1,19 @@
-//! Tests of the command line's forms.
+//! Tests of the command line's arguments.
 
 use clap::CommandFactory;
 use jiff::Timestamp;
-use maxlab_auth_core::revocation::Party;
+use maxlab_auth_core::identity::Subject;
+use maxlab_auth_core::verdict::CutoffScope;
 
-use super::audit::since;
+use super::audit::parse_past_time;
 use super::*;
 
-fn parse(line: &str) -> Result<Command, clap::Error> {
+fn parse(line: &str) -> Result<GatewayCommand, clap::Error> {
     CommandLine::try_parse_from(line.split(' ')).map(|parsed| parsed.command)
 }
 
 fn target(line: &str) -> RevokeTarget {
-    let Command::Revoke(args) = parse(line).unwrap() else {
+    let GatewayCommand::Revoke(args) = parse(line).unwrap() else {
         panic!("no revoke")
     };
     args.target().unwrap()
@@ -39,7 +40,7 @@ fn revoke_takes_exactly_one_target() {
     ));
     assert!(matches!(
         target("maxlab-auth revoke --token abc"),
-        RevokeTarget::Token(TokenArgument::Given(_))
+        RevokeTarget::Token(TokenArgument::Literal(_))
     ));
     for (line, key) in [
         (
@@ -52,15 +53,15 @@ fn revoke_takes_exactly_one_target() {
         ),
         (
             "maxlab-auth revoke --user u",
-            RevocationKey::Before(Party::User("u".to_owned())),
+            RevocationKey::Cutoff(CutoffScope::User(Subject::of_default("u"))),
         ),
         (
             "maxlab-auth revoke --client c",
-            RevocationKey::Before(Party::Client("c".to_owned())),
+            RevocationKey::Cutoff(CutoffScope::Client("c".to_owned())),
         ),
         (
             "maxlab-auth revoke --issuer i",
-            RevocationKey::Before(Party::Issuer("i".to_owned())),
+            RevocationKey::Cutoff(CutoffScope::Issuer("i".to_owned())),
         ),
     ] {
         assert!(
@@ -79,11 +80,11 @@ fn revoke_takes_exactly_one_target() {
 
 #[test]
 fn a_token_on_the_command_line_is_not_shown() {
-    let shown = format!(
+    let debug = format!(
         "{:?}",
         parse("maxlab-auth revoke --token canary --reason logout").unwrap()
     );
-    assert!(!shown.contains("canary") && shown.contains("Logout"), "{shown}");
+    assert!(!debug.contains("canary") && debug.contains("Logout"), "{debug}");
 }
 
 #[test]
@@ -96,13 +97,13 @@ fn since_is_a_moment_or_a_distance() {
         ("90m", "2026-02-07T22:30:00Z"),
     ] {
         assert_eq!(
-            since(text).unwrap().moment(now),
+            parse_past_time(text).unwrap().resolve(now),
             moment.parse().unwrap(),
             "{text}"
         );
     }
     for bad in ["yesterday", "-1h", "0s", ""] {
-        assert!(since(bad).is_err(), "{bad}");
+        assert!(parse_past_time(bad).is_err(), "{bad}");
     }
 }
 

@@ -1,69 +1,76 @@
-//! `check --policy-for METHOD URL`: which rule of the policy is about a request, and what it asks for.
+//! `check --policy-for METHOD URL`: shows which rule of the policy applies to a request, and what it
+//! requires.
 
 use std::process::ExitCode;
 
-use maxlab_auth_core::policy::{Asked, Ruling};
+use maxlab_auth_core::policy::{PolicyDecision, PolicyRequest};
 use serde_json::{Value, json};
 
-use super::super::Stop;
-use super::super::output::{self, harmless};
+use super::super::CommandError;
+use super::super::output::{self, escape_for_terminal};
 use crate::app::admin;
 use crate::config::Settings;
 use crate::policy::PolicyFile;
 
-/// Says what the policy makes of a request to this URL; fails where it is refused whatever the policy says.
-pub(super) fn explain(settings: &Settings, method: &str, url: &str, json: bool) -> Result<(), Stop> {
+/// Prints the policy's decision on a request to this URL. Fails if the request is refused before the policy
+/// is asked.
+pub(super) fn explain(settings: &Settings, method: &str, url: &str, json: bool) -> Result<(), CommandError> {
     let path = settings.forward_auth.policy_file.as_deref();
-    let path = path.ok_or_else(|| anyhow::anyhow!("there is no policy: set POLICY_FILE"))?;
+    let path = path.ok_or_else(|| anyhow::anyhow!("there is no policy; set POLICY_FILE"))?;
     let policy = PolicyFile::open(path, admin(settings))
         .map_err(anyhow::Error::from)?
         .current();
-    let asked = match Asked::read(Some(method), None, Some(url.as_bytes())) {
-        Ok(asked) => asked,
+    // Parsed as `/auth/verify` parses it, so that both give the same answer.
+    let request = match PolicyRequest::parse(Some(method), None, Some(url.as_bytes())) {
+        Ok(request) => request,
         Err(fault) => {
             let refused = json!({ "status": 400, "code": "ambiguous_request", "detail": fault.to_string() });
-            let text = format!("400: it is refused, whatever the policy says, since {fault}\n");
-            said(json, &refused, &text)?;
-            return Err(Stop::Said(ExitCode::FAILURE));
+            let text = format!("400: refused before the policy is asked: {fault}\n");
+            print_answer(json, &refused, &text)?;
+            return Err(CommandError::AlreadyReported(ExitCode::FAILURE));
         }
     };
-    let ruling = policy
-        .rule_for(&asked)
-        .map_err(|untold| anyhow::anyhow!("{untold}; write a whole URL, https://host/path"))?;
-    said(json, &as_json(&asked, ruling), &as_text(&asked, ruling))
+    let decision = policy
+        .decide(&request)
+        .map_err(|missing| anyhow::anyhow!("{missing}; write a whole URL, https://host/path"))?;
+    print_answer(json, &as_json(&request, decision), &as_text(&request, decision))
 }
 
-fn said(json: bool, value: &Value, text: &str) -> Result<(), Stop> {
+fn print_answer(json: bool, value: &Value, text: &str) -> Result<(), CommandError> {
     if json {
         output::print_json(value)?;
     } else {
-        output::print(&harmless_lines(text))?;
+        output::print(&escape_lines(text))?;
     }
     Ok(())
 }
 
-fn harmless_lines(text: &str) -> String {
-    text.lines().map(|line| format!("{}\n", harmless(line))).collect()
+fn escape_lines(text: &str) -> String {
+    // Line by line: the line ends are ours, and everything else comes from the arguments and the policy file.
+    text.lines()
+        .map(|line| format!("{}\n", escape_for_terminal(line)))
+        .collect()
 }
 
-fn as_json(asked: &Asked<'_>, ruling: Ruling<'_>) -> Value {
+fn as_json(request: &PolicyRequest<'_>, decision: PolicyDecision<'_>) -> Value {
+    // Host and path in the canonical form that the rules are compared with.
     json!({
-        "method": asked.method(),
-        "host": asked.host().map(ToString::to_string),
-        "path": asked.path().map(ToString::to_string),
-        "rule": ruling.rule.map(|rule| rule.number),
-        "line": ruling.rule.map(|rule| rule.line),
-        "access": ruling.access.to_string(),
+        "method": request.method(),
+        "host": request.host().map(ToString::to_string),
+        "path": request.path().map(ToString::to_string),
+        "rule": decision.rule.map(|rule| rule.number),
+        "line": decision.rule.map(|rule| rule.line),
+        "access": decision.access.to_string(),
     })
 }
 
-fn as_text(asked: &Asked<'_>, ruling: Ruling<'_>) -> String {
-    let host = asked.host().map(ToString::to_string).unwrap_or_default();
-    let path = asked.path().map(ToString::to_string).unwrap_or_default();
-    let by = match ruling.rule {
+fn as_text(request: &PolicyRequest<'_>, decision: PolicyDecision<'_>) -> String {
+    let host = request.host().map(ToString::to_string).unwrap_or_default();
+    let path = request.path().map(ToString::to_string).unwrap_or_default();
+    let rule = match decision.rule {
         Some(rule) => format!("rule {} (line {})", rule.number, rule.line),
         None => "no rule, so the default".to_owned(),
     };
-    let method = asked.method().unwrap_or_default();
-    format!("{method} {host}{path}\n{by}: {}\n", ruling.access)
+    let method = request.method().unwrap_or_default();
+    format!("{method} {host}{path}\n{rule}: {}\n", decision.access)
 }

@@ -1,133 +1,138 @@
-//! Asks each component for a sign of life, all at once; one that is down hides no other.
+//! Probes of the components. They run concurrently, and a component that is down hides no other.
 
-use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use maxlab_auth_core::clock::{Clock as _, SystemClock};
-use maxlab_auth_core::identity::VerificationSource;
+use maxlab_auth_core::revocation::{Journal as _, RevocationStore as _};
 use maxlab_auth_core::unavailable::Unavailable;
-use maxlab_auth_core::verify::KeySource as _;
-use maxlab_auth_store::{EmbeddedStore, SqlDatabase};
-use reqwest::Method;
+use maxlab_auth_store::{EmbeddedStore, RedisStore, SqlDatabase};
 use secrecy::ExposeSecret as _;
-use tokio::time::{Instant, timeout};
+use tokio::time::sleep;
 
 use super::super::serve;
-use super::{Finding, Health};
-use crate::app::{admin, open_redis, upstream_config};
-use crate::config::{DatabaseUrl, Environment, JwtKeys, Settings, StoreUrl};
+use super::finding::{ComponentFinding, ProbeOutcome, error_text, healthy, run_probe, warning};
+use super::upstream;
+use crate::app::{admin, open_redis};
+use crate::config::{DatabaseUrl, Environment, Settings, StoreUrl};
 use crate::policy::PolicyFile;
 use crate::tls::CertificateFiles;
-use crate::upstream::{AuthServer, Endpoint, KeySetAddress, PublishedKeys, UpstreamConfig};
+use crate::upstream::AuthServer;
 
-/// No component is waited for longer than this.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Number of reads of the register of data sets, and the time between two of them.
+const REGISTER_READS: usize = 4;
+const REGISTER_READ_INTERVAL: Duration = Duration::from_millis(400);
 
-type Found = Result<(Health, String), String>;
+/// Finding for a journal that registers another Redis.
+const SECOND_STORE: &str = "the journal in DATABASE_URL belongs to another Redis: set the same REDIS_URL on all gateways with this DATABASE_URL. \
+     (After a change of Redis, a running gateway registers the new one within seconds)";
 
-/// Every component of these settings, as it is now.
-pub(super) async fn everything(settings: &Settings) -> Vec<Finding> {
-    let server = AuthServer::new(upstream(settings)).map(Arc::new);
+/// Probes every component of these settings.
+#[tracing::instrument(level = "debug", skip_all)]
+pub(super) async fn probe_all(settings: &Settings) -> Vec<ComponentFinding> {
+    let server = AuthServer::new(upstream::probe_config(settings)).map(Arc::new);
     let address = settings.upstream.external_auth_url.to_string();
     let (store, database, mut server) = tokio::join!(
-        timed("store", serve::store(settings), store(settings)),
-        timed("database", serve::database(settings), database(settings)),
+        run_probe("store", serve::describe_store(settings), probe_store(settings)),
+        run_probe(
+            "database",
+            serve::describe_database(settings),
+            probe_database(settings)
+        ),
         async {
             match server {
-                Ok(server) => authorization_server(settings, &server, &address).await,
+                Ok(server) => upstream::probe_auth_server(settings, &server, &address).await,
                 Err(fault) => {
-                    vec![timed("authorization_server", address, async { Err(fault.to_string()) }).await]
+                    vec![run_probe("authorization_server", address, async { Err(fault.to_string()) }).await]
                 }
             }
         },
     );
     let mut findings = vec![store, database];
     findings.append(&mut server);
+    // Files are read last: that takes next to no time.
     if let Some(path) = &settings.forward_auth.policy_file {
-        findings.push(timed("policy", path.display().to_string(), policy(settings, path)).await);
+        findings.push(run_probe("policy", path.display().to_string(), probe_policy(settings, path)).await);
     }
     if let Some(tls) = &settings.listen.tls {
         let files = CertificateFiles::open(&tls.certificate, &tls.key);
-        let found = async {
+        let probe = async {
             files
-                .map_err(told)
-                .and_then(|_| healthy("the certificate and its key are a pair"))
+                .map_err(error_text)
+                .and_then(|_| healthy("the key belongs to the certificate"))
         };
-        findings.push(timed("certificate", tls.certificate.display().to_string(), found).await);
+        findings.push(run_probe("certificate", tls.certificate.display().to_string(), probe).await);
     }
     findings
 }
 
-async fn timed(component: &'static str, what: String, found: impl Future<Output = Found>) -> Finding {
-    let started = Instant::now();
-    let found = timeout(PATIENCE, found)
-        .await
-        .unwrap_or_else(|_| Err("it does not answer in time".to_owned()));
-    let response_time = started.elapsed().as_secs_f64();
-    let (status, detail) = found.unwrap_or_else(|fault| (Health::Unhealthy, fault));
-    Finding {
-        component,
-        status,
-        what,
-        detail,
-        response_time,
-    }
-}
-
-fn healthy(detail: impl Into<String>) -> Found {
-    Ok((Health::Healthy, detail.into()))
-}
-
-fn warning(detail: impl Into<String>) -> Found {
-    Ok((Health::Warning, detail.into()))
-}
-
-fn told(fault: impl Display) -> String {
-    fault.to_string()
-}
-
-async fn store(settings: &Settings) -> Found {
+async fn probe_store(settings: &Settings) -> ProbeOutcome {
     match &settings.stores.store {
         StoreUrl::Embedded => {
             let store = EmbeddedStore::open(&settings.app.data_dir.join("store.db")).await;
-            store.map_err(told)?.ping().await.map_err(told)?;
-            healthy("revocations and sessions of one gateway process")
+            store.map_err(error_text)?.ping().await.map_err(error_text)?;
+            healthy("revocations of one gateway process")
         }
         url => {
-            let store = open_redis(url).map_err(told)?;
-            store.ping().await.map_err(told)?;
-            let policy = store.eviction_policy().await.map_err(told)?;
-            let (health, detail) = evicting(policy.as_deref(), settings.app.environment)?;
-            store.confirm().await.map_err(told)?;
-            Ok((health, format!("{detail}{}", confirmed_by(url))))
+            let store = open_redis(url).map_err(error_text)?;
+            store.ping().await.map_err(error_text)?;
+            let policy = store.eviction_policy().await.map_err(error_text)?;
+            let (health, detail) = judge_eviction_policy(policy.as_deref(), settings.app.environment)?;
+            // Answering is not enough: an old master answers too.
+            store.confirm().await.map_err(error_text)?;
+            if let Some(cause) = find_second_store(settings, &store).await {
+                return Err(cause);
+            }
+            Ok((health, format!("{detail}{}", master_confirmation(url))))
         }
     }
 }
 
-/// Who says, apart from the server itself, that it is the master.
-fn confirmed_by(url: &StoreUrl) -> String {
+/// Returns the fault of a journal that registers another Redis as the current one: gateways with one
+/// `DATABASE_URL` and two `REDIS_URL`. They register theirs in turns, so the register is read several times.
+async fn find_second_store(settings: &Settings, store: &RedisStore) -> Option<String> {
+    let DatabaseUrl::Postgres(url) = &settings.stores.database else {
+        return None;
+    };
+    // A database that does not answer is the finding of its own probe.
+    let database = SqlDatabase::connect_postgres(url.expose_secret()).await.ok()?;
+    for _ in 0..REGISTER_READS {
+        let term = database.current_term().await.ok()?;
+        let epoch = store.find(&[], &[], SystemClock.now()).await.ok()?.epoch;
+        if let (Some(term), Some(epoch)) = (term, epoch)
+            && term.epoch != epoch
+        {
+            return Some(SECOND_STORE.to_owned());
+        }
+        sleep(REGISTER_READ_INTERVAL).await;
+    }
+    None
+}
+
+/// Describes who confirms, besides the server itself, that it is the master.
+fn master_confirmation(url: &StoreUrl) -> String {
     match url {
         StoreUrl::Embedded | StoreUrl::Redis { .. } => String::new(),
         StoreUrl::Sentinel(sentinels) => format!(
-            "; the master that a majority of {} Sentinels names",
+            "; named as the master by a majority of {} Sentinels",
             sentinels.nodes.len()
         ),
-        StoreUrl::Cluster(_) => "; a majority of the masters agree who has which slot".to_owned(),
+        StoreUrl::Cluster(_) => "; a majority of the masters agree on the slots".to_owned(),
     }
 }
 
-/// A Redis that throws keys away forgets revocations; production does not start with it.
-fn evicting(policy: Option<&str>, environment: Environment) -> Found {
+/// Judges the eviction policy. A Redis that evicts keys loses revocations, so production does not start with
+/// it.
+fn judge_eviction_policy(policy: Option<&str>, environment: Environment) -> ProbeOutcome {
     let Some(policy) = policy else {
-        return warning("it does not say its maxmemory-policy; it must be noeviction");
+        return warning("the server does not report its maxmemory-policy; it must be noeviction");
     };
     if policy == "noeviction" {
         return healthy("maxmemory-policy noeviction");
     }
     let detail = format!(
-        "maxmemory-policy {policy} throws revocations away when memory is full: set noeviction in redis.conf"
+        "maxmemory-policy {policy} evicts revocations when memory is full: set noeviction in redis.conf"
     );
     if environment == Environment::Production {
         Err(detail)
@@ -136,98 +141,31 @@ fn evicting(policy: Option<&str>, environment: Environment) -> Found {
     }
 }
 
-async fn database(settings: &Settings) -> Found {
+async fn probe_database(settings: &Settings) -> ProbeOutcome {
     let (opened, detail) = match &settings.stores.database {
         DatabaseUrl::Sqlite(path) => (
             SqlDatabase::connect_sqlite(path).await,
-            "SQLite journal, on this machine alone",
+            "SQLite journal, for this machine only",
         ),
         DatabaseUrl::Postgres(url) => (
             SqlDatabase::connect_postgres(url.expose_secret()).await,
             "PostgreSQL journal, shared by all instances",
         ),
     };
+    // Opening applies pending migrations, as a start of the gateway would.
     let database: Result<_, Unavailable> = opened;
-    database.map_err(told)?.ping().await.map_err(told)?;
+    database.map_err(error_text)?.ping().await.map_err(error_text)?;
     healthy(detail)
 }
 
-async fn policy(settings: &Settings, path: &Path) -> Found {
+async fn probe_policy(settings: &Settings, path: &Path) -> ProbeOutcome {
     let policy = PolicyFile::open(path, admin(settings))
-        .map_err(|fault| told(fault).replace('\n', "; "))?
+        // The faults of a policy are one a line; a table cell has one line.
+        .map_err(|fault| error_text(fault).replace('\n', "; "))?
         .current();
     healthy(format!(
-        "{} rules; what none matches: {}",
+        "{} rules; default access: {}",
         policy.rules().len(),
         policy.default_access()
     ))
-}
-
-fn upstream(settings: &Settings) -> UpstreamConfig {
-    let usual = upstream_config(settings);
-    let timeout = usual.timeout.min(PATIENCE / 2);
-    UpstreamConfig { timeout, ..usual }
-}
-
-async fn authorization_server(settings: &Settings, server: &Arc<AuthServer>, address: &str) -> Vec<Finding> {
-    let layers = &settings.verify.layers;
-    let what = || address.to_owned();
-    let mut findings = vec![
-        timed("authorization_server", what(), health(server)).await,
-        timed("metadata", what(), metadata(server)).await,
-    ];
-    if layers.contains(&VerificationSource::LocalJwt) {
-        findings.push(timed("key_set", what(), key_set(settings, server)).await);
-    }
-    if layers.contains(&VerificationSource::Introspection) {
-        findings.push(timed("introspection", what(), introspection(server)).await);
-    }
-    findings
-}
-
-/// Any answer shows that it is there; not every server has the guide's `/health`.
-async fn health(server: &AuthServer) -> Found {
-    let request = server
-        .request(Method::GET, Endpoint::Health)
-        .await
-        .ok_or("its address takes no path")?;
-    let answer = server.send(Endpoint::Health, request).await.map_err(told)?;
-    match answer.status {
-        status if status.is_server_error() => Err(format!("its /health answers {status}")),
-        status if status.is_success() => healthy(format!("its /health answers {status}")),
-        status => healthy(format!("it answers ({status} at /health)")),
-    }
-}
-
-async fn metadata(server: &AuthServer) -> Found {
-    match server.metadata().await {
-        Some(metadata) => healthy(format!("issuer {}", metadata.issuer)),
-        None => warning("it publishes none that can be used, so the guide's own paths are"),
-    }
-}
-
-async fn key_set(settings: &Settings, server: &Arc<AuthServer>) -> Found {
-    let url = match &settings.verify.keys {
-        JwtKeys::Secret { algorithm, .. } => {
-            return healthy(format!("not needed: JWT_SECRET_KEY ({algorithm:?}) verifies"));
-        }
-        JwtKeys::Jwks { url, .. } => url.clone(),
-    };
-    let keys = PublishedKeys::at(KeySetAddress::new(Arc::clone(server), url));
-    match keys.keys_for(None, SystemClock.now()).await {
-        Ok(Some(keys)) if keys.skipped().is_empty() => healthy("published, and every key can be used"),
-        Ok(Some(keys)) => healthy(format!(
-            "published; {} keys are of kinds that are not used here",
-            keys.skipped().len()
-        )),
-        Ok(None) => warning("none published, so local_jwt accepts nothing; set JWKS_URL or JWT_SECRET_KEY"),
-        Err(fault) => Err(fault.to_string()),
-    }
-}
-
-async fn introspection(server: &AuthServer) -> Found {
-    match server.address(Endpoint::Introspect).await {
-        Some(_) => healthy("it has an endpoint"),
-        None => warning("it names no endpoint, so the layer accepts nothing; set INTROSPECTION_URL"),
-    }
 }

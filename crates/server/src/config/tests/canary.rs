@@ -1,11 +1,11 @@
-//! No secret is shown: not by `Debug`, not in rows, faults or warnings.
+//! Secrets are never shown: not by `Debug`, not in rows, faults or warnings.
 
 use super::*;
-use crate::config::{Exposure, reference};
+use crate::config::{ValueExposure, reference};
 
-const CANARY: &str = "canary-5f3a-that-nobody-may-see-and-long-enough";
+const CANARY: &str = "canary-5f3a-that-must-not-be-shown-and-long-enough";
 
-/// Every setting that may hold a secret, with the canary in it.
+/// Returns every setting that may contain a secret, with the canary in it.
 fn with_canaries() -> Vec<(&'static str, String)> {
     vec![
         (
@@ -22,7 +22,7 @@ fn with_canaries() -> Vec<(&'static str, String)> {
     ]
 }
 
-fn source(pairs: &[(&'static str, String)]) -> Source {
+fn source(pairs: &[(&'static str, String)]) -> SettingsSource {
     development(
         &pairs
             .iter()
@@ -35,12 +35,12 @@ fn source(pairs: &[(&'static str, String)]) -> Source {
 fn neither_debug_nor_rows_nor_warnings_show_a_secret() {
     let source = source(&with_canaries());
     let (settings, warnings) = load(&source);
-    let shown = format!(
+    let dump = format!(
         "{settings:?} {source:?} {warnings:?} {}",
         serde_json::to_string(settings.rows()).unwrap()
     );
-    assert!(!shown.contains("canary"), "{shown}");
-    assert!(!shown.contains(&FERNET_KEY[..12]), "{shown}");
+    assert!(!dump.contains("canary"), "{dump}");
+    assert!(!dump.contains(&FERNET_KEY[..12]), "{dump}");
     let database = settings
         .rows()
         .iter()
@@ -51,7 +51,10 @@ fn neither_debug_nor_rows_nor_warnings_show_a_secret() {
 
 #[test]
 fn a_fault_repeats_no_secret_however_it_is_wrong() {
-    for doc in reference().iter().filter(|doc| doc.exposure != Exposure::Public) {
+    for doc in reference()
+        .iter()
+        .filter(|doc| doc.exposure != ValueExposure::Public)
+    {
         for text in [
             CANARY.to_owned(),
             format!("x://u:{CANARY}@h:p/q"),
@@ -59,8 +62,8 @@ fn a_fault_repeats_no_secret_however_it_is_wrong() {
             format!("[{CANARY}"),
         ] {
             if let Err(faults) = Settings::load(&development(&[(doc.name, &text)])) {
-                let said = format!("{faults} {faults:?}");
-                assert!(!said.contains("canary"), "{}: {said}", doc.name);
+                let message = format!("{faults} {faults:?}");
+                assert!(!message.contains("canary"), "{}: {message}", doc.name);
             }
         }
     }
@@ -68,13 +71,13 @@ fn a_fault_repeats_no_secret_however_it_is_wrong() {
 
 #[test]
 fn a_bad_line_of_the_file_is_counted_and_not_repeated() {
-    let faults = faults(&Source::from_dotenv(&format!(
+    let faults = faults(&SettingsSource::from_dotenv(&format!(
         "PORT=1\n{CANARY}\nSECRET_KEY='{CANARY}' x\n"
     )));
     assert_eq!(names(&faults), [".env", ".env"]);
-    let said = faults.to_string();
+    let message = faults.to_string();
     assert!(
-        said.contains("line 2") && said.contains("line 3") && !said.contains("canary"),
-        "{said}"
+        message.contains("line 2") && message.contains("line 3") && !message.contains("canary"),
+        "{message}"
     );
 }

@@ -1,8 +1,8 @@
-//! Every fault: one wrong text for each rule, and what is said of it.
+//! Faults: one wrong text for each rule, and the words that describe it.
 
 use super::*;
 
-/// The setting, a wrong text for it, and words of the fault.
+/// Setting, wrong text, and words of the fault.
 const WRONG: &[(&str, &str, &str)] = &[
     ("DEBUG", "perhaps", "neither true nor false"),
     (
@@ -15,9 +15,13 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("HOST", "example.com", "not an IP address"),
     ("PORT", "65536", "from 0 to 65535"),
     ("PORT", "http", "from 0 to 65535"),
-    ("CORS_ORIGINS", "*", "holds *"),
-    ("CORS_ORIGINS", r#"["https://a", "*"]"#, "holds *"),
-    ("CORS_ORIGINS", "https://a/path", "more or less than an origin"),
+    ("CORS_ORIGINS", "*", "contains *"),
+    ("CORS_ORIGINS", r#"["https://a", "*"]"#, "contains *"),
+    (
+        "CORS_ORIGINS",
+        "https://a/path",
+        "not an origin (scheme://host:port)",
+    ),
     ("CORS_ORIGINS", "[https://a]", "not a JSON list"),
     (
         "TRUSTED_PROXIES",
@@ -30,6 +34,7 @@ const WRONG: &[(&str, &str, &str)] = &[
         "neither an IP address nor a network",
     ),
     ("MAX_CONNECTIONS", "0", "from 1 to 1000000"),
+    ("MAX_CONNECTIONS_PER_ADDRESS", "0", "from 1 to 1000000"),
     ("HEADER_TIMEOUT_SECONDS", "0", "from 0.1 to 600"),
     ("BODY_TIMEOUT_SECONDS", "NaN", "from 0.1 to 600"),
     ("SHUTDOWN_SECONDS", "-1", "from 0 to 600"),
@@ -46,6 +51,17 @@ const WRONG: &[(&str, &str, &str)] = &[
     ),
     ("METRICS", "2", "neither true nor false"),
     (
+        "CLEAR_SITE_DATA",
+        "cache,history",
+        "is none of cache, cookies, storage",
+    ),
+    (
+        "CLEAR_SITE_DATA",
+        "cache,none",
+        "is none of cache, cookies, storage",
+    ),
+    ("CLEAR_SITE_DATA", "[]", "is an empty list"),
+    (
         "DATABASE_URL",
         "mysql://a/b",
         "neither a postgresql:// nor a sqlite://",
@@ -56,15 +72,15 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("DATABASE_URL", "sqlite://x?mode=memory", "in memory"),
     ("DATABASE_URL", "sqlite://x?cache=shared", "has parameters"),
     ("DATABASE_URL", "sqlite:///", "names no file"),
-    ("REDIS_URL", "localhost:6379", "no Redis URL"),
-    ("REDIS_URL", "http://localhost", "no Redis URL"),
+    ("REDIS_URL", "localhost:6379", "not a Redis URL"),
+    ("REDIS_URL", "http://localhost", "not a Redis URL"),
     ("REDIS_URL", "redis://", "names no host"),
     ("REDIS_URL", "redis://a:port", "is not a URL"),
-    ("REDIS_URL", "redis://a/main", "no database number"),
-    ("REDIS_URL", "redis+sentinel://a,b", "which master"),
-    ("REDIS_URL", "redis+sentinel://a:x/main", "no host:port"),
-    ("REDIS_URL", "redis+sentinel://a,,b/main", "no host:port"),
-    ("REDIS_URL", "redis+sentinel://a/main/x", "no database number"),
+    ("REDIS_URL", "redis://a/main", "not a database number"),
+    ("REDIS_URL", "redis+sentinel://a,b", "name the master"),
+    ("REDIS_URL", "redis+sentinel://a:x/main", "not host:port"),
+    ("REDIS_URL", "redis+sentinel://a,,b/main", "not host:port"),
+    ("REDIS_URL", "redis+sentinel://a/main/x", "not a database number"),
     ("REDIS_URL", "redis+sentinel://a/main?x=1", "has parameters"),
     ("REDIS_URL", "redis+cluster://a,b/main", "one database only"),
     ("EXTERNAL_AUTH_URL", "auth.example.com", "not an absolute URL"),
@@ -77,13 +93,26 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("EXTERNAL_AUTH_URL", "https://a?b=c", "has a query"),
     ("EXTERNAL_AUTH_URL", "https://a#b", "has a fragment"),
     ("ALLOW_PLAINTEXT_UPSTREAM", "sure", "neither true nor false"),
+    ("ALLOW_OWN_JOURNALS", "ours", "neither true nor false"),
+    ("SESSION_STORE", "memory", "is none of sql, redis"),
+    ("SESSION_STORE", "redis", "REDIS_URL is not set"),
     ("OAUTH_CLIENT_SECRET", "change-me", "is a sample"),
     ("INTROSPECTION_URL", "/introspect", "not an absolute URL"),
     ("UPSTREAM_TIMEOUT_SECONDS", "0", "from 0.05 to 300"),
+    ("UNVERIFIED_EMAIL", "yes", "omit"),
     ("ALLOWED_REDIRECT_URIS", "/callback", "not an absolute URI"),
     ("ALLOWED_REDIRECT_URIS", "https://a/cb#x", "has a fragment"),
     ("ALLOWED_REDIRECT_URIS", "https://*.a/cb", "compared exactly"),
     ("ALLOWED_REDIRECT_URIS", "javascript:alert(1)", "run or open"),
+    // F23: a request may not name these, so they could never match.
+    (
+        "ALLOWED_REDIRECT_URIS",
+        "https://u@a/cb",
+        "a user name or a password",
+    ),
+    ("ALLOWED_REDIRECT_URIS", "https:a/cb", "has no host"),
+    ("ALLOWED_REDIRECT_URIS", "https://a/c b", "percent-encoded"),
+    ("ALLOWED_REDIRECT_URIS", "https://a/콜백", "percent-encoded"),
     (
         "ALLOWED_REDIRECT_URIS",
         "https://a/cb,https://a/cb",
@@ -107,7 +136,7 @@ const WRONG: &[(&str, &str, &str)] = &[
         "sample secret (client 1)",
     ),
     ("VERIFY_LAYERS", ",", "empty list"),
-    ("VERIFY_LAYERS", "userinfo", "no layer"),
+    ("VERIFY_LAYERS", "userinfo", "not a layer"),
     ("VERIFY_LAYERS", "local_jwt,local_jwt", "one element twice"),
     ("VERIFY_CACHE_SECONDS", "301", "from 0 to 300"),
     ("VERIFY_CACHE_SECONDS", "0.5", "not a whole number"),
@@ -118,9 +147,9 @@ const WRONG: &[(&str, &str, &str)] = &[
         "too-short",
         "has 9 bytes, and HS256 needs at least 32",
     ),
-    ("JWT_SECRET_KEY", "your-jwt-secret-key", "the guide's sample"),
-    ("JWT_ALGORITHM", "none", "no algorithm"),
-    ("JWT_ALGORITHM", "hs256", "no algorithm"),
+    ("JWT_SECRET_KEY", "your-jwt-secret-key", "a sample value"),
+    ("JWT_ALGORITHM", "none", "not a known algorithm"),
+    ("JWT_ALGORITHM", "hs256", "not a known algorithm"),
     ("JWT_ALGORITHM", "HS256,RS256", "mixes"),
     ("JWT_EXPIRE_MINUTES", "0", "from 1 to 43200"),
     ("JWT_TYPE", "JWT", "is none of any, at+jwt"),
@@ -128,12 +157,16 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("CLAIM_USER_ID", "a..b", "empty step"),
     ("CLAIM_ROLES", ".roles", "empty step"),
     ("CLAIM_SCOPE", "scope,scope", "one element twice"),
+    ("CLAIM_ROLES", r"a\b", "a backslash that escapes nothing"),
+    ("CLAIM_EMAIL", "mail + email", "only lists can"),
     ("ADMIN_ROLES", "[]", "empty list"),
     ("WORKSPACE_SOURCE", "ldap", "is none of claims, database, both"),
     ("REVOCATION_READS", "never", "is none of replica, direct"),
     ("REVOCATION_LEASE_SECONDS", "0", "from 1 to 300"),
     ("REVOCATION_RETENTION_DAYS", "0", "from 1 to 3650"),
-    ("SECRET_KEY", "CHANGE-ME", "the guide's sample"),
+    ("REVOKE_UNPROVEN_SECONDS", "0", "from 1 to 2592000"),
+    ("REVOKE_UNPROVEN_MAX", "-1", "from 0 to 10000000"),
+    ("SECRET_KEY", "CHANGE-ME", "a sample value"),
     ("SESSION_ENCRYPTION_KEY", "abc", "not a list of Fernet keys"),
     (
         "SESSION_ENCRYPTION_KEY",
@@ -162,7 +195,7 @@ fn each_wrong_text_is_one_fault_that_says_what_and_how() {
 fn they_are_reported_all_at_once_in_the_order_of_the_reference() {
     let mut wrong: BTreeMap<&str, &str> = BTreeMap::new();
     for &(name, text, _) in WRONG {
-        // The one makes the rest be read otherwise, the other is a fault without its id too.
+        // The first changes how the others are read. The second is a fault of another setting, too.
         if !matches!(name, "ENVIRONMENT" | "OAUTH_CLIENT_SECRET") {
             wrong.entry(name).or_insert(text);
         }
@@ -209,9 +242,9 @@ fn settings_that_contradict_each_other_are_faults() {
 
 #[test]
 fn a_fault_reads_as_a_paragraph() {
-    let said = faults(&development(&[("PORT", "80a"), ("METRICS", "2")])).to_string();
+    let message = faults(&development(&[("PORT", "80a"), ("METRICS", "2")])).to_string();
     assert_eq!(
-        said,
+        message,
         "2 settings are wrong:\n\
          \nPORT: \"80a\" is not a whole number from 0 to 65535\n    write a number from 0 to 65535\n\
          \nMETRICS: \"2\" is neither true nor false\n    write true or false\n"
@@ -221,6 +254,9 @@ fn a_fault_reads_as_a_paragraph() {
 #[test]
 fn a_long_or_strange_value_is_repeated_short_and_escaped() {
     let text = format!("\u{1b}[31m{}", "é".repeat(500));
-    let said = faults(&development(&[("PORT", &text)])).to_string();
-    assert!(!said.contains('\u{1b}') && said.chars().count() < 300, "{said:?}");
+    let message = faults(&development(&[("PORT", &text)])).to_string();
+    assert!(
+        !message.contains('\u{1b}') && message.chars().count() < 300,
+        "{message:?}"
+    );
 }

@@ -1,4 +1,4 @@
-//! Forward-auth: where the policy is, and how identities are signed.
+//! Settings of forward-auth: path of the policy, and signing of identities.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use maxlab_auth_core::identity_token::SigningKeys;
 use secrecy::ExposeSecret as _;
 
-use super::super::Source;
+use super::super::SettingsSource;
 use super::{development, faults, load, names, production, settings, warned_of};
 
 #[test]
@@ -23,7 +23,10 @@ fn the_policy_is_a_path_although_its_name_ends_like_that_of_a_secrets_file() {
         ("SESSION_ENCRYPTION_KEY", super::FERNET_KEY),
     ];
     let vars = vars.map(|(name, value)| (name.into(), value.into()));
-    let (settings, warnings) = load(&Source::gather(vars, Path::new("no-such-file")));
+    let (settings, warnings) = load(&SettingsSource::from_vars_and_dotenv(
+        vars,
+        Path::new("no-such-file"),
+    ));
     assert_eq!(
         settings.forward_auth.policy_file.as_deref(),
         Some(Path::new("/etc/policy.toml"))
@@ -64,9 +67,9 @@ fn faults_are_found_also_while_it_is_off_and_no_key_is_shown() {
     ];
     let faults = faults(&development(&wrong));
     assert_eq!(names(&faults), wrong.map(|(name, _)| name));
-    let said = faults.to_string();
+    let message = faults.to_string();
     assert!(
-        said.contains("openssl ecparam") && !said.contains("canary"),
-        "{said}"
+        message.contains("openssl ecparam") && !message.contains("canary"),
+        "{message}"
     );
 }

@@ -1,4 +1,4 @@
-//! The guide's own `.env`, word for word: a user's first file.
+//! The sample `.env` file of docs/GUIDE.md, word for word: the first file of many users.
 
 use super::*;
 
@@ -32,25 +32,25 @@ LOG_LEVEL=INFO
 
 #[test]
 fn the_guides_sample_keys_are_the_only_faults_and_are_listed_at_once() {
-    let faults = faults(&Source::from_dotenv(SAMPLE));
+    let faults = faults(&SettingsSource::from_dotenv(SAMPLE));
     assert_eq!(
         names(&faults),
         ["JWT_SECRET_KEY", "SECRET_KEY", "SESSION_ENCRYPTION_KEY"]
     );
     for fault in faults.iter() {
-        assert!(fault.problem.contains("the guide's sample, not a key"), "{fault}");
+        assert!(fault.problem.contains("a sample value, not a key"), "{fault}");
         assert!(fault.remedy.contains("`maxlab-auth keygen`"), "{fault}");
     }
-    let said = faults.to_string();
-    assert!(said.starts_with("3 settings are wrong:\n"), "{said}");
-    assert!(!said.contains("your-"), "{said}");
+    let message = faults.to_string();
+    assert!(message.starts_with("3 settings are wrong:\n"), "{message}");
+    assert!(!message.contains("your-"), "{message}");
 }
 
 #[test]
 fn sample_keys_are_faults_in_development_too() {
     let sample = SAMPLE.replace("ENVIRONMENT=production", "ENVIRONMENT=development");
     assert_eq!(
-        names(&faults(&Source::from_dotenv(&sample))),
+        names(&faults(&SettingsSource::from_dotenv(&sample))),
         ["JWT_SECRET_KEY", "SECRET_KEY", "SESSION_ENCRYPTION_KEY"]
     );
 }
@@ -61,7 +61,7 @@ fn with_real_keys_the_guides_file_starts() {
         .replace("your-super-secret-key-here", LONG_KEY)
         .replace("your-session-encryption-key-here", FERNET_KEY)
         .replace("your-jwt-secret-key", LONG_KEY);
-    let (settings, _) = load(&Source::from_dotenv(&file));
+    let (settings, _) = load(&SettingsSource::from_dotenv(&file));
     assert_eq!(settings.app.name, "MaxLab Platform");
     assert_eq!(settings.app.environment, crate::config::Environment::Production);
     assert_eq!(
@@ -84,16 +84,16 @@ fn with_real_keys_the_guides_file_starts() {
 
 #[test]
 fn what_keygen_prints_is_accepted() {
-    let printed = crate::cli::keygen::keygen(false).unwrap();
+    let printed = crate::cli::keygen::render_new_keys(false).unwrap();
     let file = format!("ENVIRONMENT=production\nEXTERNAL_AUTH_URL=https://auth.example.com\n{printed}");
-    load(&Source::from_dotenv(&file));
-    load(&Source::from_dotenv(&format!(
+    load(&SettingsSource::from_dotenv(&file));
+    load(&SettingsSource::from_dotenv(&format!(
         "{}\nJWT_ALGORITHM=HS512\n",
         file.replace("# JWT_SECRET", "JWT_SECRET")
             .replace("# IDENTITY", "IDENTITY")
     )));
     let json: BTreeMap<String, String> =
-        serde_json::from_str(&crate::cli::keygen::keygen(true).unwrap()).unwrap();
+        serde_json::from_str(&crate::cli::keygen::render_new_keys(true).unwrap()).unwrap();
     assert_eq!(
         json.keys().collect::<Vec<_>>(),
         [

@@ -1,8 +1,8 @@
-//! Where it listens: the Unix socket, TLS, and Envoy's gRPC.
+//! Settings of the places to listen: Unix socket, TLS, and Envoy's gRPC.
 
 use std::path::{Path, PathBuf};
 
-use super::super::{Source, TlsSettings, UnixSettings};
+use super::super::{SettingsSource, TlsSettings, UnixSettings};
 use super::{development, faults, load, names, settings, warned_of};
 
 #[test]
@@ -62,7 +62,10 @@ fn tls_needs_a_certificate_and_its_key_whose_names_end_like_those_of_secrets_fil
         ("SESSION_ENCRYPTION_KEY", super::FERNET_KEY),
     ];
     let vars = vars.map(|(name, value)| (name.into(), value.into()));
-    let (settings, _) = load(&Source::gather(vars, Path::new("no-such-file")));
+    let (settings, _) = load(&SettingsSource::from_vars_and_dotenv(
+        vars,
+        Path::new("no-such-file"),
+    ));
     let expected = TlsSettings {
         certificate: "/c.pem".into(),
         key: "/k.pem".into(),
@@ -88,5 +91,20 @@ fn the_grpc_port_is_its_own_and_is_warned_of_where_everybody_reaches_it() {
     for wrong in ["8080", "65536", "grpc"] {
         let faults = faults(&development(&[("EXT_AUTHZ_PORT", wrong)]));
         assert_eq!(names(&faults), ["EXT_AUTHZ_PORT"], "{wrong}");
+    }
+}
+
+#[test]
+fn w7_an_address_has_half_of_the_connections_unless_its_share_is_set() {
+    for (given, share) in [
+        (&[][..], 5_000),
+        (&[("MAX_CONNECTIONS", "20")], 100),
+        (&[("MAX_CONNECTIONS_PER_ADDRESS", "7")], 7),
+    ] {
+        assert_eq!(
+            settings(given).app.max_connections_per_address,
+            share,
+            "{given:?}"
+        );
     }
 }

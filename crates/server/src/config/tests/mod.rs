@@ -1,18 +1,19 @@
-//! Tests of the settings as a whole: what texts come to, and what is said of wrong ones.
+//! Tests of the settings as a whole: values of correct texts, and faults of wrong ones.
 
+mod auth_server;
 mod canary;
 mod faults;
 mod forward_auth;
 mod guide;
+mod limits;
 mod listen;
 mod production;
-
 mod sources;
 mod values;
 
 use std::collections::BTreeMap;
 
-use super::{Faults, Settings, Source, Warning};
+use super::{SettingFaults, SettingWarning, Settings, SettingsSource};
 
 /// A Fernet key (the example of the Fernet specification).
 const FERNET_KEY: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
@@ -26,15 +27,15 @@ fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Development with both secrets given, so that nothing is made on disk; then `pairs` on top.
-fn development(pairs: &[(&str, &str)]) -> Source {
+/// Returns development settings with both secrets, so that none is generated on disk, and `pairs` on top.
+fn development(pairs: &[(&str, &str)]) -> SettingsSource {
     let mut values = map(&[("SECRET_KEY", LONG_KEY), ("SESSION_ENCRYPTION_KEY", FERNET_KEY)]);
     values.extend(map(pairs));
-    Source::from_map(values)
+    SettingsSource::from_map(values)
 }
 
-/// A production that starts; then `pairs` on top.
-fn production(pairs: &[(&str, &str)]) -> Source {
+/// Returns production settings that start, and `pairs` on top.
+fn production(pairs: &[(&str, &str)]) -> SettingsSource {
     let mut values = map(&[
         ("ENVIRONMENT", "production"),
         ("EXTERNAL_AUTH_URL", "https://auth.example.com"),
@@ -42,10 +43,10 @@ fn production(pairs: &[(&str, &str)]) -> Source {
         ("SESSION_ENCRYPTION_KEY", FERNET_KEY),
     ]);
     values.extend(map(pairs));
-    Source::from_map(values)
+    SettingsSource::from_map(values)
 }
 
-fn load(source: &Source) -> (Settings, Vec<Warning>) {
+fn load(source: &SettingsSource) -> (Settings, Vec<SettingWarning>) {
     Settings::load(source).unwrap_or_else(|faults| panic!("{faults}"))
 }
 
@@ -53,18 +54,18 @@ fn settings(pairs: &[(&str, &str)]) -> Settings {
     load(&development(pairs)).0
 }
 
-fn faults(source: &Source) -> Faults {
+fn faults(source: &SettingsSource) -> SettingFaults {
     match Settings::load(source) {
         Ok(_) => panic!("it was accepted"),
         Err(faults) => faults,
     }
 }
 
-/// The names at fault, in order.
-fn names(faults: &Faults) -> Vec<String> {
+/// Returns the names at fault, in order.
+fn names(faults: &SettingFaults) -> Vec<String> {
     faults.iter().map(|fault| fault.name.clone()).collect()
 }
 
-fn warned_of(warnings: &[Warning], name: &str) -> bool {
+fn warned_of(warnings: &[SettingWarning], name: &str) -> bool {
     warnings.iter().any(|warning| warning.name == name)
 }

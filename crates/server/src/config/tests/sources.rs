@@ -1,4 +1,4 @@
-//! Where texts come from, and which of them wins.
+//! Sources of settings, and which of them wins.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -6,15 +6,15 @@ use std::path::Path;
 use secrecy::ExposeSecret;
 
 use super::*;
-use crate::config::{Origin, dev_defaults};
+use crate::config::{SettingOrigin, dev_defaults};
 
-fn row(settings: &Settings, name: &str) -> (String, Origin) {
+fn row(settings: &Settings, name: &str) -> (String, SettingOrigin) {
     let row = settings.rows().iter().find(|row| row.name == name).unwrap();
     (row.value.clone(), row.source)
 }
 
-/// An environment and a `.env` file with both secrets in it.
-fn gathered(vars: &[(&str, &str)], file: &str) -> Source {
+/// Returns a source with an environment, and a `.env` file that contains both secrets.
+fn source_of(vars: &[(&str, &str)], file: &str) -> SettingsSource {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(".env");
     std::fs::write(
@@ -22,7 +22,7 @@ fn gathered(vars: &[(&str, &str)], file: &str) -> Source {
         format!("SECRET_KEY={LONG_KEY}\nSESSION_ENCRYPTION_KEY={FERNET_KEY}\n{file}"),
     )
     .unwrap();
-    Source::gather(
+    SettingsSource::from_vars_and_dotenv(
         vars.iter()
             .map(|(name, value)| (OsString::from(name), OsString::from(value))),
         &path,
@@ -31,19 +31,28 @@ fn gathered(vars: &[(&str, &str)], file: &str) -> Source {
 
 #[test]
 fn the_environment_wins_over_the_file_and_both_over_defaults() {
-    let source = gathered(
+    let source = source_of(
         &[("PORT", "1"), ("UNRELATED", "x")],
         "PORT=2\nAPP_NAME=From the file\n",
     );
     let source = source.with_defaults(map(&[("PORT", "3"), ("APP_NAME", "d"), ("HOST", "127.0.0.1")]));
     let (settings, _) = load(&source);
-    assert_eq!(row(&settings, "PORT"), ("1".to_owned(), Origin::Environment));
+    assert_eq!(
+        row(&settings, "PORT"),
+        ("1".to_owned(), SettingOrigin::Environment)
+    );
     assert_eq!(
         row(&settings, "APP_NAME"),
-        ("From the file".to_owned(), Origin::DotEnv)
+        ("From the file".to_owned(), SettingOrigin::DotEnv)
     );
-    assert_eq!(row(&settings, "HOST"), ("127.0.0.1".to_owned(), Origin::Default));
-    assert_eq!(row(&settings, "METRICS"), ("true".to_owned(), Origin::Default));
+    assert_eq!(
+        row(&settings, "HOST"),
+        ("127.0.0.1".to_owned(), SettingOrigin::Default)
+    );
+    assert_eq!(
+        row(&settings, "METRICS"),
+        ("true".to_owned(), SettingOrigin::Default)
+    );
     assert_eq!(
         (settings.app.port, settings.app.host.to_string().as_str()),
         (1, "127.0.0.1")
@@ -52,15 +61,18 @@ fn the_environment_wins_over_the_file_and_both_over_defaults() {
 
 #[test]
 fn a_flag_wins_over_everything() {
-    let source = gathered(&[("PORT", "1"), ("HOST_FILE", "/nowhere")], "");
+    let source = source_of(&[("PORT", "1"), ("HOST_FILE", "/nowhere")], "");
     let (settings, _) = load(&source.with_overrides(map(&[("PORT", "9"), ("HOST", "::1")])));
-    assert_eq!(row(&settings, "PORT"), ("9".to_owned(), Origin::CommandLine));
+    assert_eq!(
+        row(&settings, "PORT"),
+        ("9".to_owned(), SettingOrigin::CommandLine)
+    );
     assert_eq!(settings.app.host.to_string(), "::1");
 }
 
 #[test]
 fn an_empty_value_is_unset_and_hides_the_file_below() {
-    let (settings, _) = load(&gathered(
+    let (settings, _) = load(&source_of(
         &[("PORT", ""), ("REDIS_URL", "  ")],
         "PORT=2\nREDIS_URL=redis://a\n",
     ));
@@ -79,26 +91,29 @@ fn a_value_may_stand_in_a_file_of_its_own() {
         path.to_str().unwrap().to_owned()
     };
     let (key, port) = (path("key", &format!("{LONG_KEY}\r\n")), path("port", "81\n"));
-    let (settings, _) = load(&Source::from_map(map(&[
+    let (settings, _) = load(&SettingsSource::from_map(map(&[
         ("SECRET_KEY_FILE", &key),
         ("PORT_FILE", &port),
         ("SESSION_ENCRYPTION_KEY", FERNET_KEY),
     ])));
     assert_eq!(settings.session.secret_key.expose_secret(), LONG_KEY);
     assert_eq!(settings.app.port, 81);
-    assert_eq!(row(&settings, "SECRET_KEY"), ("(set)".to_owned(), Origin::File));
+    assert_eq!(
+        row(&settings, "SECRET_KEY"),
+        ("(set)".to_owned(), SettingOrigin::File)
+    );
     for (name, text, words) in [
         ("empty", "\n", "is empty"),
-        ("sample", "your-super-secret-key-here\n", "the guide's sample"),
+        ("sample", "your-super-secret-key-here\n", "a sample value"),
         ("long", &"x".repeat(70_000), "longer than"),
     ] {
         let path = path(name, text);
         let mut values = map(&[("SESSION_ENCRYPTION_KEY", FERNET_KEY), ("SECRET_KEY_FILE", &path)]);
         values.extend(map(&[("PORT", "1")]));
-        let said = faults(&Source::from_map(values)).to_string();
+        let message = faults(&SettingsSource::from_map(values)).to_string();
         assert!(
-            said.starts_with("1 setting is wrong") && said.contains(words),
-            "{said}"
+            message.starts_with("1 setting is wrong") && message.contains(words),
+            "{message}"
         );
     }
 }
@@ -111,30 +126,40 @@ fn a_file_that_is_not_there_and_a_value_given_twice_are_faults() {
     ]);
     let faults = faults(&source);
     assert_eq!(names(&faults), ["PORT_FILE", "SECRET_KEY"]);
-    let said = faults.to_string();
+    let message = faults.to_string();
     assert!(
-        said.contains("cannot open /nowhere/port") && said.contains("both SECRET_KEY and SECRET_KEY_FILE"),
-        "{said}"
+        message.contains("/nowhere/port cannot be opened")
+            && message.contains("both SECRET_KEY and SECRET_KEY_FILE"),
+        "{message}"
     );
 }
 
 #[test]
-fn a_slip_in_the_file_is_warned_of_and_strangers_are_not() {
-    let (_, warnings) = load(&gathered(
+fn a_slip_is_warned_of_and_strangers_are_not() {
+    let (_, warnings) = load(&source_of(
         &[("CORS_ORIGNS", "x")],
         "REDIS_UR=redis://a\nPOSTGRES_PASSWORD=x\nSECRET_KEY_FILE=\nPORT=1\nPORT=2\nAPP_NAME=${X}\n",
     ));
-    let said = |name: &str| {
+    let message_of = |name: &str| {
         warnings
             .iter()
             .find(|warning| warning.name == name)
             .map(|warning| warning.message.as_str())
     };
-    assert!(said("REDIS_UR").unwrap().contains("was REDIS_URL meant?"));
-    assert!(said("PORT").unwrap().contains("set twice"));
-    assert!(said("APP_NAME").unwrap().contains("not expanded"));
-    for name in ["POSTGRES_PASSWORD", "SECRET_KEY_FILE", "CORS_ORIGNS"] {
-        assert_eq!(said(name), None, "{name}");
+    assert!(
+        message_of("REDIS_UR")
+            .unwrap()
+            .contains("did you mean REDIS_URL?")
+    );
+    assert!(message_of("PORT").unwrap().contains("set twice"));
+    assert!(message_of("APP_NAME").unwrap().contains("not expanded"));
+    assert!(
+        message_of("CORS_ORIGNS")
+            .unwrap()
+            .contains("did you mean CORS_ORIGINS?")
+    );
+    for name in ["POSTGRES_PASSWORD", "SECRET_KEY_FILE"] {
+        assert_eq!(message_of(name), None, "{name}");
     }
 }
 
@@ -146,8 +171,17 @@ fn a_missing_file_is_fine_and_an_unreadable_one_is_a_fault() {
             .into_iter()
             .map(|(name, value)| (OsString::from(name), OsString::from(value)))
     };
-    load(&Source::gather(vars(), &folder.path().join(".env")));
-    assert_eq!(names(&faults(&Source::gather(vars(), folder.path()))), [".env"]);
+    load(&SettingsSource::from_vars_and_dotenv(
+        vars(),
+        &folder.path().join(".env"),
+    ));
+    assert_eq!(
+        names(&faults(&SettingsSource::from_vars_and_dotenv(
+            vars(),
+            folder.path()
+        ))),
+        [".env"]
+    );
 }
 
 #[cfg(unix)]
@@ -160,7 +194,7 @@ fn a_value_that_is_no_text_is_a_fault_of_ours_only() {
         ("SOMEONE_ELSES".into(), broken.clone()),
         (broken.clone(), broken),
     ];
-    let source = Source::gather(vars, Path::new("/nowhere/.env"));
+    let source = SettingsSource::from_vars_and_dotenv(vars, Path::new("/nowhere/.env"));
     let source = source.with_defaults(map(&[
         ("SECRET_KEY", LONG_KEY),
         ("SESSION_ENCRYPTION_KEY", FERNET_KEY),
@@ -181,4 +215,57 @@ fn dev_has_defaults_of_its_own_that_the_operator_may_change() {
         ["http://localhost:3000", "http://localhost:9000"]
     );
     assert_eq!(settings.app.host.to_string(), "0.0.0.0");
+}
+
+#[test]
+fn n12_a_misspelt_name_is_hinted_at_beside_other_faults() {
+    let vars = || {
+        [
+            ("EXTERNAL_AUTH_ULR", "https://auth.example.com"),
+            ("ENVIRONMENT", "production"),
+            ("HOSTT", "x"),
+        ]
+        .map(|(name, value)| (OsString::from(name), OsString::from(value)))
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(".env");
+    std::fs::write(&path, "TRUSTED_PROXY=10.0.0.7\n").unwrap();
+    let found = faults(&SettingsSource::from_vars_and_dotenv(vars(), &path));
+    assert!(
+        found.iter().any(|fault| fault.name == "EXTERNAL_AUTH_URL"),
+        "{found}"
+    );
+    let message = found.to_string();
+    for (name, meant) in [
+        ("EXTERNAL_AUTH_ULR", "EXTERNAL_AUTH_URL"),
+        ("TRUSTED_PROXY", "TRUSTED_PROXIES"),
+    ] {
+        assert!(
+            message.contains(&format!("{name}: no setting has this name")),
+            "{message}"
+        );
+        assert!(message.contains(&format!("did you mean {meant}?")), "{message}");
+        assert!(
+            found.spelling_hints().iter().any(|hint| hint.name == name),
+            "{message}"
+        );
+    }
+    assert!(
+        !message.contains("HOSTT"),
+        "a short name in the environment may belong to another program: {message}"
+    );
+    // The hint is a warning if there is no fault.
+    let right =
+        [("TRUSTED_PROXY", "10.0.0.7")].map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    let (_, warnings) = load(&SettingsSource::from_vars_and_dotenv(
+        right.into_iter().chain(complete()),
+        Path::new("no-such-file"),
+    ));
+    assert!(warned_of(&warnings, "TRUSTED_PROXY"), "{warnings:?}");
+}
+
+fn complete() -> impl Iterator<Item = (OsString, OsString)> {
+    [("SECRET_KEY", LONG_KEY), ("SESSION_ENCRYPTION_KEY", FERNET_KEY)]
+        .map(|(name, value)| (OsString::from(name), OsString::from(value)))
+        .into_iter()
 }

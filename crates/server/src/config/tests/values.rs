@@ -1,4 +1,4 @@
-//! What right texts come to, and what holds without any.
+//! Values of correct texts, and defaults.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -7,13 +7,13 @@ use std::time::Duration;
 use maxlab_auth_core::identity::VerificationSource::{
     Introspection, LocalJwt, OauthUserinfo, TraditionalAuth,
 };
-use maxlab_auth_core::token::{Algorithm, TypRule};
+use maxlab_auth_jose::{Algorithm, TypRule};
 use secrecy::ExposeSecret;
 
 use super::*;
 use crate::config::{
-    DatabaseUrl, DefaultValue, Environment, JwtKeys, RedisNodes, RevocationReads, StoreUrl, WorkspaceSource,
-    reference,
+    DatabaseUrl, DefaultValue, Environment, JwtKeys, RedisNodes, RevocationReads, SiteData, StoreUrl,
+    WorkspaceSource, reference,
 };
 
 const fn seconds(seconds: u64) -> Duration {
@@ -36,7 +36,7 @@ fn the_service_has_its_defaults() {
         ("info", PathBuf::from("./.maxlab-auth"))
     );
     assert_eq!(
-        (app.header_timeout, app.body_timeout, app.shutdown),
+        (app.header_timeout, app.body_timeout, app.shutdown_timeout),
         (seconds(10), seconds(15), seconds(20))
     );
     assert!(
@@ -87,15 +87,17 @@ fn the_other_sections_have_their_defaults() {
         (RevocationReads::Replica, seconds(5))
     );
     assert_eq!(all.revocation.retention, seconds(400 * 86_400));
+    assert_eq!(
+        (all.revocation.unproven_ttl, all.revocation.unproven_max),
+        (seconds(600), 10_000)
+    );
     let policy = all.session.policy;
     assert_eq!(
-        (policy.idle, policy.max, policy.max_per_user),
+        (policy.idle_timeout, policy.max_lifetime, policy.max_per_user),
         (seconds(3600), seconds(86_400), 20)
     );
-    assert_eq!(
-        (all.session.cookie_secure, all.session.cookie_name()),
-        (false, "maxlab_session")
-    );
+    assert!(!all.session.cookie_secure);
+    assert_eq!(all.session.clear_site_data, [SiteData::Cache, SiteData::Storage]);
 }
 
 #[test]
@@ -105,12 +107,22 @@ fn small_values_are_legal() {
         ("VERIFY_CACHE_SECONDS", "0"),
         ("REVOCATION_LEASE_SECONDS", "1"),
         ("CLOCK_SKEW_SECONDS", "0"),
+        ("REVOKE_UNPROVEN_SECONDS", "1"),
+        ("REVOKE_UNPROVEN_MAX", "0"),
         ("UPSTREAM_TIMEOUT_SECONDS", "0.25"),
         ("PORT", "0"),
     ]);
     assert_eq!(
-        (all.session.policy.idle, all.verify.cache, all.revocation.lease),
+        (
+            all.session.policy.idle_timeout,
+            all.verify.cache,
+            all.revocation.lease
+        ),
         (seconds(2), seconds(0), seconds(1))
+    );
+    assert_eq!(
+        (all.revocation.unproven_ttl, all.revocation.unproven_max),
+        (seconds(1), 0)
     );
     assert_eq!(
         (all.verify.clock_skew, all.upstream.timeout, all.app.port),
@@ -119,9 +131,23 @@ fn small_values_are_legal() {
 }
 
 #[test]
+fn an_unverified_address_is_omitted_unless_it_is_to_be_sent() {
+    use maxlab_auth_core::identity::UnverifiedEmailPolicy;
+    assert_eq!(
+        settings(&[]).verify.claims.unverified_email,
+        UnverifiedEmailPolicy::Omit
+    );
+    let send = settings(&[("UNVERIFIED_EMAIL", "send")]);
+    assert_eq!(send.verify.claims.unverified_email, UnverifiedEmailPolicy::Send);
+}
+
+#[test]
 fn the_default_idle_life_gives_way_to_a_shorter_absolute_one() {
     let policy = settings(&[("SESSION_MAX_SECONDS", "3")]).session.policy;
-    assert_eq!((policy.idle, policy.max), (seconds(3), seconds(3)));
+    assert_eq!(
+        (policy.idle_timeout, policy.max_lifetime),
+        (seconds(3), seconds(3))
+    );
 }
 
 #[test]
@@ -141,6 +167,9 @@ fn lists_are_json_or_commas() {
         .verify
         .claims;
     assert_eq!(claims.roles, ["https://example.com/roles", "realm_access.roles"]);
+    let united = r"realm_access.roles + resource_access.com\.example\.app.roles";
+    let claims = settings(&[("CLAIM_ROLES", united)]).verify.claims;
+    assert_eq!(claims.roles, [united]);
     let app = settings(&[
         ("TRUSTED_PROXIES", "10.1.2.3/8, ::1"),
         ("CORS_ORIGINS", "https://B.example/,http://a:80"),
@@ -206,7 +235,7 @@ fn databases_are_known_by_their_scheme() {
 fn redis_addresses_are_taken_apart() {
     let store = |text| settings(&[("REDIS_URL", text)]).stores.store;
     assert!(
-        matches!(store("redis://:pw@localhost/1"), StoreUrl::Redis { tls: false, url } if url.expose_secret() == "redis://:pw@localhost/1")
+        matches!(store("redis://:pw@localhost/1"), StoreUrl::Redis { tls: false, url, .. } if url.expose_secret() == "redis://:pw@localhost/1")
     );
     assert!(matches!(
         store("rediss://cache.example"),
@@ -220,6 +249,7 @@ fn redis_addresses_are_taken_apart() {
         password,
         sentinel_password: None,
         tls,
+        ca_certificates: None,
     }) = store("rediss+sentinel://user:p%40ss@a:1,[::1]:2,c/main/3")
     else {
         panic!("no sentinel");
@@ -345,4 +375,42 @@ fn without_rows(settings: &Settings) -> Settings {
         rows: Vec::new(),
         ..settings.clone()
     }
+}
+
+#[test]
+fn s11_journals_of_their_own_are_allowed_only_where_that_is_set() {
+    for (text, allowed) in [(None, false), (Some("false"), false), (Some("true"), true)] {
+        let set: Vec<_> = text
+            .map(|text| ("ALLOW_OWN_JOURNALS", text))
+            .into_iter()
+            .collect();
+        assert_eq!(settings(&set).stores.allow_own_journals, allowed, "{text:?}");
+    }
+}
+
+#[test]
+fn i14_sessions_are_in_sql_except_where_instances_have_databases_of_their_own() {
+    let redis = ("REDIS_URL", "redis://localhost");
+    let own = ("ALLOW_OWN_JOURNALS", "true");
+    let postgres = ("DATABASE_URL", "postgresql://localhost/x");
+    let place = |set: &[(&str, &str)]| settings(set).stores.sessions;
+    for in_sql in [
+        &[] as &[_],
+        &[redis],
+        &[own],
+        &[redis, postgres],
+        &[redis, postgres, own],
+    ] {
+        assert_eq!(place(in_sql), crate::config::SessionPlace::Sql, "{in_sql:?}");
+    }
+    assert_eq!(place(&[redis, own]), crate::config::SessionPlace::Redis);
+    let asked = |word| ("SESSION_STORE", word);
+    assert_eq!(
+        place(&[redis, asked("redis")]),
+        crate::config::SessionPlace::Redis
+    );
+    assert_eq!(
+        place(&[redis, own, asked("sql")]),
+        crate::config::SessionPlace::Sql
+    );
 }

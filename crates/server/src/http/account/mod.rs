@@ -1,11 +1,11 @@
-//! What people see and end of their own: who they are, their sessions, and logging out.
+//! Routes for a user: identity, permissions, sessions, logout.
 
-mod access;
-mod logout;
-mod me;
-mod sessions;
+pub(super) mod access;
+pub(super) mod logout;
+pub(super) mod me;
+pub(super) mod sessions;
 
 pub use access::{in_group, in_workspace, is_admin};
 pub use logout::{logout, logout_all};
 pub use me::me;
-pub use sessions::{list, rotate, terminate};
+pub use sessions::{list_sessions, rotate_session, terminate_session};

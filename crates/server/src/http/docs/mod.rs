@@ -1,140 +1,156 @@
-//! What the gateway says of itself: `/openapi.json` for programs and `/docs` for people, from one description.
+//! OpenAPI description of the gateway: `/openapi.json` for programs, `/docs` for people.
 //!
-//! The description is written here by hand and not derived from the handlers: they answer with `json!`, and what
-//! matters of a route (its errors, headers and two kinds of body) stands in no Rust type. `tests/openapi.rs` holds the
-//! two together: the same routes, and real answers that fit the description.
+//! The description is derived from the code: `#[utoipa::path]` at each handler, `ToSchema` at the types of bodies,
+//! `ErrorCode` for the errors. `complete` adds what the layers around the handlers do to every answer. The tests in
+//! `tests/openapi` compare it with the router and with real answers.
 
-mod account;
-mod admin;
-mod answers;
-mod forward_auth;
-mod oauth;
-mod operation;
-mod page;
+mod complete;
+pub(crate) mod failures;
+mod headers;
 mod schemas;
-mod service;
+mod swagger_ui;
 #[cfg(test)]
 mod tests;
 
 use std::sync::LazyLock;
 
+use axum::Extension;
 use axum::http::{HeaderValue, header};
-use axum::response::{Html, IntoResponse, Response};
-use serde_json::{Map, Value, json};
+use axum::response::{IntoResponse, Response};
+use maxlab_auth_core::session::SECURE_COOKIE_NAME;
+use serde_json::Value;
+use utoipa::openapi::PathItem;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 
-use operation::Operation;
+use super::serve::SharedBody;
+use super::{account, admin, forward_auth, health, oauth};
+pub(crate) use schemas::*;
+pub use swagger_ui::{file, page};
 
-/// `GET /openapi.json`.
+/// Session handle, for examples.
+pub(crate) const HANDLE: &str = "6f1c2a9be04d4c7f8a53d0e1b2c49a77";
+
+const INTRODUCTION: &str = "\
+The gateway verifies access tokens, rejects revoked ones, keeps encrypted sessions, relays the OAuth flows, and logs users \
+out everywhere.
+
+**Credentials.** `Authorization: Bearer …`, or the session cookie that a login sets. If both are sent, the token decides who \
+the user is. A request other than GET with only the cookie must prove that it comes from the same origin: \
+`Sec-Fetch-Site: same-origin`, or an `Origin` that is the gateway's own or in `CORS_ORIGINS`.
+
+**Errors** are `application/problem+json` (RFC 9457), with a `detail` for people and a stable `code` for programs. Errors of \
+the OAuth endpoints have the form of RFC 6749 §5.2 (`error`, `error_description`), and `detail` and `code` too.
+
+**401 and 503 are different.** 401: the credential was checked and is not valid. 503 with `Retry-After`: the gateway cannot \
+tell; keep the credential and try again.
+
+**Every answer** has `X-Request-ID`. The id that a trusted proxy sends (`TRUSTED_PROXIES`) is used. HEAD works wherever GET \
+does. An unknown path is 404; another method on a known path is 405 with `Allow`.";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "maxlab-auth", description = INTRODUCTION, license(name = "Apache-2.0", identifier = "Apache-2.0")),
+    servers((url = "/", description = "The gateway that serves this document")),
+    tags(
+        (name = "OAuth", description = "OAuth 2.0: login, exchange, validation and revocation of tokens."),
+        (name = "Account", description = "The current user, their sessions, and logout."),
+        (name = "Access", description = "Permission checks for applications that ask over HTTP."),
+        (name = "Administration", description = "For administrators (`ADMIN_ROLES`)."),
+        (name = "Forward-auth", description = "For front proxies: nginx, Caddy, Traefik, Envoy and others."),
+        (name = "Service", description = "The gateway itself."),
+    ),
+    paths(
+        oauth::authorize::authorize, oauth::token::token, oauth::validate::validate, oauth::userinfo::userinfo,
+        oauth::revoke::revoke, oauth::introspect::introspect,
+        account::me::me, account::logout::logout, account::logout::logout_all, account::sessions::list_sessions,
+        account::sessions::rotate_session, account::sessions::terminate_session, account::access::is_admin,
+        account::access::in_group, account::access::in_workspace,
+        admin::denylist, admin::audit, admin::revoke, admin::logout_all,
+        forward_auth::verify, forward_auth::cookies::cookies, forward_auth::jwks::jwks,
+        health::liveness, health::readiness, health::prometheus, openapi, swagger_ui::page, swagger_ui::file,
+    ),
+    components(schemas(Problem, OAuthError, RelayedError)),
+    modifiers(&SecuritySchemes),
+)]
+struct GatewayApi;
+
+struct SecuritySchemes;
+
+impl Modify for SecuritySchemes {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let http = |scheme, text: &str| {
+            SecurityScheme::Http(HttpBuilder::new().scheme(scheme).description(Some(text)).build())
+        };
+        let schemes = [
+            (
+                "bearer",
+                http(
+                    HttpAuthScheme::Bearer,
+                    "Access token of the authorization server (RFC 6750 §2.1), at most 16 KiB long.",
+                ),
+            ),
+            (
+                "session",
+                SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
+                    SECURE_COOKIE_NAME,
+                    "Session cookie that a login sets. In development over http its name is `maxlab_session`. A browser \
+                     sends it by itself.",
+                ))),
+            ),
+            (
+                "client",
+                http(
+                    HttpAuthScheme::Basic,
+                    "OAuth client by HTTP Basic (RFC 6749 §2.3.1). `client_id` and `client_secret` in the body work too, \
+                     but not both ways at once.",
+                ),
+            ),
+        ];
+        let components = document.components.get_or_insert_default();
+        for (name, scheme) in schemes {
+            components.add_security_scheme(name, scheme);
+        }
+    }
+}
+
+/// Returns the description of every route, as OpenAPI 3.1.
+pub fn document() -> Value {
+    // An error would be a defect of the derived types. The tests read every part of the document.
+    let derived = serde_json::to_value(GatewayApi::openapi()).unwrap_or_default();
+    complete::complete(derived)
+}
+
+/// Returns method and route of every operation.
+pub fn operations() -> Vec<(&'static str, String)> {
+    let described = GatewayApi::openapi().paths.paths;
+    let methods = |(route, item): (String, PathItem)| {
+        let methods = [
+            ("GET", item.get.is_some()),
+            ("POST", item.post.is_some()),
+            ("PUT", item.put.is_some()),
+            ("PATCH", item.patch.is_some()),
+            ("DELETE", item.delete.is_some()),
+            ("OPTIONS", item.options.is_some()),
+        ];
+        let known = methods.into_iter().filter(|(_, is_known)| *is_known);
+        known.map(move |(method, _)| (method, route.clone()))
+    };
+    described.into_iter().flat_map(methods).collect()
+}
+
+/// This description, for programs
+///
+/// OpenAPI 3.1. `maxlab-auth openapi` prints the same.
+#[utoipa::path(
+    get, path = "/openapi.json", tag = "Service", operation_id = "openapi",
+    responses((status = 200, description = "The description.", body = OpenApiDocument, headers(("Cache-Control" = String)))),
+)]
 pub async fn openapi() -> Response {
     static TEXT: LazyLock<String> = LazyLock::new(|| format!("{:#}\n", document()));
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
     ];
-    (headers, TEXT.as_str()).into_response()
-}
-
-/// `GET /docs`: the same description as a page that needs no network, nor anything but itself.
-pub async fn page() -> Response {
-    static PAGE: LazyLock<page::Page> = LazyLock::new(|| {
-        let order: Vec<_> = operations().map(|operation| operation.place()).collect();
-        page::Page::of(&document(), &order)
-    });
-    let headers = [
-        (header::CONTENT_SECURITY_POLICY, PAGE.policy.clone()),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-    ];
-    (headers, Html(PAGE.html.as_str())).into_response()
-}
-
-/// The description of every route, as OpenAPI 3.1.
-pub fn document() -> Value {
-    json!({
-        "openapi": "3.1.1",
-        "info": {
-            "title": "maxlab-auth",
-            "summary": "An authentication gateway in front of an OAuth 2.0 authorization server.",
-            "description": INTRODUCTION,
-            "version": env!("CARGO_PKG_VERSION"),
-            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
-        },
-        "servers": [{ "url": "/", "description": "The gateway that answered with this document" }],
-        "tags": [
-            { "name": oauth::TAG, "description": "OAuth 2.0: logging in, tokens, and what becomes of them." },
-            { "name": account::TAG, "description": "Who is asking, their sessions, and logging out." },
-            { "name": account::ACCESS_TAG, "description": "May I? For applications that ask over HTTP." },
-            { "name": admin::TAG, "description": "What administrators (`ADMIN_ROLES`) may see and do." },
-            { "name": forward_auth::TAG, "description": "For front proxies: nginx, Caddy, Traefik, Envoy and their like." },
-            { "name": service::TAG, "description": "The gateway itself." },
-        ],
-        "paths": paths(),
-        "components": {
-            "schemas": schemas::all(),
-            "responses": answers::responses(),
-            "headers": answers::headers(),
-            "securitySchemes": security_schemes(),
-        },
-    })
-}
-
-const INTRODUCTION: &str = "\
-The gateway verifies access tokens, refuses revoked ones at once, keeps encrypted sessions, relays the OAuth flows and \
-logs people out everywhere.
-
-**Credentials.** `Authorization: Bearer …` or the session cookie that a login sets. Where both are sent, the token says \
-who is asking. A request other than GET that comes with the cookie alone must show that it comes from the same origin: \
-`Sec-Fetch-Site: same-origin`, or an `Origin` that is ours or in `CORS_ORIGINS`.
-
-**Errors** are `application/problem+json` (RFC 9457) with a `detail` to read and a stable `code` to compare. Errors of \
-the OAuth endpoints are those of RFC 6749 §5.2 (`error`, `error_description`), and bear `detail` and `code` too.
-
-**401 and 503 are not the same.** 401: the credential was looked at and is not good. 503 with `Retry-After`: nobody \
-knows; keep the credential and ask again.
-
-**Every answer** carries `X-Request-ID`; the one that a trusted proxy sends (`TRUSTED_PROXIES`) is taken over. HEAD works \
-wherever GET does. A path that is not here is 404, another method on one that is here is 405 with `Allow`.";
-
-fn paths() -> Value {
-    let mut paths: Map<String, Value> = Map::new();
-    for operation in operations() {
-        let (path, method, description) = operation.into_parts();
-        let methods = paths.entry(path).or_insert_with(|| json!({}));
-        if let Value::Object(methods) = methods {
-            methods.insert(method.to_owned(), description);
-        }
-    }
-    Value::Object(paths)
-}
-
-fn operations() -> impl Iterator<Item = Operation> {
-    let all = [
-        oauth::operations(),
-        account::operations(),
-        admin::operations(),
-        forward_auth::operations(),
-        service::operations(),
-    ];
-    all.into_iter().flatten()
-}
-
-fn security_schemes() -> Value {
-    json!({
-        "bearer": {
-            "type": "http",
-            "scheme": "bearer",
-            "description": "An access token of the authorization server (RFC 6750 §2.1), at most 16 KiB long.",
-        },
-        "session": {
-            "type": "apiKey",
-            "in": "cookie",
-            "name": "__Host-maxlab_session",
-            "description": "The session cookie that a login sets. In development over http it is `maxlab_session`.",
-        },
-        "client": {
-            "type": "http",
-            "scheme": "basic",
-            "description": "The OAuth client by HTTP Basic (RFC 6749 §2.3.1). `client_id` and `client_secret` in the \
-                body do as well, but not both at once.",
-        },
-    })
+    (headers, Extension(SharedBody), TEXT.as_str()).into_response()
 }

@@ -1,123 +1,177 @@
-//! The identity headers: always all of them, empty where there is no value, so that a client's own copies never survive.
+//! Identity headers. All of them are always sent, empty if there is no value, so that they replace any copies
+//! of the client.
+
+use std::borrow::Cow;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use maxlab_auth_core::guard::Rights;
+use maxlab_auth_core::access::{PERSONAL_HEADERS, SHARED_HEADERS, WORKSPACES_HEADER};
 use maxlab_auth_core::identity::VerificationSource;
-use maxlab_auth_core::revocation::{Live, Who};
+use maxlab_auth_core::verdict::{ActiveCredential, Entitlements, SubjectClaims};
 
-/// Those that name one alone.
-const OWN: [&str; 3] = ["remote-user", "remote-name", "remote-email"];
-/// Those that are the same for many.
-const SHARED: [&str; 3] = ["remote-groups", "remote-roles", "x-auth-source"];
+use crate::config::HeaderEncoding;
 
-/// The names of all of them.
-pub const NAMES: [HeaderName; 6] = [
-    HeaderName::from_static(OWN[0]),
-    HeaderName::from_static(OWN[1]),
-    HeaderName::from_static(OWN[2]),
-    HeaderName::from_static(SHARED[0]),
-    HeaderName::from_static(SHARED[1]),
-    HeaderName::from_static(SHARED[2]),
+/// Names of the identity headers that are always sent, in the order of the values.
+const HEADER_NAMES: [HeaderName; 6] = [
+    HeaderName::from_static(PERSONAL_HEADERS[0]),
+    HeaderName::from_static(PERSONAL_HEADERS[1]),
+    HeaderName::from_static(PERSONAL_HEADERS[2]),
+    HeaderName::from_static(SHARED_HEADERS[0]),
+    HeaderName::from_static(SHARED_HEADERS[1]),
+    HeaderName::from_static(SHARED_HEADERS[2]),
 ];
+const WORKSPACES: HeaderName = HeaderName::from_static(WORKSPACES_HEADER);
 
-/// The headers that say who it is.
-pub fn identity_headers(live: &Live) -> HeaderMap {
-    let own = values(live.who()).map(|value| scalar(value.unwrap_or_default()));
-    let all = own.into_iter().chain(shared(live.source(), live.rights()));
-    let mut headers = HeaderMap::new();
-    for (name, value) in NAMES.into_iter().zip(all) {
-        // What was encoded here is a header value; one that is not would be empty, never absent.
-        let value = HeaderValue::from_bytes(&value).unwrap_or(HeaderValue::from_static(""));
-        headers.insert(name, value);
+/// Which identity headers are sent, and how.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HeaderStyle {
+    /// Encoding of the values (`IDENTITY_HEADER_ENCODING`).
+    pub encoding: HeaderEncoding,
+    /// `true` if `Remote-Workspaces` is sent (`IDENTITY_WORKSPACES`).
+    pub workspaces: bool,
+}
+
+impl HeaderStyle {
+    /// Returns the identity headers of a credential.
+    pub(in crate::http) fn identity_headers(self, active: &ActiveCredential) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in self.names().zip(self.values(active)) {
+            // Encoded values are valid, so this does not fail. If it did, the header would be empty and never
+            // absent.
+            let value = HeaderValue::from_bytes(&value).unwrap_or(HeaderValue::from_static(""));
+            headers.insert(name, value);
+        }
+        headers
     }
-    headers
-}
 
-/// The same as text, or of nobody.
-pub(super) fn texts(live: Option<&Live>) -> Vec<(HeaderName, String)> {
-    let Some(live) = live else {
-        return NAMES.into_iter().map(|name| (name, String::new())).collect();
-    };
-    let own = values(live.who()).map(|value| scalar(value.unwrap_or_default()));
-    let all = own.into_iter().chain(shared(live.source(), live.rights()));
-    let texts = all.map(|value| String::from_utf8(value).unwrap_or_default());
-    NAMES.into_iter().zip(texts).collect()
-}
+    /// Returns the identity headers as text, for Envoy; all are empty without a credential.
+    pub(in crate::http) fn identity_pairs(
+        self,
+        active: Option<&ActiveCredential>,
+    ) -> Vec<(HeaderName, String)> {
+        let Some(active) = active else {
+            return self.names().map(|name| (name, String::new())).collect();
+        };
+        // `encode` writes UTF-8 only, so the conversion does not fail.
+        let texts = self
+            .values(active)
+            .map(|value| String::from_utf8(value).unwrap_or_default());
+        self.names().zip(texts).collect()
+    }
 
-/// Writes those of them that are about this one alone, as they are sent.
-pub(super) fn write_own(who: Who<'_>, out: &mut Vec<u8>) {
-    for (name, value) in OWN.into_iter().zip(values(who)) {
-        begin(name, out);
-        encode(value.unwrap_or_default(), false, out);
-        out.extend_from_slice(b"\r\n");
+    /// Writes the headers of one user as they are sent.
+    pub(in crate::http) fn write_personal_headers(self, subject: &SubjectClaims<'_>, out: &mut Vec<u8>) {
+        for (name, value) in PERSONAL_HEADERS.into_iter().zip(personal_values(subject)) {
+            write_header_name(name, out);
+            self.encode(&value, false, out);
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    /// Renders the shared headers as they are sent. The fast path does it once for each set of shared claims.
+    pub(in crate::http) fn render_shared_headers(
+        self,
+        source: VerificationSource,
+        entitlements: Entitlements<'_>,
+    ) -> Box<[u8]> {
+        let mut out = Vec::new();
+        let names = SHARED_HEADERS.into_iter().chain([WORKSPACES_HEADER]);
+        for (name, value) in names.zip(self.shared_values(source, entitlements)) {
+            write_header_name(name, &mut out);
+            out.extend_from_slice(&value);
+            out.extend_from_slice(b"\r\n");
+        }
+        out.into()
+    }
+
+    /// Returns all identity headers with empty values, for an anonymous request.
+    pub(in crate::http) fn anonymous_headers(self) -> HeaderMap {
+        self.names()
+            .map(|name| (name, HeaderValue::from_static("")))
+            .collect()
+    }
+
+    fn names(self) -> impl Iterator<Item = HeaderName> {
+        HEADER_NAMES
+            .into_iter()
+            .chain(self.workspaces.then_some(WORKSPACES))
+    }
+
+    fn values(self, active: &ActiveCredential) -> impl Iterator<Item = Vec<u8>> {
+        let personal = personal_values(&active.subject_claims()).map(|value| self.encode_scalar(&value));
+        let shared = self.shared_values(active.source(), active.entitlements());
+        personal.into_iter().chain(shared)
+    }
+
+    /// Returns the values that many users share. The workspaces come last, if they are sent.
+    fn shared_values(
+        self,
+        source: VerificationSource,
+        entitlements: Entitlements<'_>,
+    ) -> impl Iterator<Item = Vec<u8>> {
+        let always = [
+            self.encode_list(entitlements.groups),
+            self.encode_list(entitlements.roles),
+            source.as_str().into(),
+        ];
+        let workspaces = self.workspaces.then(|| self.encode_list(entitlements.workspaces));
+        always.into_iter().chain(workspaces)
+    }
+
+    /// Encodes a list, joined with commas. A comma inside an element is encoded, so that one role never reads
+    /// as two.
+    fn encode_list(self, elements: &[String]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (index, element) in elements.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            self.encode(element, true, &mut out);
+        }
+        out
+    }
+
+    /// Encodes one value. Two different values never have the same encoding.
+    fn encode_scalar(self, value: &str) -> Vec<u8> {
+        let mut out = Vec::with_capacity(value.len());
+        self.encode(value, false, &mut out);
+        out
+    }
+
+    /// Encodes a text in UTF-8, or in ASCII with everything else percent-encoded.
+    fn encode(self, text: &str, in_list: bool, out: &mut Vec<u8>) {
+        encode(text, in_list, self.encoding == HeaderEncoding::Percent, out);
     }
 }
 
-/// The others, as they are sent.
-pub(super) fn others(source: VerificationSource, rights: Rights<'_>) -> Box<[u8]> {
-    let mut out = Vec::new();
-    for (name, value) in SHARED.into_iter().zip(shared(source, rights)) {
-        begin(name, &mut out);
-        out.extend_from_slice(&value);
-        out.extend_from_slice(b"\r\n");
-    }
-    out.into()
-}
-
-fn begin(name: &str, out: &mut Vec<u8>) {
+fn write_header_name(name: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
 }
 
-fn values(who: Who<'_>) -> [Option<&str>; OWN.len()] {
-    [Some(who.user_id), who.name, who.email]
+fn personal_values<'s>(subject: &SubjectClaims<'s>) -> [Cow<'s, str>; PERSONAL_HEADERS.len()] {
+    // Issuer and id in one text: an application must not take the same id at two issuers for one person (I12).
+    let texts = [subject.name, subject.email].map(|text| Cow::Borrowed(text.unwrap_or_default()));
+    let [name, email] = texts;
+    [subject.storage_name(), name, email]
 }
 
-fn shared(source: VerificationSource, rights: Rights<'_>) -> [Vec<u8>; SHARED.len()] {
-    let source = source.as_str().into();
-    [list(rights.groups), list(rights.roles), source]
-}
-
-/// The same headers, of nobody: all of them, and empty.
-pub(super) fn nobody() -> HeaderMap {
-    NAMES
-        .into_iter()
-        .map(|name| (name, HeaderValue::from_static("")))
-        .collect()
-}
-
-/// A list, joined with commas; inside an element commas are encoded, so that one role never reads as two.
-fn list(elements: &[String]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for (place, element) in elements.iter().enumerate() {
-        if place > 0 {
-            out.push(b',');
-        }
-        encode(element, true, &mut out);
-    }
-    out
-}
-
-/// One value. Two values never have one encoding.
-fn scalar(value: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(value.len());
-    encode(value, false, &mut out);
-    out
-}
-
-/// Percent-encodes `%`, control characters, spaces at either end (which HTTP takes away), and commas in a list.
-fn encode(text: &str, in_list: bool, out: &mut Vec<u8>) {
+/// Percent-encodes `%`, control characters, white space at either end (which HTTP removes), and commas in a
+/// list; with `ascii`, everything outside ASCII too.
+fn encode(text: &str, in_list: bool, ascii: bool, out: &mut Vec<u8>) {
     let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'%' && !(in_list && byte == b',');
+    // Nearly every value is plain ASCII and is copied.
     if text.bytes().all(plain) && !text.starts_with(' ') && !text.ends_with(' ') {
         return out.extend_from_slice(text.as_bytes());
     }
     for (at, c) in text.char_indices() {
         let (head, tail) = (text.get(..at), text.get(at + c.len_utf8()..));
         let blank = |part: Option<&str>| part.is_some_and(|part| part.trim().is_empty());
-        let at_the_edge = c.is_whitespace() && (blank(head) || blank(tail));
+        // All kinds of white space and not only ASCII: an application's `strip()` removes them too.
+        let is_at_edge = c.is_whitespace() && (blank(head) || blank(tail));
         let mut bytes = [0; 4];
         let bytes = c.encode_utf8(&mut bytes).as_bytes();
-        if c.is_control() || c == '%' || (in_list && c == ',') || at_the_edge {
+        let must_encode = c.is_control() || c == '%' || (in_list && c == ',') || (ascii && !c.is_ascii());
+        if must_encode || is_at_edge {
             for byte in bytes {
                 out.extend_from_slice(format!("%{byte:02X}").as_bytes());
             }
@@ -138,14 +192,15 @@ mod tests {
     #[test]
     fn one_element_never_reads_as_two_and_no_value_as_another() {
         let list = |elements: &[&str]| {
-            text(list(
-                &elements.iter().map(|each| (*each).into()).collect::<Vec<_>>(),
-            ))
+            text(
+                HeaderStyle::default()
+                    .encode_list(&elements.iter().map(|each| (*each).into()).collect::<Vec<_>>()),
+            )
         };
         assert_eq!(list(&["a,b", "c"]), "a%2Cb,c");
         assert_eq!(list(&["a%2Cb"]), "a%252Cb");
         assert_eq!(list(&["", "a"]), ",a");
-        let scalar = |value| text(scalar(value));
+        let scalar = |value| text(HeaderStyle::default().encode_scalar(value));
         assert_eq!(scalar("bob "), "bob%20");
         assert_eq!(scalar(" bob"), "%20bob");
         assert_eq!(scalar("b o b"), "b o b");
@@ -155,8 +210,29 @@ mod tests {
     }
 
     #[test]
+    fn n11_percent_encoding_leaves_ascii_only_and_decodes_to_the_same_text() {
+        let style = HeaderStyle {
+            encoding: HeaderEncoding::Percent,
+            ..HeaderStyle::default()
+        };
+        assert_eq!(text(style.encode_scalar("김철수")), "%EA%B9%80%EC%B2%A0%EC%88%98");
+        assert_eq!(text(style.encode_scalar("Kim, 100%")), "Kim, 100%25");
+        assert_eq!(
+            text(style.encode_list(&["연구".into(), "a,b".into()])),
+            "%EC%97%B0%EA%B5%AC,a%2Cb"
+        );
+        for value in ["김 철수", " é%20\u{85}", "plain"] {
+            for style in [style, HeaderStyle::default()] {
+                let encoded = text(style.encode_scalar(value));
+                let decoded = percent_encoding::percent_decode_str(&encoded).decode_utf8();
+                assert_eq!(decoded.unwrap(), value, "{encoded}");
+            }
+        }
+    }
+
+    #[test]
     fn a_control_character_never_leaves() {
-        let scalar = |value| text(scalar(value));
+        let scalar = |value| text(HeaderStyle::default().encode_scalar(value));
         assert_eq!(scalar("x\r\nRemote-User: admin"), "x%0D%0ARemote-User: admin");
         assert_eq!(scalar("\u{0}\u{7f}\u{85}"), "%00%7F%C2%85");
         assert!(HeaderValue::from_bytes(scalar("\u{0}\r\n\t 김\u{9f}").as_bytes()).is_ok());

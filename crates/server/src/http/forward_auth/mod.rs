@@ -1,154 +1,176 @@
-//! `/auth/verify`: the door for front proxies. 200 with identity headers, 401, 403, 503; nothing else is a yes.
+//! `/auth/verify`: forward-auth for front proxies. 200 with identity headers allows; every other status
+//! refuses.
+//!
+//! What is decided, and in which order, is in [`maxlab_auth_core::access`]. This module reads the request for
+//! it, takes its steps, and turns the decision into an answer.
 
-mod at_once;
-mod door;
+mod access;
+mod config;
+pub(super) mod cookies;
 mod headers;
-mod jwks;
-mod original;
-
-use std::time::Duration;
+pub(super) mod jwks;
+mod original_request;
 
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use maxlab_auth_core::guard::{Permit, Requirements};
-use maxlab_auth_core::policy::{Access, Asked, Policy, Untold};
-use maxlab_auth_core::revocation::Live;
-use tokio::time::timeout;
+use maxlab_auth_core::access::{AccessDecision, AccessRefusal, AccessRequest, CredentialFault, LoginPrompt};
+use maxlab_auth_core::guard::RequirementSet;
+use maxlab_auth_core::policy::PolicyRequest;
+use maxlab_auth_core::verdict::ActiveCredential;
 
-pub use at_once::AtOnce;
-pub use door::{Door, X_AUTH_IDENTITY};
-pub use headers::{NAMES as IDENTITY_HEADERS, identity_headers};
+pub use config::{ForwardAuthConfig, X_AUTH_IDENTITY};
+pub use cookies::cookies;
+pub use headers::HeaderStyle;
 pub use jwks::jwks;
-pub use original::Original;
+pub(in crate::http) use original_request::ForwardedRequest;
+pub use original_request::OriginalRequest;
 
+use super::app_state::SharedState;
 use super::assurance;
-use super::body::Parameters;
-use super::error::Failure;
-use super::extract::{Credentials, same_origin};
-use super::gateway::Gateway;
-use crate::observed;
+use super::body::RequestParameters;
+use super::docs::failures::VerifyFailures;
+use super::error::ApiError;
+use super::rate_limit::CallerBudget;
 
-/// On what is public anyway nobody waits longer than this to be known.
-const VISITOR_PATIENCE: Duration = Duration::from_secs(1);
-
-/// Whether the request that a front proxy asks about may pass, and as whom.
+/// Answers 200 with the identity headers if the request that a front proxy asks about may pass.
 ///
 /// # Errors
-/// It may not, the question cannot be understood, or nobody knows.
+/// The request may not pass, cannot be understood, or cannot be decided now.
+// No span: after the fast path this is the hot path.
+#[utoipa::path(
+    method(get, post, put, patch, delete, options), path = "/auth/verify", tag = "Forward-auth", operation_id = "verify",
+    security(("bearer" = []), ("session" = [])),
+    summary = "May this request pass, and for which user?",
+    description = "For `auth_request` and its like, with any method. A 200 has every identity header, empty if there is no value, \
+        so that the client's own headers never reach the application. `X-Forwarded-*` count only from `TRUSTED_PROXIES`. An \
+        unknown or empty requirement is 400, and never ignored.\n\nIn each requirement a comma means \"or\"; a repeated \
+        parameter is one more requirement. Administrators are in every workspace.\n\nWith `POLICY_FILE` the policy also \
+        decides about the original method, host and path. An original request that can be read in more than one way is 400. A \
+        public path is 200 for anyone, with empty identity headers for an anonymous request.",
+    params(
+        ("role" = Option<Vec<String>>, Query, description = "Required role.", example = json!(["editor,owner"])),
+        ("group" = Option<Vec<String>>, Query, description = "Required group.", example = json!(["engineering"])),
+        ("permission" = Option<Vec<String>>, Query, description = "Required permission.", example = json!(["documents:read"])),
+        ("workspace" = Option<Vec<String>>, Query, description = "Required workspace.", example = json!(["ws-1"])),
+        ("scope" = Option<Vec<String>>, Query, description = "Required scope.", example = json!(["openid"])),
+    ),
+    responses(
+        (status = 200, description = "The request may pass.", headers(
+            ("Remote-User" = String), ("Remote-Name" = String), ("Remote-Email" = String), ("Remote-Groups" = String),
+            ("Remote-Roles" = String), ("X-Auth-Source" = String), ("Remote-Workspaces" = Option<String>),
+            ("X-Auth-Identity" = Option<String>),
+            ("Cache-Control" = String),
+        )),
+        (status = 302, description = "Redirects a browser that opens a page to the login, if `LOGIN_URL` is set.",
+            headers(("Location" = String), ("Cache-Control" = String))),
+        VerifyFailures,
+    ),
+)]
 pub async fn verify(
-    State(gateway): State<Gateway>,
-    original: Original,
+    State(gateway): State<SharedState>,
+    original: OriginalRequest,
+    budget: CallerBudget,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Response, Failure> {
-    let requirements = requirements(&gateway, query.as_deref().unwrap_or_default())?;
-    let asked = gateway.forward_auth.asked(original.told())?;
-    let policy = gateway.forward_auth.policy();
-    let access = ruling(policy.as_deref(), asked.as_ref())?;
-    let live = match access {
-        Access::Deny => Err(Failure::PolicyDenied),
-        // What the query asks for is not given away by the policy.
-        Access::Public if requirements.is_empty() => Ok(visitor(&gateway, &original, &headers).await),
-        Access::Require(more) => admitted(&gateway, &original, &headers, &[more, &requirements])
-            .await
-            .map(Some),
-        Access::Public | Access::Authenticated => admitted(&gateway, &original, &headers, &[&requirements])
-            .await
-            .map(Some),
+) -> Result<Response, ApiError> {
+    let requirements = query_requirements(&gateway, query.as_deref().unwrap_or_default())?;
+    let policy_request = gateway.forward_auth.policy_request(original.forwarded());
+    // One policy for the whole request: the file may be reloaded meanwhile.
+    let policy = gateway.forward_auth.current_policy();
+    let credential = access::read_credential(&gateway, &original, &headers);
+    let request = AccessRequest {
+        policy: policy.as_deref(),
+        original: policy_request
+            .as_ref()
+            .map(Option::as_ref)
+            .map_err(|fault| *fault),
+        requirements: Some(&requirements),
+        credential: access::credential_state(&credential),
+        has_workspace_store: gateway.has_workspace_store(),
+        names_workspaces: gateway.forward_auth.header_style.workspaces,
+        login_prompt: login_prompt(&gateway, &original, &headers),
     };
-    match live {
-        Ok(live) => {
-            let live = live.as_ref();
-            let mut said = live.map_or_else(headers::nobody, identity_headers);
-            if let Some(live) = live {
-                assurance::show(&gateway, live, &mut said);
-            }
-            let (method, now) = (original.method.as_str(), gateway.engine.now());
-            if let Some(signed) = gateway.forward_auth.signed(live, asked.as_ref(), method, now)? {
-                said.insert(X_AUTH_IDENTITY, signed);
-            }
-            said.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            Ok((StatusCode::OK, said).into_response())
-        }
-        Err(failure @ (Failure::MissingCredential | Failure::Auth(_))) => {
-            match gateway
-                .login
-                .url
-                .as_deref()
-                .filter(|_| original.is_navigation(&headers))
-            {
-                Some(login) => original.to_login(login),
-                None => Err(failure),
-            }
-        }
-        Err(failure) => Err(failure),
-    }
-}
-
-fn requirements(gateway: &Gateway, query: &str) -> Result<Requirements, Failure> {
-    let pairs = Parameters::pairs_of_form(query.as_bytes())?;
-    let pairs = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    Requirements::parse(pairs, gateway.admin.clone())
-        .map_err(|fault| Failure::InvalidRequest(fault.to_string()))
-}
-
-/// What the policy asks for. Without one it is a credential.
-fn ruling<'p>(policy: Option<&'p Policy>, asked: Option<&Asked<'_>>) -> Result<&'p Access, Failure> {
-    match (policy, asked) {
-        (Some(policy), Some(asked)) => policy.rule_for(asked).map(|ruling| ruling.access).map_err(untold),
-        _ => Ok(&Access::Authenticated),
-    }
-}
-
-/// Nothing is decided about what no trusted proxy told.
-fn untold(untold: Untold) -> Failure {
-    observed::refused_by_policy("untold");
-    let header = match untold {
-        Untold::Method => "X-Forwarded-Method",
-        Untold::Host => "X-Forwarded-Host",
-        Untold::Path => "X-Forwarded-Uri",
-    };
-    Failure::InvalidRequest(format!(
-        "{untold}, and no trusted proxy told it: let the proxy send {header}, and name the proxy in TRUSTED_PROXIES"
-    ))
-}
-
-async fn admitted(
-    gateway: &Gateway,
-    original: &Original,
-    headers: &HeaderMap,
-    requirements: &[&Requirements],
-) -> Result<Live, Failure> {
-    let credentials = Credentials::read(headers, gateway)?;
-    let credential = credentials.deciding().ok_or(Failure::MissingCredential)?;
-    if credentials.token.is_none() {
-        same_origin(&original.method, headers, original.host.as_deref(), gateway)?;
-    }
-    let live = gateway.engine.authenticate(&credential).await?;
-    observed::verified(live.source().as_str());
-    let mut live = if requirements.iter().any(|each| each.ask_for_workspaces()) {
-        gateway.engine.with_workspaces(live).await?
-    } else {
-        live
-    };
-    for requirements in requirements {
-        live = Permit::check(live, *requirements)?.live().clone();
-    }
-    Ok(live)
-}
-
-/// Who comes to what is public: whoever shows a good credential, and otherwise nobody. It is open whatever the credential
-/// is worth, and also while nobody can say.
-async fn visitor(gateway: &Gateway, original: &Original, headers: &HeaderMap) -> Option<Live> {
-    match timeout(VISITOR_PATIENCE, admitted(gateway, original, headers, &[])).await {
-        Ok(Ok(live)) => Some(live),
-        Ok(Err(Failure::MissingCredential)) => None,
-        Ok(Err(_)) | Err(_) => {
-            tracing::debug!(
-                "the credential of a public request is not good, or nobody can say; passed as nobody's"
-            );
+    let credential = credential.ok().flatten();
+    let active = match access::resolve(&gateway, request, credential.as_ref(), &budget).await {
+        AccessDecision::Allow(active) => Some(active),
+        AccessDecision::AllowPublic(CredentialFault::Missing) => None,
+        AccessDecision::AllowPublic(_) => {
+            tracing::debug!("credential of a public request not accepted, passed as anonymous");
             None
         }
+        AccessDecision::Refuse(refusal) => return refuse(&gateway, &original, refusal),
+    };
+    // An ambiguous request was refused above.
+    let policy_request = policy_request.ok().flatten();
+    allow(&gateway, &original, active.as_ref(), policy_request.as_ref())
+}
+
+/// Returns how this client is asked to log in.
+fn login_prompt(gateway: &SharedState, original: &OriginalRequest, headers: &HeaderMap) -> LoginPrompt {
+    if gateway.login_rules.url.is_some() && original.is_navigation(headers) {
+        LoginPrompt::Redirect
+    } else {
+        LoginPrompt::Challenge
     }
+}
+
+/// Builds the answer that refuses.
+fn refuse(
+    gateway: &SharedState,
+    original: &OriginalRequest,
+    refusal: AccessRefusal,
+) -> Result<Response, ApiError> {
+    match (&refusal, gateway.login_rules.url.as_deref()) {
+        // Only a 401 sends a browser to the login. A 403 would come back, and a 503 says nothing about the
+        // credential.
+        (
+            AccessRefusal::Unauthenticated {
+                prompt: LoginPrompt::Redirect,
+                ..
+            },
+            Some(login),
+        ) => original.login_redirect(login),
+        _ => Err(refusal.into()),
+    }
+}
+
+/// Builds the answer that allows: 200 with the identity headers.
+fn allow(
+    gateway: &SharedState,
+    original: &OriginalRequest,
+    active: Option<&ActiveCredential>,
+    policy_request: Option<&PolicyRequest<'_>>,
+) -> Result<Response, ApiError> {
+    let style = gateway.forward_auth.header_style;
+    let mut answer = active.map_or_else(
+        || style.anonymous_headers(),
+        |active| style.identity_headers(active),
+    );
+    if let Some(active) = active {
+        assurance::report(gateway, active, &mut answer);
+    }
+    let (method, now) = (original.method.as_str(), gateway.engine.now());
+    let signed = gateway
+        .forward_auth
+        .sign_identity(active, policy_request, method, now)?;
+    if let Some(signed) = signed {
+        answer.insert(X_AUTH_IDENTITY, signed);
+    }
+    answer.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok((StatusCode::OK, answer).into_response())
+}
+
+/// Reads the requirements of a query.
+///
+/// # Errors
+/// The query is malformed, or a requirement is unknown or empty.
+pub(in crate::http) fn query_requirements(
+    gateway: &SharedState,
+    query: &str,
+) -> Result<RequirementSet, ApiError> {
+    let pairs = RequestParameters::parse_pairs(query.as_bytes())?;
+    let pairs = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    RequirementSet::parse(pairs, gateway.admin.clone())
+        .map_err(|fault| ApiError::InvalidRequest(fault.to_string()))
 }

@@ -1,17 +1,17 @@
-//! No request takes for ever.
+//! Time limit of a request.
 
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use maxlab_auth_core::error_code::ErrorCode;
 use tokio::time::timeout;
 
 use super::LayerConfig;
-use crate::http::error::problem;
+use crate::http::error::problem_response;
 
-/// Gives a request up that takes too long. Its handler is dropped at whatever it waits for.
+/// Answers 503 when a request exceeds the time limit. Its handler is dropped at its current `await`.
 pub(super) async fn deadline(
     State(config): State<Arc<LayerConfig>>,
     request: Request,
@@ -20,8 +20,8 @@ pub(super) async fn deadline(
     if let Ok(response) = timeout(config.request_timeout, next.run(request)).await {
         return response;
     }
-    tracing::warn!("a request took too long and was given up");
-    let headers = HeaderMap::from_iter([(header::RETRY_AFTER, HeaderValue::from_static("1"))]);
-    let detail = "The request took too long; try again";
-    problem(StatusCode::SERVICE_UNAVAILABLE, "timeout", detail, headers)
+    // What must survive this runs in a task of its own (for example a token exchange,
+    // `TokenExchanger` of the core).
+    tracing::warn!("request timed out, answered 503");
+    problem_response(ErrorCode::Timeout, ErrorCode::Timeout.detail())
 }

@@ -1,4 +1,4 @@
-//! Every request is known by an id and a client address, and leaves one line in the log and one sample in the metrics.
+//! Request id, client address, access log and metrics of each request.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -13,78 +13,82 @@ use tracing::Instrument;
 
 use super::LayerConfig;
 use crate::http::peer::{ClientIp, PeerAddr, client_address};
-use crate::http::request_id::{REQUEST_ID, RequestId};
-use crate::metrics::{Gauged, HTTP_REQUEST_DURATION, HTTP_REQUESTS, HTTP_REQUESTS_IN_FLIGHT};
+use crate::http::request_id::{RequestId, X_REQUEST_ID};
+use crate::metrics::{GaugeGuard, HTTP_REQUEST_DURATION, HTTP_REQUESTS, HTTP_REQUESTS_IN_FLIGHT};
 
-/// The peer of a request that came by no connection.
-const NOWHERE: PeerAddr = PeerAddr::Tcp(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0));
+/// Peer of a request without a connection, as in tests.
+const UNKNOWN_PEER: PeerAddr = PeerAddr::Tcp(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0));
 
-/// Gives the request its [`RequestId`], its [`ClientIp`] and its span, and tells of its answer.
+/// Adds [`RequestId`] and [`ClientIp`] to the request, runs it in its span, and logs and counts its answer.
 pub(super) async fn observe(
     State(config): State<Arc<LayerConfig>>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let peer = request.extensions().get::<PeerAddr>().copied();
-    let peer = peer.unwrap_or(NOWHERE);
+    let peer = peer.unwrap_or(UNKNOWN_PEER);
     let trusted = &config.trusted_proxies;
     let client = client_address(peer, request.headers(), trusted);
+    // Only from a trusted proxy: a client could otherwise write the id of another request into the log and
+    // the audit.
     let given = if peer.is_trusted(trusted) {
         RequestId::from_headers(request.headers())
     } else {
         None
     };
-    let id = given.unwrap_or_else(RequestId::fresh);
+    let id = given.unwrap_or_else(RequestId::generate);
 
-    // A span of the highest level, so that the id stands on every line that is logged at all.
+    // ERROR level, so that the span is enabled at any `LOG_LEVEL` and every line of the request has its id.
     let span = tracing::error_span!("request", request_id = %id);
     let observed = async {
-        let sample = Sample::begin(&request, client);
+        let sample = ObservedRequest::begin(&request, client);
         request.extensions_mut().insert(ClientIp(client));
         request.extensions_mut().insert(id.clone());
         let mut response = next.run(request).await;
-        if let Some(value) = id.header_value() {
-            response.headers_mut().insert(REQUEST_ID, value);
+        if let Some(value) = id.to_header_value() {
+            response.headers_mut().insert(X_REQUEST_ID, value);
         }
-        sample.end(response.status());
+        sample.finish(response.status());
         response
     };
     observed.instrument(span).await
 }
 
-/// A request under way. It is told of also when the client leaves before the answer.
-struct Sample {
+/// A request in progress. Logged and counted on drop, so that cancelled requests are recorded too.
+struct ObservedRequest {
     method: &'static str,
     route: String,
     client: IpAddr,
     began: Instant,
+    /// `None` until the answer is ready, and for good if the client leaves before.
     status: Option<StatusCode>,
-    _in_flight: Gauged,
+    _in_flight: GaugeGuard,
 }
 
-impl Sample {
+impl ObservedRequest {
     fn begin(request: &Request, client: IpAddr) -> Self {
-        // Never the path itself: it may hold a session's handle or a token, and clients make up paths without end.
+        // The route and never the path: a path may hold a handle or a token, and clients can invent endless
+        // paths. Each path would be a metric series.
         let route = request
             .extensions()
             .get::<MatchedPath>()
             .map_or("unmatched", MatchedPath::as_str);
         Self {
-            method: method(request.method()),
+            method: method_label(request.method()),
             route: route.to_owned(),
             client,
             began: Instant::now(),
             status: None,
-            _in_flight: Gauged::one_more(HTTP_REQUESTS_IN_FLIGHT),
+            _in_flight: GaugeGuard::increment(HTTP_REQUESTS_IN_FLIGHT),
         }
     }
 
-    fn end(mut self, status: StatusCode) {
+    fn finish(mut self, status: StatusCode) {
         self.status = Some(status);
     }
 }
 
-impl Drop for Sample {
+impl Drop for ObservedRequest {
     fn drop(&mut self) {
         let elapsed = self.began.elapsed();
         let Self {
@@ -94,21 +98,21 @@ impl Drop for Sample {
             status,
             ..
         } = self;
-        let class = status.map_or("cancelled", class);
+        let class = status.map_or("cancelled", status_class);
         counter!(HTTP_REQUESTS, "method" => *method, "route" => route.clone(), "status" => class)
             .increment(1);
         histogram!(HTTP_REQUEST_DURATION, "method" => *method, "route" => route.clone()).record(elapsed);
-        log(method, route, *status, elapsed, *client);
+        log_access(method, route, *status, elapsed, *client);
     }
 }
 
-/// Whether the access log is kept.
-pub(in crate::http) fn is_logged() -> bool {
+/// Returns `true` if the access log is enabled.
+pub(in crate::http) fn is_access_log_enabled() -> bool {
     tracing::enabled!(target: "maxlab_auth::access", tracing::Level::INFO)
 }
 
-/// One line of the access log.
-pub(in crate::http) fn log(
+/// Writes one line of the access log.
+pub(in crate::http) fn log_access(
     method: &'static str,
     route: &str,
     status: Option<StatusCode>,
@@ -120,13 +124,13 @@ pub(in crate::http) fn log(
     let message = if status.is_some() {
         "answered"
     } else {
-        "the client left before its answer"
+        "client disconnected before the answer"
     };
     tracing::info!(target: "maxlab_auth::access", method, route, status, duration_ms, %client, "{message}");
 }
 
-/// A client can make up methods, too.
-fn method(method: &Method) -> &'static str {
+/// Returns the metric label of a method. Clients can invent methods, so unknown ones share a label.
+fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",
@@ -139,7 +143,7 @@ fn method(method: &Method) -> &'static str {
     }
 }
 
-fn class(status: StatusCode) -> &'static str {
+fn status_class(status: StatusCode) -> &'static str {
     match status.as_u16() {
         ..=199 => "1xx",
         200..=299 => "2xx",

@@ -1,4 +1,4 @@
-//! What every answer tells a browser not to do with it.
+//! Security headers of every answer.
 
 use std::sync::Arc;
 
@@ -9,30 +9,32 @@ use axum::response::Response;
 
 use super::LayerConfig;
 
-/// Two years, the least that browsers' preload lists take.
+/// Two years, as hstspreload.org recommends; the preload list requires one year.
 const HSTS: &str = "max-age=63072000; includeSubDomains";
-/// A page of JSON loads nothing and stands in no frame.
+/// Policy for JSON: it loads nothing, and no page may frame it.
 const CSP: &str = "default-src 'none'; frame-ancestors 'none'";
 
-/// Sets the headers. A handler's own `Cache-Control` and `Content-Security-Policy` stay: a docs page needs its scripts.
+/// Adds the headers. `Cache-Control` and `Content-Security-Policy` of a handler are kept: the docs page needs
+/// its scripts.
 pub(super) async fn security_headers(
     State(config): State<Arc<LayerConfig>>,
     request: Request,
     next: Next,
 ) -> Response {
     let mut response = next.run(request).await;
-    put(response.headers_mut(), config.secure);
+    insert_security_headers(response.headers_mut(), config.secure);
     response
 }
 
-/// Puts them among an answer's headers.
-pub(in crate::http) fn put(headers: &mut HeaderMap, secure: bool) {
+/// Inserts the headers into those of an answer.
+pub(in crate::http) fn insert_security_headers(headers: &mut HeaderMap, secure: bool) {
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    // Answers depend on the credential, so by default no cache may keep one.
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));

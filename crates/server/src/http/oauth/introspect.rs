@@ -1,86 +1,109 @@
-//! `POST /oauth/introspect`: RFC 7662 for the configured clients.
+//! `POST /oauth/introspect`: token introspection for the configured clients (RFC 7662).
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use maxlab_auth_core::credential::{PresentedToken, sha256};
+use maxlab_auth_core::credential::PresentedToken;
 use maxlab_auth_core::engine::AuthFault;
-use maxlab_auth_core::outbox::ClientCredentials;
-use maxlab_auth_core::revocation::{Issued, RevocationKey};
-use secrecy::ExposeSecret as _;
+use maxlab_auth_core::verdict::{IssueTime, RevocationKey};
+use maxlab_auth_core::verify::UpstreamBudget as _;
 use serde_json::{Value, json};
-use subtle::ConstantTimeEq as _;
 
+use super::super::app_state::SharedState;
 use super::super::body::OAuthBody;
-use super::super::error::{Failure, OAuthFailure};
-use super::super::gateway::{Gateway, Shared};
-use super::{client_of, no_store};
+use super::super::docs::failures::{OAuthBodyFailures, OAuthClientFailure};
+use super::super::docs::{Introspection, TokenReference};
+use super::super::error::{ApiError, OAuthApiError};
+use super::super::rate_limit::CallerBudget;
+use super::{client_credentials, is_configured_client, no_store_headers};
 
-/// What is known of an access token (RFC 7662 §2.2). A token that is not good is `active: false`, whatever the reason.
+/// Answers with the state of an access token (RFC 7662 §2.2). A token that is not valid is `active: false`,
+/// for any reason.
 ///
 /// # Errors
-/// The client did not prove itself, the request is not one, or nobody knows.
+/// The client did not authenticate, the request is malformed, or a component did not answer.
+#[utoipa::path(
+    post, path = "/oauth/introspect", tag = "OAuth", operation_id = "introspectToken", security(("client" = []), ()),
+    summary = "Introspect an access token",
+    description = "RFC 7662, for the clients in `INTROSPECTION_CLIENTS`: with HTTP Basic, or `client_id` and `client_secret`.",
+    request_body(content(
+        (TokenReference = "application/x-www-form-urlencoded", examples(("access-token" = (summary = "An access token",
+            value = json!({"token": "eyJhbGciOiJFUzI1NiJ9.e30.c2ln"}))))),
+        (TokenReference = "application/json", examples(("access-token" = (summary = "An access token",
+            value = json!({"token": "eyJhbGciOiJFUzI1NiJ9.e30.c2ln"}))))),
+    )),
+    responses((status = 200, description = "State of the token.", body = Introspection, headers(("Cache-Control" = String)),
+        examples(
+            ("active" = (summary = "A valid token", value = json!({"active": true, "token_type": "Bearer", "sub": "dev-member",
+                "username": "Member", "client_id": "maxlab-dev", "scope": "openid profile", "exp": 1_772_444_700,
+                "iat": 1_772_443_800, "roles": ["user"], "permissions": [], "groups": ["engineering"], "workspaces": []}))),
+            ("inactive" = (summary = "Any other token", value = json!({"active": false}))),
+        )), OAuthBodyFailures, OAuthClientFailure),
+)]
+#[tracing::instrument(level = "debug", skip_all)]
 pub async fn introspect(
-    State(gateway): State<Gateway>,
+    State(gateway): State<SharedState>,
+    budget: CallerBudget,
     headers: HeaderMap,
     OAuthBody(parameters): OAuthBody,
-) -> Result<Response, OAuthFailure> {
-    let client = client_of(&headers, &parameters)?;
-    if !client.is_some_and(|client| is_known(&gateway, &client)) {
-        return Err(Failure::InvalidClient.into());
-    }
+) -> Result<Response, OAuthApiError> {
+    let client = client_credentials(&headers, &parameters)?;
+    let Some(client) = client.filter(|client| is_configured_client(&gateway, client)) else {
+        // Charged to the address, so that secrets cannot be guessed without limit.
+        budget.try_spend()?;
+        return Err(ApiError::InvalidClient.into());
+    };
+    let budget = budget.for_client(&client.id);
     let text = parameters.required("token")?;
-    let answer = match PresentedToken::parse(text) {
-        Ok(token) => of(&gateway, &token).await?,
+    let answer = match PresentedToken::parse_parameter(text) {
+        Ok(token) => introspect_token(&gateway, &token, &budget).await?,
+        // Not a token at all is not an error here (RFC 7662 §2.2).
         Err(_) => json!({ "active": false }),
     };
-    Ok((no_store(), Json(answer)).into_response())
+    Ok((no_store_headers(), Json(answer)).into_response())
 }
 
-fn is_known(shared: &Shared, client: &ClientCredentials) -> bool {
-    let Some(secret) = &client.secret else {
-        return false;
-    };
-    let given = sha256(secret.as_bytes());
-    shared.introspection_clients.iter().fold(false, |found, known| {
-        let right = sha256(known.secret.expose_secret().as_bytes()).ct_eq(&given);
-        found | (bool::from(right) && known.id == client.id)
-    })
-}
-
-async fn of(gateway: &Gateway, token: &PresentedToken) -> Result<Value, Failure> {
-    let live = match gateway.engine.authenticate_token(token).await {
-        Ok(live) => live,
+async fn introspect_token(
+    gateway: &SharedState,
+    token: &PresentedToken,
+    budget: &CallerBudget,
+) -> Result<Value, ApiError> {
+    let active = match gateway.engine.authenticate_token_within(token, budget).await {
+        Ok(active) => active,
+        // 503 and not `active: false`: the token may be valid.
         Err(AuthFault::Unavailable(fault)) => return Err(fault.into()),
         Err(_) => return Ok(json!({ "active": false })),
     };
-    let (who, facts) = (live.identity(), live.facts());
-    let jti = facts.names.iter().find_map(|name| match name {
+    let (identity, info) = (active.identity(), active.info());
+    // A key that begins with `@` is a hash that stands in for a missing `jti` (decision 2).
+    let jti = info.revocation_keys.iter().find_map(|name| match name {
         RevocationKey::Token(key) if !key.as_str().starts_with('@') => Some(key.as_str()),
         _ => None,
     });
-    let iat = match facts.issued {
-        Issued::At(at) | Issued::InSecond(at) => Some(at.as_second()),
-        Issued::Unknown => None,
+    let iat = match info.issue_time {
+        IssueTime::At(at) | IssueTime::WithinSecond(at) => Some(at.as_second()),
+        IssueTime::Unknown => None,
     };
     let mut answer = json!({
         "active": true,
         "token_type": "Bearer",
-        "sub": who.user_id,
-        "username": who.name,
-        "client_id": who.client_id,
-        "scope": who.scope.join(" "),
-        "exp": facts.expires_at.map(jiff::Timestamp::as_second),
+        "sub": identity.user_id,
+        "iss": identity.issuer.name(),
+        "username": identity.name,
+        "client_id": identity.client_id,
+        "scope": identity.scope.join(" "),
+        "exp": info.expires_at.map(jiff::Timestamp::as_second),
         "iat": iat,
         "jti": jti,
-        "sid": who.session_id,
-        "email": who.email,
-        "roles": who.roles,
-        "permissions": who.permissions,
-        "groups": who.groups,
-        "workspaces": who.workspaces,
+        "sid": identity.sid,
+        "email": identity.email,
+        "roles": identity.roles,
+        "permissions": identity.permissions,
+        "groups": identity.groups,
+        "workspaces": identity.workspaces,
     });
+    // Members without a value are left out: RFC 7662 §2.2 has no `null`.
     if let Value::Object(fields) = &mut answer {
         fields.retain(|_, value| !value.is_null());
     }

@@ -1,16 +1,15 @@
-//! The OAuth endpoints: what is passed on to the authorization server, and what the gateway answers by itself.
+//! OAuth endpoints: requests that are passed on to the authorization server, and requests that the gateway
+//! answers itself.
 
-mod authorize;
-mod flights;
-mod introspect;
-mod outcome;
-mod revoke;
-mod token;
-mod userinfo;
-mod validate;
+mod authorization_request;
+pub(super) mod authorize;
+pub(super) mod introspect;
+pub(super) mod revoke;
+pub(super) mod token;
+pub(super) mod userinfo;
+pub(super) mod validate;
 
 pub use authorize::authorize;
-pub use flights::RefreshFlights;
 pub use introspect::introspect;
 pub use revoke::revoke;
 pub use token::token;
@@ -22,18 +21,26 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use maxlab_auth_core::credential::sha256;
 use maxlab_auth_core::outbox::ClientCredentials;
-use serde_json::{Value, json};
+use maxlab_auth_core::token_endpoint::AuthServerRefusal;
+use secrecy::ExposeSecret as _;
+use serde_json::Value;
+use subtle::ConstantTimeEq as _;
 
-use super::body::Parameters;
-use super::error::Failure;
-use crate::upstream::{Answer, UpstreamError};
+use super::app_state::AppState;
+use super::body::RequestParameters;
+use super::error::{ApiError, relayed_retry_after};
+use crate::upstream::UpstreamError;
 
-/// The client that a request names, by HTTP Basic or in its body (RFC 6749 §2.3.1).
+/// Returns the client that a request names, by HTTP Basic or in its body (RFC 6749 §2.3.1).
 ///
 /// # Errors
-/// It does so in both ways, or in a way that cannot be read.
-fn client_of(headers: &HeaderMap, parameters: &Parameters) -> Result<Option<ClientCredentials>, Failure> {
+/// The client authenticates in both ways, or in a way that cannot be read.
+fn client_credentials(
+    headers: &HeaderMap,
+    parameters: &RequestParameters,
+) -> Result<Option<ClientCredentials>, ApiError> {
     let in_body = parameters.find("client_id").map(|id| ClientCredentials {
         id: id.to_owned(),
         secret: parameters.find("client_secret").map(str::to_owned),
@@ -43,7 +50,7 @@ fn client_of(headers: &HeaderMap, parameters: &Parameters) -> Result<Option<Clie
         return Ok(in_body);
     };
     if values.next().is_some() {
-        return Err(Failure::InvalidRequest(
+        return Err(ApiError::InvalidRequest(
             "There is more than one Authorization header".into(),
         ));
     }
@@ -52,23 +59,25 @@ fn client_of(headers: &HeaderMap, parameters: &Parameters) -> Result<Option<Clie
         scheme.eq_ignore_ascii_case("basic").then_some(encoded)
     });
     let Some(encoded) = basic else {
-        // A bearer token here is not the client's; the guide's clients may send theirs along.
+        // A bearer token is the user's and not the client's. Clients of the guide send it (docs/GUIDE.md,
+        // "Token").
         return Ok(in_body);
     };
     if in_body.as_ref().is_some_and(|client| client.secret.is_some()) {
-        return Err(Failure::InvalidRequest(
-            "The client authenticates in two ways at once".into(),
+        return Err(ApiError::InvalidRequest(
+            "The client authenticates in two ways; use the Authorization header or the body".into(),
         ));
     }
     let plain = STANDARD
         .decode(encoded)
         .ok()
         .and_then(|bytes| String::from_utf8(bytes).ok());
-    let plain = plain.ok_or(Failure::InvalidClient)?;
-    let (id, secret) = plain.split_once(':').ok_or(Failure::InvalidClient)?;
-    let (id, secret) = (unquoted(id)?, unquoted(secret)?);
+    let plain = plain.ok_or(ApiError::InvalidClient)?;
+    let (id, secret) = plain.split_once(':').ok_or(ApiError::InvalidClient)?;
+    // RFC 6749 §2.3.1: both are form-encoded before base64, because an id may contain a colon.
+    let (id, secret) = (form_decoded(id)?, form_decoded(secret)?);
     if in_body.is_some_and(|client| client.id != id) {
-        return Err(Failure::InvalidRequest(
+        return Err(ApiError::InvalidRequest(
             "The body names another client than the Authorization header".into(),
         ));
     }
@@ -78,74 +87,84 @@ fn client_of(headers: &HeaderMap, parameters: &Parameters) -> Result<Option<Clie
     }))
 }
 
-fn unquoted(text: &str) -> Result<String, Failure> {
+/// Returns `true` if a client authenticates with a configured secret (`INTROSPECTION_CLIENTS`, else the
+/// gateway's own client).
+fn is_configured_client(shared: &AppState, client: &ClientCredentials) -> bool {
+    let Some(secret) = &client.secret else {
+        return false;
+    };
+    let given = sha256(secret.as_bytes());
+    // In constant time: hashes of one length are compared, and `fold` looks at every client.
+    shared.introspection_clients.iter().fold(false, |found, known| {
+        let matches = sha256(known.secret.expose_secret().as_bytes()).ct_eq(&given);
+        found | (bool::from(matches) && known.id == client.id)
+    })
+}
+
+fn form_decoded(text: &str) -> Result<String, ApiError> {
     let spaced = text.replace('+', " ");
     let plain = percent_encoding::percent_decode_str(&spaced)
         .decode_utf8()
-        .map_err(|_| Failure::InvalidClient)?;
+        .map_err(|_| ApiError::InvalidClient)?;
     Ok(plain.into_owned())
 }
 
-/// An error of the authorization server, with its status and body; `detail` is added for the guide's clients.
-///
-/// A server error, a redirect and a body that is no OAuth error are a bad gateway.
+/// Relays an OAuth error of the authorization server (RFC 6749 §5.2) with its status and body. `detail` is
+/// added for clients of the guide (`docs/GUIDE.md`, "Error answers").
 ///
 /// # Errors
-/// It is not an answer that the protocol knows.
-fn passed_through(answer: &Answer) -> Result<Response, Failure> {
-    if !answer.status.is_client_error() {
-        return Err(Failure::Upstream(UpstreamError::Unreadable(
+/// The status is not 4xx, or the body has no string `error`: that is no OAuth error, and answered as 502. Such
+/// a body may show more of the server than a client should see.
+fn relay_error(refusal: &AuthServerRefusal) -> Result<Response, ApiError> {
+    let status = StatusCode::from_u16(refusal.status).ok();
+    let Some(status) = status.filter(StatusCode::is_client_error) else {
+        return Err(ApiError::Upstream(UpstreamError::Unreadable(
             "the status is neither success nor a client error",
         )));
-    }
-    let mut body = match answer.json() {
-        Ok(body) => body,
-        // A server that says no without saying why.
-        Err(_) => {
-            let Value::Object(body) = json!({ "error": "invalid_request" }) else {
-                return Err(Failure::Upstream(UpstreamError::Unreadable(
-                    "the body is not JSON",
-                )));
-            };
-            body
-        }
+    };
+    let is_oauth_error = refusal.error_code().is_some_and(|error| !error.is_empty());
+    let Some(mut body) = refusal.body.clone().filter(|_| is_oauth_error) else {
+        return Err(ApiError::Upstream(UpstreamError::Unreadable(
+            "its error is not an OAuth error with a string `error`",
+        )));
     };
     if !body.get("detail").is_some_and(Value::is_string) {
-        let said = ["error_description", "error"]
+        let reason = ["error_description", "error"]
             .into_iter()
             .find_map(|name| body.get(name)?.as_str());
-        let detail = said
+        let detail = reason
             .unwrap_or("The authorization server refused the request")
             .to_owned();
         body.insert("detail".to_owned(), Value::String(detail));
     }
-    let mut headers = no_store();
-    for name in [header::WWW_AUTHENTICATE, header::RETRY_AFTER] {
-        if let Some(value) = answer.headers.get(&name) {
-            headers.insert(name, value.clone());
-        }
+    let mut headers = no_store_headers();
+    // Only these two: others (cookies, CORS) belong to the origin of the authorization server.
+    let challenge = refusal.challenge.as_deref().map(HeaderValue::from_bytes);
+    let retry_after = refusal.retry_after.as_deref().map(HeaderValue::from_bytes);
+    // A value that is no header value is left out.
+    let retry_after = relayed_retry_after(status, retry_after.and_then(Result::ok));
+    for (name, value) in [
+        (header::WWW_AUTHENTICATE, challenge.and_then(Result::ok)),
+        (header::RETRY_AFTER, retry_after),
+    ] {
+        headers.extend(value.map(|value| (name, value)));
     }
-    Ok((answer.status, headers, Json(Value::Object(body))).into_response())
+    Ok((status, headers, Json(Value::Object(body))).into_response())
 }
 
-/// What RFC 6749 §5.1 wants of every answer with a token.
-fn no_store() -> HeaderMap {
+/// Returns the headers that RFC 6749 §5.1 requires of every answer with a token.
+fn no_store_headers() -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
     headers
 }
 
-/// A redirect of the browser (RFC 6749 §4.1.1).
-fn redirect(to: &str) -> Result<Response, Failure> {
+/// Redirects the browser (RFC 6749 §4.1.1).
+fn redirect(to: &str) -> Result<Response, ApiError> {
     let location = HeaderValue::from_str(to)
-        .map_err(|_| Failure::Upstream(UpstreamError::Unreadable("it redirects to what is no URL")))?;
-    let mut headers = no_store();
+        .map_err(|_| ApiError::Upstream(UpstreamError::Unreadable("the redirect target is not a URL")))?;
+    let mut headers = no_store_headers();
     headers.insert(header::LOCATION, location);
     Ok((StatusCode::FOUND, headers).into_response())
-}
-
-/// The client that a token was issued to, to be named when the authorization server is told of its end.
-pub fn client_of_token(live: &maxlab_auth_core::revocation::Live) -> Option<ClientCredentials> {
-    live.identity().client_id.clone().map(ClientCredentials::public)
 }

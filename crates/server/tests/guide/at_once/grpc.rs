@@ -7,18 +7,19 @@ use std::sync::Arc;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request};
 use maxlab_auth::http::ext_authz;
 use maxlab_auth::http::peer::PeerAddr;
-use maxlab_auth_ext_authz::{Decide, Plain};
+use maxlab_auth_ext_authz::{CheckDecider, FastPathRequest};
 use maxlab_auth_testkit::Actor as _;
 
 use super::{lease, someone};
+use crate::forward_auth::NO_HOSTS;
 use crate::gateway::World;
 use crate::policy::{POLICY, world_with};
 
 const PROXY: &str = "127.0.0.1:4711";
 
-fn door(world: &World) -> Arc<dyn Decide> {
+fn door(world: &World) -> Arc<dyn CheckDecider> {
     let app = &world.gateway.app;
-    ext_authz::behind(app.router(), app.at_once())
+    ext_authz::router_decider(app.router(), app.fast_path())
 }
 
 /// A question about a request for this method, host and target.
@@ -29,10 +30,10 @@ struct Asked<'q> {
 }
 
 impl Asked<'_> {
-    fn plain(&self) -> Plain<'_> {
+    fn plain(&self) -> FastPathRequest<'_> {
         let [method, host, target] = self.told;
         let fields = self.fields.iter().map(|(name, value)| (*name, value.as_bytes()));
-        Plain {
+        FastPathRequest {
             query: Cow::Borrowed(self.query),
             method,
             host,
@@ -60,10 +61,10 @@ impl Asked<'_> {
 }
 
 /// What is told at once, and what the routes tell, where that is a yes.
-async fn both(door: &Arc<dyn Decide>, asked: &Asked<'_>) -> [Option<Vec<(HeaderName, String)>>; 2] {
+async fn both(door: &Arc<dyn CheckDecider>, asked: &Asked<'_>) -> [Option<Vec<(HeaderName, String)>>; 2] {
     let answer = door.decide(asked.request()).await;
     let identity = |headers: &HeaderMap<HeaderValue>| {
-        let names = ext_authz::identity_names();
+        let names = ext_authz::identity_header_names();
         let text = |name| {
             let value = headers.get(&name)?.as_bytes().to_vec();
             Some((String::from_utf8(value).ok()?, name))
@@ -73,7 +74,7 @@ async fn both(door: &Arc<dyn Decide>, asked: &Asked<'_>) -> [Option<Vec<(HeaderN
         told
     };
     let routes = (answer.status() == 200).then(|| identity(answer.headers()));
-    let at_once = door.at_once(&asked.plain()).map(|mut told| {
+    let at_once = door.try_decide(&asked.plain()).map(|mut told| {
         told.sort_by(|one, other| one.0.as_str().cmp(other.0.as_str()));
         told
     });
@@ -112,6 +113,19 @@ async fn what_is_told_at_once_is_what_the_routes_tell() {
             assert_eq!(at_once, routes, "{told:?} {query} {:?}", asked.fields);
             assert_eq!(at_once.is_some(), yes, "{told:?} {query} {:?}", asked.fields);
         }
+        let login = world.log_in("user-1").await;
+        login.browser.get("/auth/verify").await.expect_status(200);
+        let cookie = format!("a=1; maxlab_session={}", login.cookie());
+        for (yes, method) in [(true, "GET"), (true, "HEAD"), (true, ""), (false, "POST")] {
+            let asked = Asked {
+                told: [method, "app.example", "/"],
+                query: "",
+                fields: vec![("cookie", &cookie)],
+            };
+            let [at_once, routes] = both(&door, &asked).await;
+            assert_eq!(at_once, routes, "{method}");
+            assert_eq!(at_once.is_some(), yes, "{method}");
+        }
         // These pass, and want a closer look.
         for (told, more) in [
             (["get", "app.example", "/"], ("x-other", "1")),
@@ -122,7 +136,7 @@ async fn what_is_told_at_once_is_what_the_routes_tell() {
                 query: "",
                 fields: with(more),
             };
-            assert_eq!(door.at_once(&asked.plain()), None, "{more:?}");
+            assert_eq!(door.try_decide(&asked.plain()), None, "{more:?}");
         }
     }
 }
@@ -177,11 +191,33 @@ async fn what_was_revoked_a_moment_ago_is_not_told_at_once() {
         fields: vec![("authorization", &bearer)],
     };
     let door = door(&world);
-    assert!(door.at_once(&asked.plain()).is_some());
+    assert!(door.try_decide(&asked.plain()).is_some());
     world
         .bearer(&token)
         .post("/api/v1/auth/logout")
         .await
         .expect_status(200);
     assert_eq!(both(&door, &asked).await, [None, None]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s6_a_host_that_is_none_is_no_yes_below_the_routes_either() {
+    let world = World::embedded(&[]).await;
+    let bearer = format!("Bearer {}", someone(&world).await);
+    lease(&world).await;
+    let door = door(&world);
+    let good = [("app.example", true), ("app.example:8443", true)];
+    for (host, is_good) in NO_HOSTS.map(|host| (host, false)).into_iter().chain(good) {
+        let asked = Asked {
+            told: ["GET", host, "/page"],
+            query: "",
+            fields: vec![("authorization", bearer.as_str())],
+        };
+        let [at_once, routes] = both(&door, &asked).await;
+        assert_eq!(
+            (at_once.is_some(), routes.is_some()),
+            (is_good, is_good),
+            "{host}"
+        );
+    }
 }

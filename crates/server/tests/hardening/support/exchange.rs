@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, Weak};
 
-use maxlab_auth_testkit::lying::{Request, Response};
-use maxlab_auth_testkit::{Actor, Lie, LyingAuthServer, Reply};
+use maxlab_auth_testkit::lying::{ReceivedRequest, ScriptedResponse};
+use maxlab_auth_testkit::{Actor, HttpReply, Lie, LyingAuthServer};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -41,8 +41,8 @@ impl Desk {
             .unwrap_or_default()
     }
 
-    fn answer(&self, auth: &Weak<LyingAuthServer>, request: &Request) -> Response {
-        let refused = |error: &str| Response::json(400, json!({ "error": error }));
+    fn answer(&self, auth: &Weak<LyingAuthServer>, request: &ReceivedRequest) -> ScriptedResponse {
+        let refused = |error: &str| ScriptedResponse::json(400, json!({ "error": error }));
         let field = |name: &str| request.form(name).unwrap_or_default();
         let (grant, subject) = match field("grant_type").as_str() {
             "authorization_code" => {
@@ -67,7 +67,7 @@ impl Desk {
         self.issue(&auth, &subject)
     }
 
-    fn issue(&self, auth: &LyingAuthServer, subject: &str) -> Response {
+    fn issue(&self, auth: &LyingAuthServer, subject: &str) -> ScriptedResponse {
         let roles = if subject.starts_with("admin") {
             json!(["admin"])
         } else {
@@ -75,13 +75,13 @@ impl Desk {
         };
         let access = auth.forge().access_token(subject).claim("roles", roles);
         let signed = access.sign();
-        auth.know(&signed, access.claims());
+        auth.accept_token(&signed, access.claims());
         let refresh = format!("refresh.{subject}.{}", Uuid::new_v4().simple());
         self.refresh_tokens
             .lock()
             .unwrap()
             .insert(refresh.clone(), subject.to_owned());
-        Response::json(
+        ScriptedResponse::json(
             200,
             json!({ "access_token": signed, "refresh_token": refresh, "token_type": "Bearer", "expires_in": 300 }),
         )
@@ -102,7 +102,7 @@ pub(crate) struct Login {
 }
 
 /// Exchanges a new code of this person.
-pub(crate) async fn exchange_code(actor: &impl Actor, subject: &str) -> Reply {
+pub(crate) async fn exchange_code(actor: &impl Actor, subject: &str) -> HttpReply {
     let code = format!("{subject}~{}", Uuid::new_v4().simple());
     let fields = [
         ("grant_type", "authorization_code"),
@@ -135,7 +135,7 @@ pub(crate) async fn log_in(actor: &impl Actor, subject: &str) -> Login {
 }
 
 /// Exchanges a refresh token.
-pub(crate) async fn refresh(actor: &impl Actor, token: &str) -> Reply {
+pub(crate) async fn refresh(actor: &impl Actor, token: &str) -> HttpReply {
     let fields = [
         ("grant_type", "refresh_token"),
         ("refresh_token", token),

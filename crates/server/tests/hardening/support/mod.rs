@@ -3,14 +3,16 @@
 mod exchange;
 mod reply;
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use maxlab_auth_testkit::raw::RawReply;
-use maxlab_auth_testkit::{Actor, Anonymous, GatewayOptions, GatewayProcess, LyingAuthServer, RawClient};
+pub(crate) use maxlab_auth_testkit::wait::eventually;
+use maxlab_auth_testkit::{
+    Actor, AnonymousActor, GatewayOptions, GatewayProcess, LyingAuthServer, RawClient,
+};
 use serde_json::Value;
 
 pub(crate) use exchange::{Desk, Login, exchange_code, log_in, refresh};
@@ -79,13 +81,16 @@ pub(crate) fn options(auth: &LyingAuthServer) -> GatewayOptions {
     GatewayProcess::of(BINARY)
         .env("EXTERNAL_AUTH_URL", auth.url())
         .env("VERIFY_CACHE_SECONDS", "0")
+        // What an attack meets is to be what stands behind the limits.
+        .env("RATE_LIMIT_PER_ADDRESS", "off")
+        .env("RATE_LIMIT_PER_PERSON", "off")
 }
 
 /// A good access token of this person, which the authorization server knows too.
 pub(crate) fn good_token(auth: &LyingAuthServer, subject: &str) -> String {
     let token = auth.forge().access_token(subject);
     let signed = token.sign();
-    auth.know(&signed, token.claims());
+    auth.accept_token(&signed, token.claims());
     signed
 }
 
@@ -94,7 +99,7 @@ pub(crate) async fn raw(gateway: SocketAddr, request: impl AsRef<[u8]>) -> RawRe
     let mut client = RawClient::connect(gateway)
         .await
         .unwrap()
-        .patience(Duration::from_secs(15));
+        .read_timeout(Duration::from_secs(15));
     client.send(request).await.unwrap();
     client.reply().await.unwrap()
 }
@@ -117,24 +122,12 @@ pub(crate) async fn post_with(gateway: SocketAddr, path: &str, headers: &str, bo
 /// The gateway is alive, and no handler of it has panicked.
 pub(crate) async fn assert_lives(gateway: &GatewayProcess) {
     assert!(gateway.is_running(), "the gateway has ended");
-    Anonymous::new(&gateway.url())
+    AnonymousActor::new(&gateway.url())
         .get("/health")
         .await
         .expect_status(200);
     let log = gateway.log();
     assert!(!log.contains("panicked"), "a panic: {log}");
-}
-
-/// Polls until `condition` holds.
-pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
-    let started = Instant::now();
-    while !condition().await {
-        assert!(
-            started.elapsed() < Duration::from_secs(20),
-            "not within 20 s: {what}"
-        );
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
 }
 
 /// A document of the test vectors, which lie outside the repository: in `../shared/vectors` beside the workspace, or

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use maxlab_auth_testkit::Reply;
+use maxlab_auth_testkit::HttpReply;
 use maxlab_auth_testkit::raw::RawReply;
 use serde_json::Value;
 
@@ -31,7 +31,7 @@ pub(crate) trait Answer: Debug {
     }
 }
 
-impl Answer for Reply {
+impl Answer for HttpReply {
     fn code(&self) -> u16 {
         self.status.as_u16()
     }

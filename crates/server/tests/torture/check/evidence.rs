@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 
 use super::Violation;
-use crate::history::{Answer, At, Covers, History, Token};
+use crate::history::{Answer, At, CredentialId, History};
 
-/// How many checks of the token are shown before and after the one in question.
+/// How many checks of the credential are shown before and after the one in question.
 const AROUND: usize = 3;
 /// How many faults before it are shown.
 const FAULTS: usize = 4;
 
-/// A violation with the attempts to revoke its token, the faults, and the answers around it.
+/// A violation with the attempts to end its credential, the faults, and the answers around it.
 pub(crate) fn show(history: &History, violation: &Violation) -> String {
     let mut text = format!(
         "{} under {}",
@@ -20,16 +20,22 @@ pub(crate) fn show(history: &History, violation: &Violation) -> String {
     if let Some(instance) = violation.instance {
         let _ = write!(text, ", instance {instance}");
     }
-    if let Some(token) = violation.token {
-        let _ = write!(text, ", token {token}");
+    if let Some(id) = violation.credential {
+        let record = &history.credentials[id];
+        let _ = write!(text, ", {} {id}", record.kind.name());
+        if let Some(login) = record.login {
+            let _ = write!(text, " of login {login}");
+        }
     }
     if !violation.detail.is_empty() {
         let _ = write!(text, ": {}", violation.detail);
     }
     let mut lines = vec![];
-    if let Some(token) = violation.token {
-        lines.extend(attempts(history, token));
-        lines.extend(answers(history, token, violation));
+    if let Some(id) = violation.credential {
+        let record = &history.credentials[id];
+        lines.push((record.issued, format!("the {} is asked for", record.kind.name())));
+        lines.extend(attempts(history, id));
+        lines.extend(answers(history, id, violation));
     }
     lines.extend(faults(history, violation.at));
     lines.sort_by_key(|(at, _)| *at);
@@ -49,26 +55,29 @@ fn under(history: &History, at: At) -> String {
     }
 }
 
-fn attempts(history: &History, token: Token) -> Vec<(At, String)> {
-    let user = history.users[token];
-    let of_token = history.revocations.iter().filter(|one| match one.covers {
-        Covers::Token(covered) => covered == token,
-        Covers::User(covered) => covered == user,
-    });
+fn attempts(history: &History, id: CredentialId) -> Vec<(At, String)> {
+    let record = &history.credentials[id];
     let mut lines = vec![];
-    for one in of_token {
-        let what = format!("{:?} at instance {}", one.way, one.instance);
+    for one in &history.revocations {
+        if !one.may_end.iter().any(|covers| covers.includes(id, record)) {
+            continue;
+        }
+        let again = if one.repeat { ", again," } else { "" };
+        let what = format!("{}{again} at instance {}", one.way.name(), one.instance);
         lines.push((one.span.begun, format!("{what} begins")));
-        lines.push((one.span.ended, format!("{what}: {:?}", one.answer)));
+        let elsewhere =
+            one.answer.is_acknowledgement() && !one.promises.iter().any(|covers| covers.includes(id, record));
+        let limit = if elsewhere { " (of other credentials)" } else { "" };
+        lines.push((one.span.ended, format!("{what}: {:?}{limit}", one.answer)));
     }
     lines
 }
 
-fn answers(history: &History, token: Token, violation: &Violation) -> Vec<(At, String)> {
+fn answers(history: &History, id: CredentialId, violation: &Violation) -> Vec<(At, String)> {
     let mut checks: Vec<_> = history
         .checks
         .iter()
-        .filter(|check| check.token == token && !check.answer.is_none())
+        .filter(|check| check.credential == id && !check.answer.is_none())
         .collect();
     checks.sort_by_key(|check| check.span.begun);
     let here = checks.partition_point(|check| check.span.begun < violation.at);

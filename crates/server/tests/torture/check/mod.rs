@@ -1,14 +1,17 @@
 //! The verdict over a history: a pure function, so that it can itself be tested with planted violations.
 
 mod evidence;
+mod login_tests;
+mod rules;
+mod standing;
 mod tests;
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::history::{Answer, At, Check, Covers, History, Outcome, Token};
+use crate::history::{At, CredentialId, History, Outcome, Way};
 
 pub(crate) use evidence::show;
+pub(crate) use standing::{Standing, standings};
 
 /// What must not be there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +19,10 @@ pub(crate) struct Violation {
     pub(crate) wrong: Wrong,
     /// When it began, which tells the fault that it belongs to.
     pub(crate) at: At,
-    pub(crate) token: Option<Token>,
+    pub(crate) credential: Option<CredentialId>,
     pub(crate) instance: Option<usize>,
+    /// The ending that it belongs to, if there was one.
+    pub(crate) way: Option<Way>,
     /// What there is to say beyond that.
     pub(crate) detail: String,
 }
@@ -31,8 +36,12 @@ pub(crate) enum Wrong {
     AcknowledgedRevocationLost,
     /// I5: refused as revoked before anybody tried to revoke it.
     FalseRefusal,
-    /// I11: a 401 with another code than `token_revoked`, for a token that is authentic and has not expired.
+    /// I11: a 401 with another code, for a credential that is authentic and has not expired.
     RefusalForWantOfAnAnswer,
+    /// A session that is missing without an attempt to end it and without a fault that may lose sessions.
+    SessionLost,
+    /// I7: a refresh token that was presented for the first time was refused as used.
+    RefreshTokenLost,
     /// I6: accepted after it had been refused as revoked.
     RefusalTakenBack,
     /// I9: accepted as somebody else.
@@ -41,7 +50,7 @@ pub(crate) enum Wrong {
     OddAnswer,
     /// A process ended that nobody killed.
     Died,
-    /// With every fault healed, an instance never said what becomes of a token.
+    /// With every fault healed, an instance never gave an answer about a credential.
     SilentAtTheEnd,
 }
 
@@ -52,6 +61,8 @@ impl Wrong {
             Self::AcknowledgedRevocationLost => "acknowledged revocation lost (I2)",
             Self::FalseRefusal => "false refusal (I5)",
             Self::RefusalForWantOfAnAnswer => "401 for want of an answer (I11)",
+            Self::SessionLost => "session lost without a cause",
+            Self::RefreshTokenLost => "refresh token lost (I7)",
             Self::RefusalTakenBack => "refusal taken back (I6)",
             Self::AnothersIdentity => "another's identity (I9)",
             Self::OddAnswer => "odd answer",
@@ -68,29 +79,18 @@ pub(crate) struct Patience {
     pub(crate) slack: Duration,
 }
 
-/// What is known of one token.
-#[derive(Debug, Default)]
-struct Case<'a> {
-    /// When somebody first tried to revoke it.
-    tried: Option<At>,
-    /// When it was first acknowledged.
-    acknowledged: Option<At>,
-    checks: Vec<&'a Check>,
-}
-
 /// Every violation, in the order in which they began.
 pub(crate) fn judge(history: &History, patience: Patience) -> Vec<Violation> {
     let mut found = Vec::new();
-    for (token, case) in cases(history).iter().enumerate() {
-        for check in &case.checks {
-            let wrong = fault_of_answer(check)
-                .or_else(|| fault_of_accept(check, case, patience))
-                .or_else(|| fault_of_refusal(check, case));
+    for (id, standing) in standings(history).iter().enumerate() {
+        for check in &standing.checks {
+            let wrong = rules::wrong_of(check, standing, history, patience);
             found.extend(wrong.map(|(wrong, detail)| Violation {
                 wrong,
                 at: check.span.begun,
-                token: Some(token),
+                credential: Some(id),
                 instance: Some(check.instance),
+                way: standing.ended_by(),
                 detail,
             }));
         }
@@ -99,97 +99,21 @@ pub(crate) fn judge(history: &History, patience: Patience) -> Vec<Violation> {
     found.extend(history.deaths.iter().map(|death| Violation {
         wrong: Wrong::Died,
         at: death.at,
-        token: None,
+        credential: None,
         instance: None,
+        way: None,
         detail: death.who.clone(),
     }));
-    found.extend(history.silent.iter().map(|(token, instance, at)| Violation {
+    found.extend(history.silent.iter().map(|(id, instance, at)| Violation {
         wrong: Wrong::SilentAtTheEnd,
         at: *at,
-        token: Some(*token),
+        credential: Some(*id),
         instance: Some(*instance),
+        way: None,
         detail: String::new(),
     }));
     found.sort_by_key(|violation| violation.at);
     found
-}
-
-fn cases(history: &History) -> Vec<Case<'_>> {
-    let mut of_user: HashMap<usize, Vec<Token>> = HashMap::new();
-    for (token, user) in history.users.iter().enumerate() {
-        of_user.entry(*user).or_default().push(token);
-    }
-    let mut cases: Vec<Case<'_>> = Vec::new();
-    cases.resize_with(history.users.len(), Case::default);
-    for revocation in &history.revocations {
-        let one;
-        let covered: &[Token] = match revocation.covers {
-            Covers::Token(token) => {
-                one = [token];
-                &one
-            }
-            Covers::User(user) => of_user.get(&user).map_or(&[], Vec::as_slice),
-        };
-        for token in covered {
-            let case = &mut cases[*token];
-            case.tried = earliest(case.tried, revocation.span.begun);
-            if revocation.answer == Outcome::Acknowledged {
-                case.acknowledged = earliest(case.acknowledged, revocation.span.ended);
-            }
-        }
-    }
-    for check in &history.checks {
-        cases[check.token].checks.push(check);
-    }
-    cases
-}
-
-fn earliest(known: Option<At>, at: At) -> Option<At> {
-    Some(known.map_or(at, |known| known.min(at)))
-}
-
-fn fault_of_answer(check: &Check) -> Option<(Wrong, String)> {
-    match check.answer {
-        Answer::Stranger => Some((Wrong::AnothersIdentity, String::new())),
-        Answer::Odd(status) => Some((Wrong::OddAnswer, format!("a check was answered {status}"))),
-        Answer::Refused(code) => Some((Wrong::RefusalForWantOfAnAnswer, format!("code {code}"))),
-        Answer::Accepted | Answer::Revoked | Answer::Unavailable(_) | Answer::Nothing => None,
-    }
-}
-
-/// Only the order of moments counts, never how long anything took: an accept that a slow machine delays began early.
-fn fault_of_accept(check: &Check, case: &Case<'_>, patience: Patience) -> Option<(Wrong, String)> {
-    if check.answer != Answer::Accepted {
-        return None;
-    }
-    let begun = check.span.begun;
-    if let Some(acknowledged) = case.acknowledged.filter(|at| begun > *at) {
-        let wrong = if check.last {
-            Wrong::AcknowledgedRevocationLost
-        } else {
-            Wrong::AcceptAfterAcknowledgement
-        };
-        let late = begun.saturating_sub(acknowledged);
-        return Some((wrong, format!("begun {late:.1?} after the acknowledgement")));
-    }
-    let binding = case.checks.iter().find(|earlier| {
-        let bound = if earlier.instance == check.instance {
-            earlier.span.ended
-        } else {
-            earlier.span.ended + patience.lease + patience.slack
-        };
-        earlier.answer == Answer::Revoked && begun > bound
-    })?;
-    let (by, before) = (binding.instance, begun.saturating_sub(binding.span.ended));
-    Some((
-        Wrong::RefusalTakenBack,
-        format!("instance {by} refused it {before:.1?} before"),
-    ))
-}
-
-fn fault_of_refusal(check: &Check, case: &Case<'_>) -> Option<(Wrong, String)> {
-    let early = case.tried.is_none_or(|tried| check.span.ended < tried);
-    (check.answer == Answer::Revoked && early).then(|| (Wrong::FalseRefusal, String::new()))
 }
 
 fn odd_revocations(history: &History) -> impl Iterator<Item = Violation> {
@@ -200,14 +124,13 @@ fn odd_revocations(history: &History) -> impl Iterator<Item = Violation> {
         Some(Violation {
             wrong: Wrong::OddAnswer,
             at: revocation.span.begun,
-            token: match revocation.covers {
-                Covers::Token(token) => Some(token),
-                Covers::User(_) => None,
-            },
+            credential: None,
             instance: Some(revocation.instance),
+            way: Some(revocation.way),
             detail: format!(
-                "{:?} of {:?} was answered {status}",
-                revocation.way, revocation.covers
+                "{} of {:?} was answered {status}",
+                revocation.way.name(),
+                revocation.may_end
             ),
         })
     })

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::{Patience, Wrong, judge, show};
 use crate::faults::FaultKind;
 use crate::history::{
-    Answer, At, Check, Covers, Death, Disturbance, History, Outcome, Revocation, Span, Way,
+    Answer, At, Check, Covers, CredentialKind, CredentialRecord, Death, Disturbance, History, Outcome,
+    Revocation, Span, Way,
 };
 
 const PATIENCE: Patience = Patience {
@@ -24,13 +25,27 @@ fn span(begun: u64, ended: u64) -> Span {
     }
 }
 
+fn token_of(user: usize) -> CredentialRecord {
+    CredentialRecord {
+        kind: CredentialKind::AccessToken,
+        user,
+        login: None,
+        issued: ms(0),
+    }
+}
+
 /// Tokens 0, 1 and 2 of users 0, 1 and 1. Token 0 is revoked from 100 to 110 ms, user 1 logged out from 200 to 250 ms.
 fn clean() -> History {
     let mut history = History {
-        users: vec![0, 1, 1],
+        credentials: vec![token_of(0), token_of(1), token_of(1)],
         ..History::default()
     };
-    revoke(&mut history, Covers::Token(0), (100, 110), Outcome::Acknowledged);
+    revoke(
+        &mut history,
+        Covers::Credential(0),
+        (100, 110),
+        Outcome::Acknowledged,
+    );
     revoke(&mut history, Covers::User(1), (200, 250), Outcome::Acknowledged);
     check(&mut history, 0, 0, (90, 99), Answer::Accepted);
     // Begun before the acknowledgement, answered long after it.
@@ -46,17 +61,25 @@ fn clean() -> History {
 
 fn revoke(history: &mut History, covers: Covers, (begun, ended): (u64, u64), answer: Outcome) {
     history.revocations.push(Revocation {
-        covers,
+        may_end: vec![covers],
+        promises: vec![covers],
         way: Way::Revoke,
         instance: 0,
         span: span(begun, ended),
         answer,
+        repeat: false,
     });
 }
 
-fn check(history: &mut History, token: usize, instance: usize, (begun, ended): (u64, u64), answer: Answer) {
+fn check(
+    history: &mut History,
+    credential: usize,
+    instance: usize,
+    (begun, ended): (u64, u64),
+    answer: Answer,
+) {
     history.checks.push(Check {
-        token,
+        credential,
         instance,
         span: span(begun, ended),
         answer,
@@ -102,7 +125,7 @@ fn a_logout_of_everything_covers_each_token_of_the_user() {
 #[test]
 fn the_first_of_several_acknowledgements_counts() {
     let wrong = planted(|history| {
-        revoke(history, Covers::Token(0), (500, 600), Outcome::Acknowledged);
+        revoke(history, Covers::Credential(0), (500, 600), Outcome::Acknowledged);
         check(history, 0, 0, (300, 310), Answer::Accepted);
     });
     assert_eq!(wrong, [Wrong::AcceptAfterAcknowledgement]);
@@ -120,7 +143,7 @@ fn what_was_acknowledged_and_is_accepted_at_the_end_is_lost() {
 #[test]
 fn a_refusal_that_nobody_asked_for_is_found() {
     let never = planted(|history| {
-        history.users.push(7);
+        history.credentials.push(token_of(7));
         check(history, 3, 0, (10, 20), Answer::Revoked);
     });
     assert_eq!(never, [Wrong::FalseRefusal]);
@@ -141,10 +164,10 @@ fn a_401_with_another_code_is_found_even_of_a_revoked_token() {
 /// Token 0 alone, and an attempt on it that was not acknowledged.
 fn unacknowledged(answer: Outcome) -> History {
     let mut history = History {
-        users: vec![0],
+        credentials: vec![token_of(0)],
         ..History::default()
     };
-    revoke(&mut history, Covers::Token(0), (100, 110), answer);
+    revoke(&mut history, Covers::Credential(0), (100, 110), answer);
     history
 }
 
@@ -178,7 +201,7 @@ fn a_refusal_binds_the_others_after_a_lease_and_its_slack() {
 fn odd_answers_strangers_deaths_and_silence_are_found() {
     let odd = planted(|history| check(history, 0, 0, (50, 60), Answer::Odd(500)));
     assert_eq!(odd, [Wrong::OddAnswer]);
-    let odd_revoke = planted(|history| revoke(history, Covers::Token(0), (300, 310), Outcome::Odd(500)));
+    let odd_revoke = planted(|history| revoke(history, Covers::Credential(0), (300, 310), Outcome::Odd(500)));
     assert_eq!(odd_revoke, [Wrong::OddAnswer]);
     let stranger = planted(|history| check(history, 0, 0, (50, 60), Answer::Stranger));
     assert_eq!(stranger, [Wrong::AnothersIdentity]);
@@ -205,9 +228,9 @@ fn the_evidence_names_the_fault_the_attempt_and_the_answer() {
     let violations = judge(&history, PATIENCE);
     let shown = show(&history, &violations[0]);
     for part in [
-        "accept after acknowledgement (I1) under \"FLUSHALL\", instance 2, token 0",
-        "0.100000 s  Revoke at instance 0 begins",
-        "0.110000 s  Revoke at instance 0: Acknowledged",
+        "accept after acknowledgement (I1) under \"FLUSHALL\", instance 2, access token 0: begun 190.0ms after the acknowledgement of \"revoke: token\"",
+        "0.100000 s  revoke: token at instance 0 begins",
+        "0.110000 s  revoke: token at instance 0: Acknowledged",
         "0.300000 s  check at instance 2 begins; 10.0ms later Accepted  <==",
         "0.105000 s  \"FLUSHALL\" begins",
     ] {

@@ -5,26 +5,47 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Client as Http;
-use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-use super::tokens::{Presented, Target};
-use crate::history::{Answer, Check, Covers, Outcome, Recorder, Revocation, Span, Way};
+use super::answer::{Door, Read, of_check, of_ending, of_exchange};
+use super::ending::{Ending, session_of, with_cookie};
+use super::issuer::code_of;
+use super::register::Presented;
+use crate::history::{Answer, Check, Covers, CredentialKind, Outcome, Recorder, Revocation, Span, Way};
 use crate::world::{Beside, World};
 
 /// A question is given up after so long; longer than any fault, so that what was held up is answered and judged.
 const CHECK_PATIENCE: Duration = Duration::from_secs(12);
-/// An order is given up after so long.
-const REVOKE_PATIENCE: Duration = Duration::from_secs(20);
 /// The command line is given up after so long.
 const COMMAND_PATIENCE: Duration = Duration::from_secs(60);
 
-/// The route that a question goes to.
+/// What a login or the exchange of a refresh token brought.
+#[derive(Clone, Debug)]
+pub(crate) struct Granted {
+    pub(crate) access: Arc<str>,
+    pub(crate) refresh: Arc<str>,
+    /// The session's id and its public name, of a login.
+    pub(crate) cookie: Option<Arc<str>>,
+    pub(crate) handle: Arc<str>,
+}
+
+/// What came of an order, and the session's new id if it was a rotation.
+#[derive(Clone, Debug)]
+pub(crate) struct Ended {
+    pub(crate) outcome: Outcome,
+    pub(crate) instance: usize,
+    pub(crate) cookie: Option<Arc<str>>,
+}
+
+/// How one request of an order is made.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Door {
-    Me,
-    ForwardAuth,
+pub(crate) struct Attempt {
+    pub(crate) instance: usize,
+    /// The client gives up after this time.
+    pub(crate) patience: Duration,
+    /// Whether the same was asked for before, without an acknowledgement.
+    pub(crate) repeat: bool,
 }
 
 /// Speaks to every instance.
@@ -33,15 +54,25 @@ pub(crate) struct Client {
     http: Http,
     bases: Vec<String>,
     beside: Vec<Beside>,
+    /// Whether all instances share a register of tokens.
+    shared: bool,
+    administrator: Presented,
     recorder: Arc<Recorder>,
 }
 
 impl Client {
-    pub(crate) fn new(world: &World, recorder: Arc<Recorder>) -> Self {
+    pub(crate) fn new(
+        world: &World,
+        shared: bool,
+        administrator: Presented,
+        recorder: Arc<Recorder>,
+    ) -> Self {
         Self {
             http: Http::builder().no_proxy().build().unwrap(),
             bases: world.gateways.iter().map(|gateway| gateway.url()).collect(),
             beside: (0..world.gateways.len()).map(|n| world.beside(n)).collect(),
+            shared,
+            administrator,
             recorder,
         }
     }
@@ -50,140 +81,142 @@ impl Client {
         self.bases.len()
     }
 
-    /// Asks whether a token is good.
+    /// Logs a user in by exchanging a code. `None` if it brought no session.
+    pub(crate) async fn log_in(&self, user: &str, instance: usize) -> Option<Granted> {
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", &code_of(user)),
+            ("redirect_uri", "https://app.example/callback"),
+            ("client_id", "test-app"),
+        ];
+        let request = self.http.post(format!("{}/oauth/token", self.bases[instance]));
+        let read = Read::of(request.form(&form).timeout(CHECK_PATIENCE)).await?;
+        let granted = granted(&read).filter(|_| read.status == 200)?;
+        granted.cookie.is_some().then_some(granted)
+    }
+
+    /// Asks whether a credential is good.
     pub(crate) async fn check(&self, shown: &Presented, instance: usize, door: Door, last: bool) -> Answer {
+        if shown.kind == CredentialKind::RefreshToken {
+            return self.exchange(shown, instance, last).await.0;
+        }
         let path = match door {
             Door::Me => "/api/v1/auth/me",
             Door::ForwardAuth => "/auth/verify",
         };
-        let request = self
-            .http
-            .get(format!("{}{path}", self.bases[instance]))
-            .bearer_auth(&shown.text)
-            .timeout(CHECK_PATIENCE);
+        let request = self.http.get(format!("{}{path}", self.bases[instance]));
+        let request = match shown.kind {
+            CredentialKind::SessionCookie => with_cookie(request, shown),
+            _ => request.bearer_auth(&shown.text),
+        };
         let begun = self.recorder.now();
-        let answer = read_check(request, shown, door).await;
+        let read = Read::of(request.timeout(CHECK_PATIENCE)).await;
+        let answer = read.map_or(Answer::Nothing, |read| of_check(&read, shown, door));
+        self.note_check(shown, instance, begun, answer, last);
+        answer
+    }
+
+    /// Asks for new tokens. An instance that cannot know the refresh token is not asked.
+    pub(crate) async fn exchange(
+        &self,
+        shown: &Presented,
+        instance: usize,
+        last: bool,
+    ) -> (Answer, Option<Granted>) {
+        let instance = shown.home.unwrap_or(instance);
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", shown.text.as_ref()),
+            ("client_id", "test-app"),
+        ];
+        let request = self.http.post(format!("{}/oauth/token", self.bases[instance]));
+        let begun = self.recorder.now();
+        let read = Read::of(request.form(&form).timeout(CHECK_PATIENCE)).await;
+        let answer = read.as_ref().map_or(Answer::Nothing, of_exchange);
+        self.note_check(shown, instance, begun, answer, last);
+        let fresh = read.filter(|_| answer == Answer::Accepted);
+        (answer, fresh.as_ref().and_then(granted))
+    }
+
+    fn note_check(&self, shown: &Presented, instance: usize, begun: Duration, answer: Answer, last: bool) {
         let ended = self.recorder.now();
         self.recorder.note(|history| {
             history.checks.push(Check {
-                token: shown.token,
+                credential: shown.id,
                 instance,
                 span: Span { begun, ended },
                 answer,
                 last,
             });
         });
-        answer
     }
 
-    /// Asks for a revocation: of one token, or by logging its user out everywhere.
-    pub(crate) async fn revoke(&self, target: &Target, instance: usize) -> Outcome {
-        let text = &target.tokens[0].text;
-        let base = &self.bases[instance];
-        let (way, request) = match target.covers {
-            Covers::Token(_) => {
-                let request = self.http.post(format!("{base}/oauth/revoke"));
-                (Way::Revoke, request.form(&[("token", text.as_ref())]))
-            }
-            Covers::User(_) => {
-                let request = self.http.post(format!("{base}/api/v1/auth/logout/all"));
-                (Way::LogoutAll, request.bearer_auth(text))
-            }
-        };
+    /// Asks for the end of something.
+    pub(crate) async fn end(&self, ending: &Ending, attempt: Attempt) -> Ended {
         let begun = self.recorder.now();
-        let answer = match request.timeout(REVOKE_PATIENCE).send().await {
-            Ok(response) => {
-                let status = response.status().as_u16();
-                // The acknowledgement is the whole answer.
-                match (response.bytes().await, status) {
-                    (Err(_), _) => Outcome::Nothing,
-                    (_, 200) => Outcome::Acknowledged,
-                    (_, 408 | 503 | 504) => Outcome::Unacknowledged(status),
-                    _ => Outcome::Odd(status),
+        let (outcome, cookie) = if ending.way == Way::CommandLine {
+            (self.end_by_command(ending, attempt.instance).await, None)
+        } else {
+            let base = &self.bases[attempt.instance];
+            let request = ending.request(&self.http, base, &self.administrator);
+            // The acknowledgement is the whole answer.
+            match Read::of(request.timeout(attempt.patience)).await {
+                Some(read) => {
+                    let cookie = read.headers("set-cookie").find_map(session_of);
+                    (of_ending(&read, ending), cookie)
                 }
+                None => (Outcome::Nothing, None),
             }
-            Err(_) => Outcome::Nothing,
         };
-        self.note_revocation(target, way, instance, begun, answer);
-        answer
+        self.note_ending(ending, attempt, begun, outcome);
+        Ended {
+            outcome,
+            instance: attempt.instance,
+            cookie,
+        }
     }
 
-    /// Asks the command line beside an instance for it.
-    pub(crate) async fn revoke_by_command(&self, target: &Target, instance: usize) -> Outcome {
-        let begun = self.recorder.now();
-        let run = tokio::time::timeout(
-            COMMAND_PATIENCE,
-            run_command(&self.beside[instance], &target.tokens[0].text),
-        );
-        let answer = match run.await {
+    async fn end_by_command(&self, ending: &Ending, instance: usize) -> Outcome {
+        let token = ending.token.as_ref().map_or("", |token| token.text.as_ref());
+        let run = run_command(&self.beside[instance], token);
+        match tokio::time::timeout(COMMAND_PATIENCE, run).await {
             Ok(Some(0)) => Outcome::Acknowledged,
             Ok(Some(code)) => Outcome::Unacknowledged(u16::try_from(code).unwrap_or(u16::MAX)),
             Ok(None) | Err(_) => Outcome::Nothing,
-        };
-        self.note_revocation(target, Way::CommandLine, instance, begun, answer);
-        answer
+        }
     }
 
-    fn note_revocation(&self, target: &Target, way: Way, instance: usize, begun: Duration, answer: Outcome) {
+    fn note_ending(&self, ending: &Ending, attempt: Attempt, begun: Duration, answer: Outcome) {
         let ended = self.recorder.now();
+        let promises = match answer {
+            // It says that the credential which was shown is over, and nothing of the rest.
+            Outcome::Over(401) => {
+                let shown = ending.deciding().into_iter();
+                shown.map(|shown| Covers::Credential(shown.id)).collect()
+            }
+            _ => ending.promises(attempt.instance, self.shared, attempt.repeat),
+        };
         self.recorder.note(|history| {
             history.revocations.push(Revocation {
-                covers: target.covers,
-                way,
-                instance,
+                may_end: ending.may_end(),
+                promises,
+                way: ending.way,
+                instance: attempt.instance,
                 span: Span { begun, ended },
                 answer,
+                repeat: attempt.repeat,
             });
         });
     }
 }
 
-async fn read_check(request: reqwest::RequestBuilder, shown: &Presented, door: Door) -> Answer {
-    let Ok(response) = request.send().await else {
-        return Answer::Nothing;
-    };
-    let status = response.status().as_u16();
-    let header = response.headers().get("remote-user").cloned();
-    let Ok(body) = response.bytes().await else {
-        return Answer::Nothing;
-    };
-    let json: Value = serde_json::from_slice(&body).unwrap_or_default();
-    match status {
-        200 => {
-            let user = match door {
-                Door::Me => json["user_id"].as_str(),
-                Door::ForwardAuth => header.as_ref().and_then(|value| value.to_str().ok()),
-            };
-            if user == Some(&shown.user) {
-                Answer::Accepted
-            } else {
-                Answer::Stranger
-            }
-        }
-        401 => match json["code"].as_str() {
-            Some("token_revoked") => Answer::Revoked,
-            other => Answer::Refused(known_code(other)),
-        },
-        // 408 is the gateway's word for a client that was too slow: on a busy machine it may be this one.
-        408 | 503 | 504 => Answer::Unavailable(status),
-        other => Answer::Odd(other),
-    }
-}
-
-/// The codes that a 401 may carry, without keeping a copy for every answer.
-fn known_code(code: Option<&str>) -> &'static str {
-    let known = [
-        "missing_credential",
-        "invalid_token",
-        "token_expired",
-        "session_revoked",
-        "invalid_session",
-        "invalid_client",
-    ];
-    known
-        .into_iter()
-        .find(|name| Some(*name) == code)
-        .unwrap_or("unknown")
+fn granted(read: &Read) -> Option<Granted> {
+    Some(Granted {
+        access: read.text("access_token")?.into(),
+        refresh: read.text("refresh_token")?.into(),
+        cookie: read.headers("set-cookie").find_map(session_of),
+        handle: read.header("x-session-id").unwrap_or_default().into(),
+    })
 }
 
 /// Its exit status.

@@ -1,3 +1,5 @@
+-- `user_id` is the text form of a subject: the user id at the default issuer, otherwise `@{issuer}|{user id}`
+-- (decision 31).
 CREATE TABLE revoked (
     kind           TEXT    NOT NULL,
     name           TEXT    NOT NULL,
@@ -28,19 +30,6 @@ CREATE TABLE user_tokens (
     PRIMARY KEY (user_id, token)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX user_tokens_by_expiry ON user_tokens (expires_at_ms);
-
-CREATE TABLE sessions (
-    key            TEXT    PRIMARY KEY NOT NULL,
-    user_id        TEXT    NOT NULL,
-    handle         TEXT    NOT NULL,
-    sealed         TEXT    NOT NULL,
-    created_at_ms  INTEGER NOT NULL,
-    idle_at_ms     INTEGER NOT NULL,
-    dead_at_ms     INTEGER NOT NULL,
-    ended          INTEGER NOT NULL DEFAULT 0
-) STRICT;
-CREATE INDEX sessions_by_user ON sessions (user_id) WHERE ended = 0;
-CREATE INDEX sessions_by_death ON sessions (dead_at_ms);
 
 CREATE TABLE meta (
     name   TEXT PRIMARY KEY NOT NULL,

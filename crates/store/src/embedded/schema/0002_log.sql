@@ -1,5 +1,5 @@
--- The stream of revocations and the leases of those who follow it: the command line beside a running gateway is another
--- process, and waits for it.
+-- The revocation stream and the leases of its followers. The command line is another process than the running
+-- gateway, and waits for the lease of the gateway.
 CREATE TABLE log (
     position  INTEGER PRIMARY KEY AUTOINCREMENT,
     line      TEXT NOT NULL

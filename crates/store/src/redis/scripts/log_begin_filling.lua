@@ -1,5 +1,5 @@
--- Takes or keeps the right to fill the store. KEYS: the right. ARGV: who, for how long (ms).
-local held = redis.call('GET', KEYS[1])
-if held and held ~= ARGV[1] then return 0 end
+-- Takes or extends the lock for filling the store. KEYS: the lock. ARGV: instance, time to live (ms).
+local owner = redis.call('GET', KEYS[1])
+if owner and owner ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1

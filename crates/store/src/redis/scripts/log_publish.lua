@@ -1,7 +1,7 @@
--- Appends lines to the stream and to the snapshot, and reads the leases in the same step.
--- KEYS: generation, position, stream, leases, index of snapshot parts, then the parts that the lines go into.
--- ARGV: generation, longest stream, now (ms), then for each part its end (ms), then for each line the number of its part
--- (0: none, it has expired) and the line. Answers the position before, the last one, and the leases.
+-- Appends lines to the stream and to the snapshot, and reads the leases in the same step. KEYS: generation,
+-- position, stream, leases, index of snapshot parts, then the parts that the lines go into. ARGV: generation,
+-- longest stream, now (ms), then for each part its end (ms), then for each line the number of its part (0:
+-- none, it has expired) and the line. Returns the position before, the last position, and the leases.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 local parts = #KEYS - 5
 local first = 4 + parts

@@ -1,4 +1,4 @@
--- KEYS[1] is the guide's set, KEYS[2] its members by expiry, by which both are kept small.
+-- Adds a token to a user's set. KEYS[1] is the guide's set, KEYS[2] its members by expiry, which bounds both.
 local function forget(tokens)
     for _, token in ipairs(tokens) do
         redis.call('SREM', KEYS[1], token)

@@ -1,6 +1,7 @@
--- What precedes each conditional write: ARGV[1] are the contents that were read, ARGV[2] is now.
-local kept = redis.call('HMGET', KEYS[1], 'sealed', 'idle_at_ms', 'dead_at_ms', 'pending')
+-- The beginning of each conditional write. ARGV[1] is the contents that the caller read, ARGV[2] is now (ms).
+-- Returns -1 if there is no active session, 0 if its contents differ.
+local fields = redis.call('HMGET', KEYS[1], 'sealed', 'idle_at_ms', 'dead_at_ms', 'pending')
 local now = tonumber(ARGV[2])
-if redis.call('EXISTS', KEYS[2]) == 1 or not kept[1] or kept[4] then return -1 end
-if tonumber(kept[2]) <= now or tonumber(kept[3]) <= now then return -1 end
-if kept[1] ~= ARGV[1] then return 0 end
+if redis.call('EXISTS', KEYS[2]) == 1 or not fields[1] or fields[4] then return -1 end
+if tonumber(fields[2]) <= now or tonumber(fields[3]) <= now then return -1 end
+if fields[1] ~= ARGV[1] then return 0 end

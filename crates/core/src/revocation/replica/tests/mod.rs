@@ -1,4 +1,4 @@
-//! The replica by itself, against a plain map, and under many threads.
+//! Tests of the replica alone: single promises, a comparison with plain maps, and many threads.
 
 mod examples;
 mod model;
@@ -8,7 +8,9 @@ mod threads;
 use jiff::Timestamp;
 
 use super::Replica;
-use crate::revocation::{JournalEntry, Reason, Revocation, RevocationKey, Spare, TokenKey};
+use crate::identity::Subject;
+use crate::revocation::{CutoffExemption, JournalEntry, Revocation, RevocationReason};
+use crate::verdict::{RevocationKey, TokenKey};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -22,7 +24,12 @@ fn token(name: &str) -> RevocationKey {
     RevocationKey::Token(TokenKey::from_jti(name))
 }
 
-fn revoked(key: RevocationKey, cutoff: Option<i64>, reason: Reason, expires_at: i64) -> JournalEntry {
+fn revoked(
+    key: RevocationKey,
+    cutoff: Option<i64>,
+    reason: RevocationReason,
+    expires_at: i64,
+) -> JournalEntry {
     JournalEntry::Revoked(Revocation {
         key,
         cutoff: cutoff.map(at),
@@ -30,20 +37,20 @@ fn revoked(key: RevocationKey, cutoff: Option<i64>, reason: Reason, expires_at: 
         revoked_at: at(0),
         expires_at: at(expires_at),
         token_expires_at: None,
-        user_id: None,
+        subject: None,
     })
 }
 
-fn spared(key: RevocationKey, began_at: i64, expires_at: i64) -> JournalEntry {
-    JournalEntry::Spared(Spare {
+fn exempted(key: RevocationKey, began_at: i64, expires_at: i64) -> JournalEntry {
+    JournalEntry::Exempted(CutoffExemption {
         key,
         began_at: at(began_at),
         expires_at: at(expires_at),
-        user_id: "u".into(),
+        subject: Some(Subject::of_default("u")),
     })
 }
 
-/// Sweeps until everything was passed.
+/// Sweeps every shard once.
 fn sweep_all(replica: &Replica, now: i64) -> usize {
     replica.sweep(at(now), usize::MAX)
 }

@@ -1,35 +1,40 @@
-//! Readers, writers and the sweep at once.
+//! Concurrent readers, writers and sweeps.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use super::*;
-use crate::revocation::Reason;
-use crate::revocation::replica::arena::Arena;
-use crate::revocation::replica::moment::Second;
-use crate::revocation::replica::record::{Name, Record};
-use crate::revocation::replica::run::Run;
+use crate::revocation::RevocationReason;
+use crate::revocation::replica::arena::BlockArena;
+use crate::revocation::replica::compact_record::{CompactRecord, RecordName};
+use crate::revocation::replica::sorted_run::SortedRun;
+use crate::revocation::replica::unix_second::UnixSecond;
 
 #[test]
-fn what_was_applied_and_has_not_expired_is_never_absent() {
+fn an_applied_and_unexpired_entry_is_never_absent() {
     const WRITTEN: u64 = 60_000;
     let replica = replica();
     let done = AtomicBool::new(false);
-    // Each writer's numbers below its mark are applied.
-    let marks = [AtomicU64::new(0), AtomicU64::new(0)];
+    // Every number below a writer's count is applied.
+    let counts = [AtomicU64::new(0), AtomicU64::new(0)];
     let key = |writer: usize, number: u64| token(&format!("kept-{writer}-{number}"));
     thread::scope(|scope| {
         let writers = [0, 1].map(|writer| {
-            let (replica, marks) = (&replica, &marks);
+            let (replica, counts) = (&replica, &counts);
             scope.spawn(move || {
                 for number in 0..WRITTEN {
-                    replica.apply(&revoked(key(writer, number), None, Reason::Admin, 1_000));
-                    marks[writer].store(number + 1, Ordering::Release);
-                    // One that has expired already lies among them for the sweep to take out.
+                    replica.apply(&revoked(
+                        key(writer, number),
+                        None,
+                        RevocationReason::Admin,
+                        1_000,
+                    ));
+                    counts[writer].store(number + 1, Ordering::Release);
+                    // An expired entry among them, for the sweep to remove.
                     replica.apply(&revoked(
                         token(&format!("gone-{writer}-{number}")),
                         None,
-                        Reason::Logout,
+                        RevocationReason::Logout,
                         5,
                     ));
                 }
@@ -41,18 +46,18 @@ fn what_was_applied_and_has_not_expired_is_never_absent() {
             }
         });
         for seed in 1..=2_u64 {
-            let (replica, marks, done) = (&replica, &marks, &done);
+            let (replica, counts, done) = (&replica, &counts, &done);
             scope.spawn(move || {
                 let mut random = seed;
                 while !done.load(Ordering::Relaxed) {
                     random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(seed);
                     let writer = usize::from(random >> 63 == 1);
-                    let Some(below) = marks[writer].load(Ordering::Acquire).checked_sub(1) else {
+                    let Some(below) = counts[writer].load(Ordering::Acquire).checked_sub(1) else {
                         continue;
                     };
                     let number = (random >> 20) % (below + 1);
                     let found = replica.revoked(replica.fingerprint(&key(writer, number)), at(10));
-                    assert_eq!(found.map(|found| found.reason), Some(Reason::Admin));
+                    assert_eq!(found.map(|found| found.reason), Some(RevocationReason::Admin));
                     let never = replica.fingerprint(&token(&format!("never-{random}")));
                     assert_eq!(replica.revoked(never, at(10)), None);
                 }
@@ -66,19 +71,20 @@ fn what_was_applied_and_has_not_expired_is_never_absent() {
     assert_eq!(replica.stats().tokens, 2 * usize::try_from(WRITTEN).unwrap());
 }
 
-/// All in one run, so that every write moves what the readers look for, and blocks pass between two runs.
+/// All names are in one run, so that every write moves the records that are read. Blocks pass between two
+/// runs.
 #[test]
-fn a_reader_that_a_write_overtakes_looks_again() {
-    let (arena, runs) = (Arena::new(), [Run::new(), Run::new()]);
+fn a_reader_that_a_write_overtakes_reads_again() {
+    let (arena, runs) = (BlockArena::new(), [SortedRun::new(), SortedRun::new()]);
     let done = AtomicBool::new(false);
-    let name = |i: u64| Name::new(i.wrapping_mul(0x9E37_79B9_7F4A_7C15), 1, false);
+    let name = |i: u64| RecordName::new(i.wrapping_mul(0x9E37_79B9_7F4A_7C15), 1, false);
     let kept: Vec<_> = (0..200).map(name).collect();
     for run in &runs {
         for name in &kept {
-            run.put(
+            run.upsert(
                 &arena,
                 *name,
-                Record::new(*name, Second::from_u32(100), Reason::Admin),
+                CompactRecord::new(*name, UnixSecond::from_u32(100), RevocationReason::Admin),
             );
         }
     }
@@ -91,7 +97,7 @@ fn a_reader_that_a_write_overtakes_looks_again() {
                         let found = run
                             .find(arena, *name)
                             .map(|record| (record.reason(), record.expiry()));
-                        assert_eq!(found, Some((Reason::Admin, Second::from_u32(100))));
+                        assert_eq!(found, Some((RevocationReason::Admin, UnixSecond::from_u32(100))));
                     }
                 }
             });
@@ -100,13 +106,13 @@ fn a_reader_that_a_write_overtakes_looks_again() {
             for run in &runs {
                 for i in 0..500 {
                     let name = name(1_000 + round * 500 + i);
-                    run.put(
+                    run.upsert(
                         &arena,
                         name,
-                        Record::new(name, Second::from_u32(5), Reason::Logout),
+                        CompactRecord::new(name, UnixSecond::from_u32(5), RevocationReason::Logout),
                     );
                 }
-                assert_eq!(run.forget(&arena, Second::from_u32(5)), 500);
+                assert_eq!(run.remove_expired(&arena, UnixSecond::from_u32(5)), 500);
             }
         }
         done.store(true, Ordering::Relaxed);
