@@ -23,6 +23,8 @@ pub struct UpstreamRevocation {
     pub sealed: SealedValue,
     /// Time when the message was recorded.
     pub created_at: Timestamp,
+    /// Time before which it is not sent. After a logout the provider hears of its own logout first.
+    pub due_at: Timestamp,
     /// Number of failed attempts.
     pub attempts: u32,
     /// Source of the message: a client's address, or one session. Sources take turns, so that a thousand
@@ -34,7 +36,7 @@ pub struct UpstreamRevocation {
 /// token is a success).
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// Records messages. They are due immediately.
+    /// Records messages.
     async fn enqueue(&self, items: &[UpstreamRevocation]) -> Result<(), Unavailable>;
     /// Takes up to `limit` due messages, one fairness key after another, and hides them from other
     /// takers for `lease`.
@@ -48,6 +50,8 @@ pub trait Outbox: Send + Sync {
     async fn mark_delivered(&self, id: Uuid) -> Result<(), Unavailable>;
     /// Counts a failed attempt, and makes the message due at `next_attempt_at`.
     async fn retry_at(&self, id: Uuid, next_attempt_at: Timestamp) -> Result<(), Unavailable>;
+    /// Makes the messages of a source due now that were never tried, and returns how many of its messages wait.
+    async fn release(&self, fairness_key: &str, now: Timestamp) -> Result<u64, Unavailable>;
     /// Returns the number of waiting messages, and the time when the oldest was recorded.
     async fn backlog(&self) -> Result<(u64, Option<Timestamp>), Unavailable>;
 }

@@ -215,6 +215,7 @@ async fn what_is_told_upstream_is_written_along(store: Arc<impl Journal + Outbox
         id: Uuid::now_v7(),
         sealed: sealed(contents),
         created_at: now(),
+        due_at: now(),
         attempts: 0,
         fairness_key: String::new(),
     });

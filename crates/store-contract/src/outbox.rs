@@ -20,6 +20,7 @@ pub async fn outbox<S: Outbox + 'static>(make: impl AsyncFn() -> S) {
         what_was_not_heard_waits_for_its_time,
         what_was_heard_is_gone,
         takers_never_share,
+        l11_a_message_waits_for_its_time_or_its_release,
         w6_flows_take_turns,
     );
 }
@@ -29,6 +30,7 @@ fn outbox_item(contents: &str, at: u64) -> UpstreamRevocation {
         id: Uuid::now_v7(),
         sealed: sealed(contents),
         created_at: later(at),
+        due_at: later(at),
         attempts: 0,
         fairness_key: "one".to_owned(),
     }
@@ -111,6 +113,42 @@ async fn what_was_heard_is_gone(outbox: Arc<impl Outbox>) {
         contents(&outbox.take_due(later(99), LEASE, 9).await.unwrap()),
         [""; 0]
     );
+}
+
+async fn l11_a_message_waits_for_its_time_or_its_release(outbox: Arc<impl Outbox>) {
+    let delayed = |contents: &str, flow: &str| UpstreamRevocation {
+        due_at: later(60),
+        fairness_key: flow.to_owned(),
+        ..outbox_item(contents, 0)
+    };
+    let items = [delayed("a", "one"), delayed("b", "one"), delayed("c", "two")];
+    outbox.enqueue(&items).await.unwrap();
+    assert_eq!(
+        contents(&outbox.take_due(later(59), LEASE, 9).await.unwrap()),
+        [""; 0],
+        "none is due"
+    );
+    assert_eq!(outbox.release("nobody", later(1)).await.unwrap(), 0);
+    assert_eq!(outbox.release("one", later(1)).await.unwrap(), 2);
+    assert_eq!(
+        contents(&outbox.take_due(later(1), LEASE, 9).await.unwrap()),
+        ["a", "b"]
+    );
+    // A failed attempt keeps its own time.
+    outbox.retry_at(items[0].id, later(40)).await.unwrap();
+    outbox.mark_delivered(items[1].id).await.unwrap();
+    assert_eq!(outbox.release("one", later(2)).await.unwrap(), 1);
+    assert_eq!(
+        contents(&outbox.take_due(later(39), LEASE, 9).await.unwrap()),
+        [""; 0]
+    );
+    assert_eq!(
+        contents(&outbox.take_due(later(60), LEASE, 9).await.unwrap()),
+        ["a", "c"],
+        "released or not, its time has come"
+    );
+    outbox.mark_delivered(items[0].id).await.unwrap();
+    assert_eq!(outbox.release("one", later(60)).await.unwrap(), 0);
 }
 
 async fn takers_never_share(outbox: Arc<impl Outbox + 'static>) {

@@ -6,9 +6,10 @@ use super::source::SourceFile;
 const PREFIX: &str = "maxlab-auth-";
 
 /// Crates below `crates/`, and the crates of this workspace that each may depend on (tests aside).
-const CRATE_DEPENDENCIES: [(&str, &[&str]); 13] = [
+const CRATE_DEPENDENCIES: [(&str, &[&str]); 14] = [
     ("jose", &[]),
     ("policy", &[]),
+    ("pages", &[]),
     ("listener", &[]),
     ("core", &["jose", "policy"]),
     ("providers", &["core"]),
@@ -26,6 +27,7 @@ const CRATE_DEPENDENCIES: [(&str, &[&str]); 13] = [
             "ext-authz",
             "jose",
             "listener",
+            "pages",
             "providers",
             "store",
             "upstream",
@@ -35,7 +37,8 @@ const CRATE_DEPENDENCIES: [(&str, &[&str]); 13] = [
 ];
 
 /// Dependencies, and the crates that may have them. Benchmarks and fuzz targets are not checked.
-const EXCLUSIVE_DEPENDENCIES: [(&str, &[&str]); 13] = [
+const EXCLUSIVE_DEPENDENCIES: [(&str, &[&str]); 14] = [
+    ("askama", &["pages"]),
     ("redis", &["store"]),
     ("sqlx", &["store"]),
     ("reqwest", &["guard", "server", "testkit", "upstream"]),

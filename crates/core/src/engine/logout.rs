@@ -212,7 +212,13 @@ impl Engine {
             .with_actor(subject)
             .with_target(handle.as_str());
         let was_active = self
-            .end_session(subject, handle, RevocationReason::Logout, vec![event])
+            .end_session_after(
+                request.upstream_delay,
+                subject,
+                handle,
+                RevocationReason::Logout,
+                vec![event],
+            )
             .await?;
         counts.sessions += usize::from(was_active);
         Ok(())

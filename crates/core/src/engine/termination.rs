@@ -1,5 +1,7 @@
 //! Ends more than one token: a session with its tokens, or everything of a user or a client.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::{Engine, EngineDeps};
@@ -65,6 +67,20 @@ impl Engine {
         reason: RevocationReason,
         audit: Vec<AuditEvent>,
     ) -> Result<bool, TerminationFault> {
+        self.end_session_after(Duration::ZERO, subject, handle, reason, audit)
+            .await
+    }
+
+    /// Ends a session like [`end_session`](Self::end_session). Only the message to the authorization server is
+    /// sent after a delay.
+    pub(super) async fn end_session_after(
+        &self,
+        upstream_delay: Duration,
+        subject: &Subject,
+        handle: &SessionHandle,
+        reason: RevocationReason,
+        audit: Vec<AuditEvent>,
+    ) -> Result<bool, TerminationFault> {
         let now = self.now();
         let loaded = match self.deps.sessions.by_handle(subject, handle, now).await {
             Ok(loaded) => Some(loaded),
@@ -87,8 +103,7 @@ impl Engine {
         let mut revocations = vec![revocation(RevocationKey::session(handle), None)];
         revocations.extend(registered.iter().filter_map(by_token));
         let outcome = gate.revoke_once(revocations, &audit, Vec::new(), now).await?;
-        // A refresh in progress now finds the session revoked. Tokens that it
-        // registered before that are found here.
+        // A refresh in progress now finds the session revoked. Its tokens of before are found here.
         let mut late_tokens = self.deps.issued_tokens.of_session(handle, now).await?;
         late_tokens.retain(|token| registered.iter().all(|other| other.key != token.key));
         let late_tokens: Vec<_> = late_tokens.iter().filter_map(by_token).collect();
@@ -97,7 +112,8 @@ impl Engine {
         // The store comes last: after a failure before this line, a repeat still
         // finds the session and its tokens.
         let Some(loaded) = loaded else { return Ok(false) };
-        self.remove_session(subject, &loaded, reason, now).await?;
+        self.remove_session(upstream_delay, subject, &loaded, reason, now)
+            .await?;
         Ok(true)
     }
 
@@ -105,6 +121,7 @@ impl Engine {
     /// removes the session from the store. Returns `false` if another request has removed it.
     async fn remove_session(
         &self,
+        upstream_delay: Duration,
         subject: &Subject,
         loaded: &LoadedSession,
         reason: RevocationReason,
@@ -117,7 +134,7 @@ impl Engine {
             .clone()
             .map(ClientCredentials::public);
         // Before the removal: afterwards the text of the tokens is gone.
-        self.enqueue_upstream_revocations(&loaded.record.tokens, client, now)
+        self.enqueue_upstream_revocations_after(upstream_delay, &loaded.record.tokens, client, now)
             .await?;
         let sessions = &self.deps.sessions;
         let was_active = sessions.remove(subject, &loaded.to_indexed(), now).await?;
@@ -231,7 +248,10 @@ impl Engine {
         gate.revoke_once(revocations, &[], Vec::new(), now).await?;
         // Only after the acknowledgement, so that a repeat after a failure finds the sessions again.
         for loaded in &sessions {
-            if self.remove_session(subject, loaded, reason, now).await? {
+            if self
+                .remove_session(Duration::ZERO, subject, loaded, reason, now)
+                .await?
+            {
                 self.report(GatewayEvent::Revoked { reason });
             }
         }

@@ -130,6 +130,7 @@ async fn many_are_told_at_once_and_none_waits_for_another() {
                 id: uuid::Uuid::new_v4(),
                 sealed: request.seal(&worker.keys, now).unwrap(),
                 created_at: now,
+                due_at: now,
                 attempts: 0,
                 fairness_key: String::new(),
             }

@@ -32,18 +32,19 @@ macro_rules! next_turn {
 const ENQUEUE: (&str, &str) = (
     concat!(
         "INSERT INTO outbox (id, sealed, created_at_ms, attempts, next_attempt_ms, flow, turn)
-         SELECT id, sealed, created_at_ms, attempts, created_at_ms, flow, ",
+         SELECT id, sealed, created_at_ms, attempts, due_at_ms, flow, ",
         next_turn!("GREATEST"),
         " FROM json_to_recordset($1::json) AS item(
-             n bigint, id text, sealed text, created_at_ms bigint, attempts bigint, flow text)
+             n bigint, id text, sealed text, created_at_ms bigint, due_at_ms bigint, attempts bigint, flow text)
          ON CONFLICT (id) DO NOTHING"
     ),
     concat!(
         "INSERT INTO outbox (id, sealed, created_at_ms, attempts, next_attempt_ms, flow, turn)
-         SELECT id, sealed, created_at_ms, attempts, created_at_ms, flow, ",
+         SELECT id, sealed, created_at_ms, attempts, due_at_ms, flow, ",
         next_turn!("max"),
         " FROM (SELECT value ->> 'n' AS n, value ->> 'id' AS id, value ->> 'sealed' AS sealed,
-                    value ->> 'created_at_ms' AS created_at_ms, value ->> 'attempts' AS attempts,
+                    value ->> 'created_at_ms' AS created_at_ms, value ->> 'due_at_ms' AS due_at_ms,
+                    value ->> 'attempts' AS attempts,
                     value ->> 'flow' AS flow
                 FROM json_each($1)) AS item
          WHERE true
@@ -61,7 +62,7 @@ macro_rules! take_due {
                  ORDER BY turn, id LIMIT $3",
             $lock,
             ") UPDATE outbox SET leased_until_ms = $2 FROM due WHERE outbox.id = due.id
-             RETURNING outbox.id, sealed, created_at_ms, attempts, flow, turn"
+             RETURNING outbox.id, sealed, created_at_ms, attempts, flow, turn, next_attempt_ms"
         )
     };
 }
@@ -123,6 +124,26 @@ impl Outbox for SqlDatabase {
         .map(drop)
     }
 
+    #[tracing::instrument(name = "outbox.release", level = "debug", skip_all)]
+    async fn release(&self, fairness_key: &str, now: Timestamp) -> Result<u64, Unavailable> {
+        let flow = escape_text(fairness_key);
+        let mut conn = self.database.acquire_writer().await?;
+        conn.execute(
+            // Only what was never tried: a failed attempt has its own time.
+            "UPDATE outbox SET next_attempt_ms = $2 WHERE flow = $1 AND attempts = 0 AND next_attempt_ms > $2",
+            &sql_values![flow.as_str(), floor_ms(now)],
+        )
+        .await?;
+        let waiting = conn
+            .fetch_first(
+                "SELECT count(*) FROM outbox WHERE flow = $1",
+                &sql_values![flow.as_str()],
+            )
+            .await?;
+        let waiting = waiting.map_or(Ok(0), |row| row.int(0))?;
+        Ok(u64::try_from(waiting).unwrap_or(0))
+    }
+
     #[tracing::instrument(name = "outbox.backlog", level = "debug", skip_all)]
     async fn backlog(&self) -> Result<(u64, Option<Timestamp>), Unavailable> {
         let mut conn = self.database.acquire_reader().await?;
@@ -158,6 +179,7 @@ pub(super) async fn enqueue_items(
             id: item.id,
             sealed: item.sealed.as_str(),
             created_at_ms: floor_ms(item.created_at),
+            due_at_ms: floor_ms(item.due_at),
             attempts: item.attempts,
         })
         .collect();
@@ -175,6 +197,7 @@ struct OutboxRow<'i> {
     id: Uuid,
     sealed: &'i str,
     created_at_ms: i64,
+    due_at_ms: i64,
     attempts: u32,
 }
 
@@ -185,5 +208,6 @@ fn item_from_row(row: &SqlRow) -> Result<UpstreamRevocation, Unavailable> {
         created_at: ms_to_timestamp(row.int(2)?),
         attempts: u32::try_from(row.int(3)?).unwrap_or(u32::MAX),
         fairness_key: row.text(4)?,
+        due_at: ms_to_timestamp(row.int(6)?),
     })
 }

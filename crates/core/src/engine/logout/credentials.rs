@@ -1,5 +1,7 @@
 //! Credentials of a logout: proven one by one, and what the proofs allow together (decision 17).
 
+use std::time::Duration;
+
 use super::{LogoutCounts, LogoutFault, LogoutRequest};
 use crate::audit::AuditOrigin;
 use crate::credential::{PresentedToken, SessionHandle, SessionId};
@@ -37,6 +39,8 @@ pub struct LogoutOptions {
     pub refresh_token: Option<PresentedToken>,
     /// `true` for a logout-all.
     pub everywhere: bool,
+    /// See [`LogoutRequest::upstream_delay`].
+    pub upstream_delay: Duration,
 }
 
 /// Caller whom a logout is charged to.
@@ -115,6 +119,7 @@ impl Engine {
             named_session: options.named_session.clone(),
             refresh_token: options.refresh_token.as_ref(),
             everywhere: options.everywhere,
+            upstream_delay: options.upstream_delay,
             origin,
         };
         let outcome = self.log_out(&request).await;

@@ -1,5 +1,7 @@
 //! A logout request: its credentials, what they permit together, and the result.
 
+use std::time::Duration;
+
 use crate::audit::AuditOrigin;
 use crate::credential::{PresentedToken, SessionHandle, SessionId};
 use crate::engine::{CredentialProof, CredentialRefusal, RevokeRequest, RevokeTokenFault, TerminationFault};
@@ -24,6 +26,9 @@ pub struct LogoutRequest<'r> {
     pub refresh_token: Option<&'r PresentedToken>,
     /// `true` for a logout-all: end everything of the user (`logout_all_devices`).
     pub everywhere: bool,
+    /// Time for which the authorization server is not sent the tokens of an ended session. Its own logout, which
+    /// the browser visits meanwhile, needs them.
+    pub upstream_delay: Duration,
     /// Origin of the request, for the audit.
     pub origin: &'r AuditOrigin,
 }

@@ -102,6 +102,7 @@ pub async fn logout(
         everywhere: bool_member(&body, "logout_all_devices")?,
         refresh_token: refresh_token_from_body(&body)?,
         named_session: session_from_header(&headers),
+        ..LogoutOptions::default()
     };
     let credentials = logout_credentials(&headers, &original, &gateway)?;
     let proven = gateway.engine.prove_logout(credentials, &budget).await;
