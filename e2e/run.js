@@ -24,6 +24,8 @@ const child = spawn(
   ['--test', '--test-reporter=spec', `--test-concurrency=${CONCURRENCY}`, `--test-timeout=${TIMEOUT}`, ...files],
   { cwd: import.meta.dirname, env: { ...process.env, ...(postgres ? { E2E_POSTGRES: postgres.url } : {}) }, stdio: ['ignore', 'inherit', 'inherit'] },
 );
+// Whoever ends this ends the tests too, which end their servers.
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
 const [code] = await once(child, 'exit');
 await postgres?.stop();
 rmSync(folder, { recursive: true, force: true });

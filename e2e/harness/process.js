@@ -8,6 +8,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 const running = new Set();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+// A signal alone would end this process without the line above.
+process.on('SIGTERM', () => process.exit(143));
 
 /** A port of 127.0.0.1 that nobody listened on a moment ago. */
 export async function freePort() {

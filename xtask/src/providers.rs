@@ -89,7 +89,29 @@ pub(crate) fn install(workspace: &Workspace) -> Result<()> {
             left_out.push_str(&format!("{name}: {reason}\n"));
         }
     }
+    // Its test is skipped without it, and says so.
+    if let Err(error) = install_oauth2_proxy(workspace) {
+        println!("oauth2-proxy is not compared, it cannot be installed: {error:#}");
+    }
     fs::write(workspace.at(UNINSTALLABLE_LIST), left_out).context("cannot write the list of what is left out")
+}
+
+/// oauth2-proxy, with which the gateway is compared.
+const OAUTH2_PROXY: GoProgram = GoProgram {
+    package: "github.com/oauth2-proxy/oauth2-proxy/v7",
+    version: "v7.15.6",
+    tags: "",
+    replacements: &[],
+    program: "oauth2-proxy",
+};
+
+/// Builds oauth2-proxy, unless that was done before.
+///
+/// # Errors
+/// It cannot be fetched or built, or its folder cannot be written.
+pub(crate) fn install_oauth2_proxy(workspace: &Workspace) -> Result<()> {
+    fs::create_dir_all(workspace.at(FOLDER).join("bin")).context("cannot create e2e/.providers")?;
+    install_go(workspace, "oauth2-proxy", &OAUTH2_PROXY)
 }
 
 /// Installs a zip file of Maven Central, and prepares it for fast starts.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 
 use crate::packages;
+use crate::providers;
 use crate::shell::{self, Workspace};
 
 /// Debian packages for a comparison, each with the name of its program, and the reason for it.
@@ -27,6 +28,9 @@ pub(crate) fn install_for_comparison(workspace: &Workspace) {
         {
             println!("{package} is not installed: {error:#}");
         }
+    }
+    if let Err(error) = providers::install_oauth2_proxy(workspace) {
+        println!("oauth2-proxy is not compared: {error:#}");
     }
     // Not installed here: it belongs to the pinned proxies of the tests.
     if !workspace.at("e2e/.venv/bin/envoy").exists() && !is_installed(workspace, "envoy") {

@@ -22,7 +22,7 @@ pub(crate) use servers::bare;
 
 use crate::report::BenchReport;
 use compare::{Comparison, RunPlan};
-use parts::{arriving, cached, envoy, sessions, standalone, transports, uncached};
+use parts::{arriving, cached, envoy, oauth2_proxy, sessions, standalone, transports, uncached};
 
 const ISSUER: &str = "https://issuer.example";
 
@@ -43,6 +43,8 @@ pub(crate) enum VerifyPart {
     Unix,
     /// Session cookie, compared with a cached bearer token and with nginx, and memory for each cached session.
     Sessions,
+    /// Bearer token and session cookie, compared with oauth2-proxy.
+    Oauth2Proxy,
     /// Cold start, idle memory, and memory for each cached token.
     Memory,
 }
@@ -57,6 +59,7 @@ impl VerifyPart {
             Self::Grpc => transports::grpc(scale, outcome).await,
             Self::Unix => transports::unix(scale, outcome).await,
             Self::Sessions => sessions::measure(scale, outcome).await,
+            Self::Oauth2Proxy => oauth2_proxy::measure(scale, outcome).await,
             Self::Memory => standalone::measure(scale, outcome).await,
         }
     }

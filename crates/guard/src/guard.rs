@@ -6,38 +6,16 @@ use std::time::Duration;
 
 use http::Response;
 use maxlab_auth_core::guard::{Admin, Requirement};
-use maxlab_auth_core::unavailable::Unavailable;
 
 use crate::caller::{Caller, Permit};
 use crate::credentials::RequestHead;
 use crate::failure::{FailureRenderer, GuardFailure, GuardRejection};
 use crate::gateway::{GatewayClient, GatewayClientSettings};
-use crate::layer::AuthLayer;
-use crate::local::{LocalVerifier, LocalVerifierSettings};
-use crate::requirement::{Authenticated, GatewayQuery, RouteRequirement};
+use crate::local::{LocalVerifier, LocalVerifierSettings, default_admin_roles};
+use crate::requirement::GatewayQuery;
+use crate::setup_fault::SetupFault;
 #[cfg(feature = "test-util")]
 use crate::test_util::FixedTokens;
-
-/// Error of making a guard.
-#[derive(Clone, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SetupFault {
-    /// An address cannot be used.
-    #[error("the address of the gateway or of the key set is not an http or https URL")]
-    Url,
-    /// Settings are invalid or contradict each other; the text names the rule.
-    #[error("{0}")]
-    Settings(&'static str),
-    /// The document of `maxlab-auth guard-config` cannot be used; the text names the place.
-    #[error("the gateway's settings cannot be read: {0}; print them again with `maxlab-auth guard-config`")]
-    GatewayConfig(String),
-    /// No Tokio runtime is running, which the task that follows the revocations needs.
-    #[error("no Tokio runtime is running; call AuthGuard::local inside one (for example in #[tokio::main])")]
-    NoRuntime,
-    /// A resource cannot be used: random numbers, root certificates for TLS, or the address of Redis.
-    #[error(transparent)]
-    MissingResource(#[from] Unavailable),
-}
 
 /// Authenticates and authorizes requests. Cheap to clone; the state of a router holds one.
 #[derive(Clone)]
@@ -143,16 +121,6 @@ impl AuthGuard {
         self
     }
 
-    /// Returns a layer that accepts every valid credential.
-    pub fn layer(&self) -> AuthLayer<Authenticated> {
-        AuthLayer::new(self.clone())
-    }
-
-    /// Returns a layer that accepts callers who meet the requirement `R`.
-    pub fn require<R: RouteRequirement>(&self) -> AuthLayer<R> {
-        AuthLayer::new(self.clone())
-    }
-
     /// Time for which this process may still answer from memory; `None` if the guard asks a gateway. Zero
     /// means that each request asks Redis: for a moment after the start, and while Redis cannot be reached.
     pub fn lease_left(&self) -> Option<Duration> {
@@ -232,9 +200,4 @@ impl AuthGuard {
             caller: caller.clone(),
         });
     }
-}
-
-/// Returns the default of the gateway's `ADMIN_ROLES`, so that both agree unless the application differs.
-pub(crate) fn default_admin_roles() -> Vec<String> {
-    ["admin", "administrator"].map(str::to_owned).to_vec()
 }

@@ -15,7 +15,7 @@ use crate::credentials::RequestHead;
 use crate::failure::GuardRejection;
 use crate::gateway::IDENTITY_HEADERS;
 use crate::guard::AuthGuard;
-use crate::requirement::RouteRequirement;
+use crate::requirement::{Authenticated, RouteRequirement};
 
 /// Accepts callers who meet the requirement `R`, in front of any service. Made by [`AuthGuard::layer`] and
 /// [`AuthGuard::require`].
@@ -29,8 +29,20 @@ pub struct AuthLayer<R> {
     requirement: PhantomData<fn() -> R>,
 }
 
+impl AuthGuard {
+    /// Returns a layer that accepts every valid credential.
+    pub fn layer(&self) -> AuthLayer<Authenticated> {
+        AuthLayer::new(self.clone())
+    }
+
+    /// Returns a layer that accepts callers who meet the requirement `R`.
+    pub fn require<R: RouteRequirement>(&self) -> AuthLayer<R> {
+        AuthLayer::new(self.clone())
+    }
+}
+
 impl<R> AuthLayer<R> {
-    pub(crate) fn new(guard: AuthGuard) -> Self {
+    fn new(guard: AuthGuard) -> Self {
         Self {
             guard,
             requirement: PhantomData,

@@ -10,6 +10,7 @@ mod http_client;
 mod layer;
 mod local;
 mod requirement;
+mod setup_fault;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 
@@ -20,7 +21,7 @@ pub use extract::{
 };
 pub use failure::{GuardFailure, GuardRejection};
 pub use gateway::GatewayClientSettings;
-pub use guard::{AuthGuard, SetupFault};
+pub use guard::AuthGuard;
 pub use layer::{AuthLayer, GuardedService};
 pub use local::LocalVerifierSettings;
 // An application names this crate alone. So everything that the items above take or return, and every cause
@@ -41,3 +42,4 @@ pub use maxlab_auth_store::{RedisNodes, RedisStore};
 pub use requirement::{
     Authenticated, ClaimName, GatewayQuery, Group, Permission, Role, RouteRequirement, Scope,
 };
+pub use setup_fault::SetupFault;

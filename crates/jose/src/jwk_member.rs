@@ -6,7 +6,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
-use super::verification_key::SkipReason;
+use super::skip_reason::SkipReason;
 
 /// base64url with or without its padding (RFC 7518 §2 leaves the padding out).
 const BASE64URL: GeneralPurpose = GeneralPurpose::new(

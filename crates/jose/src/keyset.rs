@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::algorithm::Algorithm;
 use super::header::UnverifiedHeader;
 use super::json::{MalformedJson, parse_object};
-use super::verification_key::{SkipReason, VerificationKey};
+use super::skip_reason::SkipReason;
+use super::verification_key::VerificationKey;
 
 /// Maximum number of keys in a set. A token without `kid` is tried with each of them, and no
 /// issuer needs more.

@@ -18,6 +18,7 @@ mod jwk_member;
 pub mod jws;
 pub mod keyset;
 pub mod shape;
+mod skip_reason;
 pub mod verification_key;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
@@ -31,4 +32,5 @@ pub use json::{MalformedJson, parse_object, parse_value};
 pub use jws::{CompactJws, CompactParts};
 pub use keyset::{JwksFault, KeySet, SecretFault, SkippedKey};
 pub use shape::{TokenShape, shape_of};
-pub use verification_key::{SkipReason, VerificationKey};
+pub use skip_reason::SkipReason;
+pub use verification_key::VerificationKey;

@@ -155,3 +155,8 @@ pub fn outbox_backlog(waiting: u64) {
     )]
     gauge!(metrics::OUTBOX_BACKLOG).set(waiting as f64);
 }
+
+/// Records the number of requests that wait for an exchange of a code or a refresh token.
+pub fn token_exchange_waiters(waiting: usize) {
+    gauge!(metrics::TOKEN_EXCHANGE_WAITERS).set(u32::try_from(waiting).unwrap_or(u32::MAX));
+}

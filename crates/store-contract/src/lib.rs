@@ -24,6 +24,7 @@ mod log_leases;
 mod outbox;
 mod revocation_races;
 mod revocations;
+mod session_lists;
 mod session_moves;
 mod session_races;
 mod sessions;

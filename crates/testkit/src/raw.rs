@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use crate::http1::{header, read_body, read_head};
+use crate::wait::eventually;
 
 /// Default time limit of one read.
 const DEFAULT_READ_TIMEOUT: Duration = Duration::from_secs(30);
@@ -75,6 +76,19 @@ impl RawClient {
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
         self.stream.write_all(bytes.as_ref()).await?;
         Ok(self.stream.flush().await?)
+    }
+
+    /// Waits until the server on this machine has read everything that was sent (`/proc/net/tcp`).
+    ///
+    /// # Panics
+    /// If it does not within [`PATIENCE`](crate::wait::PATIENCE).
+    pub async fn wait_until_read(&self) {
+        let stream = self.stream.get_ref();
+        let (client, server) = (stream.local_addr().unwrap(), stream.peer_addr().unwrap());
+        eventually("the server has read what was sent", async || {
+            has_empty_queues(client, server) && has_empty_queues(server, client)
+        })
+        .await;
     }
 
     /// Sends the bytes one by one, `pause` apart.
@@ -146,4 +160,18 @@ impl RawClient {
             body,
         })
     }
+}
+
+/// Returns `true` if the socket of this connection has nothing to send, and nothing to be read.
+fn has_empty_queues(local: SocketAddr, remote: SocketAddr) -> bool {
+    let (local, remote) = (
+        format!(":{:04X}", local.port()),
+        format!(":{:04X}", remote.port()),
+    );
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    // Columns: number, local and remote address, state, both queues.
+    table.lines().any(|line| {
+        let columns: Vec<_> = line.split_whitespace().collect();
+        matches!(columns[..], [_, from, to, _, "00000000:00000000", ..] if from.ends_with(&local) && to.ends_with(&remote))
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use maxlab_auth_testkit::servers::RedisReply;
 use maxlab_auth_testkit::wait::eventually;
@@ -14,14 +14,6 @@ fn alive(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')')
         .is_some_and(|(_, state)| !state.trim_start().starts_with('Z'))
-}
-
-fn until(failure: &str, condition: impl Fn() -> bool) {
-    let started = Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < Duration::from_secs(30), "{failure}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 #[tokio::test]
@@ -208,8 +200,8 @@ async fn hold_servers_until_killed() {
     std::future::pending::<()>().await;
 }
 
-#[test]
-fn servers_die_with_a_test_process_that_is_killed() {
+#[tokio::test]
+async fn servers_die_with_a_test_process_that_is_killed() {
     let folder = tempfile::tempdir().unwrap();
     let notes = folder.path().join("pids");
     let mut holder = Command::new(std::env::current_exe().unwrap())
@@ -227,7 +219,7 @@ fn servers_die_with_a_test_process_that_is_killed() {
         .arg(folder.path())
         .status()
         .unwrap();
-    until("the servers do not start", || notes.exists());
+    eventually("the servers start", async || notes.exists()).await;
     let pids: Vec<u32> = std::fs::read_to_string(&notes)
         .unwrap()
         .split(' ')
@@ -238,7 +230,8 @@ fn servers_die_with_a_test_process_that_is_killed() {
     // SIGKILL: no destructor of the holder runs. Only the kernel can end its servers.
     holder.kill().unwrap();
     holder.wait().unwrap();
-    until("the servers outlive the test process", || {
+    eventually("the servers end with the test process", async || {
         !pids.iter().any(|pid| alive(*pid))
-    });
+    })
+    .await;
 }

@@ -35,7 +35,7 @@ const VAGUE_BEGINNINGS: [&str; 21] = [
 ];
 
 /// Pauses of fixed length in tests. Lower it when some go; a new one waits for an event instead.
-pub(super) const MAX_FIXED_SLEEPS: usize = 35;
+pub(super) const MAX_FIXED_SLEEPS: usize = 23;
 
 /// Returns the words of the dialect, and doc comments without a subject.
 pub(super) fn check(file: &SourceFile) -> Vec<String> {

@@ -16,7 +16,7 @@ const SCRIPT: &str = r#"
 local requests, at = {}, 0
 function init(args)
   for token in io.lines(args[1]) do
-    requests[#requests + 1] = wrk.format("GET", "/auth/verify", { [args[2]] = args[3] .. token })
+    requests[#requests + 1] = wrk.format("GET", args[4], { [args[2]] = args[3] .. token })
   end
 end
 function request()
@@ -31,6 +31,8 @@ pub(in crate::verify) struct Wrk {
     folder: Arc<TempDir>,
     /// Header, and what comes before the credential in its value.
     header: [&'static str; 2],
+    /// Path that every request asks for.
+    path: &'static str,
 }
 
 impl Wrk {
@@ -44,7 +46,8 @@ impl Wrk {
         Self::with_header(cookies, ["Cookie", "__Host-maxlab_session="])
     }
 
-    fn with_header(tokens: &[String], header: [&'static str; 2]) -> Result<Self> {
+    /// Credentials in a header: its name, and what comes before the credential in its value.
+    pub(in crate::verify) fn with_header(tokens: &[String], header: [&'static str; 2]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let mut file = std::fs::File::create(folder.path().join("tokens"))?;
         for token in tokens {
@@ -54,25 +57,33 @@ impl Wrk {
         Ok(Self {
             folder: Arc::new(folder),
             header,
+            path: "/auth/verify",
         })
     }
 
-    /// Loads the server at this port. Every answer must be 200.
+    /// The same credentials, presented at the path of another server.
+    pub(in crate::verify) fn at_path(mut self, path: &'static str) -> Self {
+        self.path = path;
+        self
+    }
+
+    /// Loads the server at this port. Every answer must have a 2xx status.
     pub(in crate::verify) fn run(&self, port: u16, duration: Duration) -> Result<LoadResult> {
         let path = |name: &str| self.folder.path().join(name).display().to_string();
         let output = Command::new("taskset")
             .args(["-c", LOADS_CORE, "wrk", "-t1", "-c64", "--latency"])
             .arg(format!("-d{}s", duration.as_secs()))
             .args(["-s", &path("tokens.lua")])
-            .arg(format!("http://127.0.0.1:{port}/auth/verify"))
+            .arg(format!("http://127.0.0.1:{port}{}", self.path))
             .args(["--", &path("tokens")])
             .args(self.header)
+            .arg(self.path)
             .output()
             .context("wrk is not installed (Debian package wrk)")?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         ensure!(output.status.success(), "wrk failed: {text}");
         // wrk prints this line only if there were any.
-        ensure!(!text.contains("Non-2xx"), "not every answer was 200: {text}");
+        ensure!(!text.contains("Non-2xx"), "not every answer was 2xx: {text}");
         read(&text).with_context(|| format!("the output of wrk is not understood: {text}"))
     }
 }

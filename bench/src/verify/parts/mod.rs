@@ -3,6 +3,7 @@
 pub(super) mod arriving;
 pub(super) mod cached;
 pub(super) mod envoy;
+pub(super) mod oauth2_proxy;
 pub(super) mod sessions;
 pub(super) mod standalone;
 pub(super) mod transports;

@@ -5,4 +5,5 @@ pub(super) mod envoy;
 pub(super) mod gateway;
 pub(super) mod haproxy;
 pub(super) mod nginx;
+pub(super) mod oauth2_proxy;
 pub(super) mod process;

@@ -11,12 +11,12 @@ mod headers;
 mod pending;
 mod refusal;
 
-pub use decision::{AccessDecision, AccessOutcome, IoStep};
+pub use decision::AccessDecision;
 pub use headers::{
     FORWARDED_FOR, FORWARDED_HEADERS, ForwardedAttribute, IDENTITY_HEADERS, PERSONAL_HEADERS, SHARED_HEADERS,
     SIGNED_IDENTITY_HEADER, WORKSPACES_HEADER,
 };
-pub use pending::{PendingCredential, PendingWorkspaces};
+pub use pending::{AccessOutcome, IoStep, PendingCredential, PendingWorkspaces};
 pub use refusal::{AccessRefusal, CredentialFault, LoginPrompt, RefusalReason};
 
 use crate::guard::RequirementSet;

@@ -1,8 +1,8 @@
-//! Rest of a decision that waits for a step of I/O.
+//! Steps of I/O that a decision may need first, and the rest of the decision that waits for them.
 
 use std::time::Duration;
 
-use super::decision::{AccessDecision, AccessOutcome, IoStep};
+use super::decision::AccessDecision;
 use super::refusal::{AccessRefusal, CredentialFault, LoginPrompt};
 use crate::engine::AuthFault;
 use crate::guard::{Permit, RequirementSet};
@@ -14,6 +14,31 @@ const VISITOR_TIME_LIMIT: Duration = Duration::from_secs(1);
 
 /// Requirements of the policy and of the entry point. All of them must be met.
 type Requirements<'r> = [Option<&'r RequirementSet>; 2];
+
+/// Decision about a request, or the step that it needs first.
+#[derive(Debug)]
+#[must_use]
+pub enum AccessOutcome<'r> {
+    /// The decision.
+    Decided(AccessDecision),
+    /// Something must be fetched first. The step contains the rest of the decision.
+    NeedsIo(IoStep<'r>),
+}
+
+/// Step that the caller takes before the decision can go on.
+#[derive(Debug)]
+pub enum IoStep<'r> {
+    /// Authenticate the request's credential, then [`resume`](PendingCredential::resume).
+    Authenticate(PendingCredential<'r>),
+    /// Add the workspaces that the store has for this user, then [`resume`](PendingWorkspaces::resume).
+    LoadWorkspaces(ActiveCredential, PendingWorkspaces<'r>),
+}
+
+impl From<AccessRefusal> for AccessOutcome<'_> {
+    fn from(refusal: AccessRefusal) -> Self {
+        Self::Decided(AccessDecision::Refuse(refusal))
+    }
+}
 
 /// Decision that waits for the authentication of the credential.
 #[derive(Debug)]

@@ -4,12 +4,14 @@ mod auth_fault;
 mod credential_proof;
 mod evidence;
 mod exchange;
+mod introspection;
 mod login;
 mod logout;
 mod maintenance;
 mod operator;
 mod refresh;
 mod refresh_answer;
+mod refresh_fault;
 mod revoke;
 mod session_renewal;
 mod session_rotation;
@@ -29,6 +31,7 @@ use jiff::Timestamp;
 pub use auth_fault::{AuthFault, CredentialRefusal};
 pub use credential_proof::{CredentialProof, ProvenLogin};
 pub use exchange::{BegunSession, ExchangeFault, ExchangeOutcome, ExchangeRequest, TokenExchanger};
+pub use introspection::IntrospectedToken;
 pub use login::{CompletedLogin, LoginFault};
 pub use logout::{
     LogoutCookie, LogoutCounts, LogoutCredentials, LogoutFault, LogoutOptions, LogoutPayer, LogoutRequest,
@@ -36,7 +39,8 @@ pub use logout::{
 };
 pub use maintenance::PurgeSummary;
 pub use operator::{SessionEnding, TokenOwner};
-pub use refresh::{RefreshFault, RefreshTokenState};
+pub use refresh::RefreshTokenState;
+pub use refresh_fault::RefreshFault;
 pub use revoke::{RevokeRequest, RevokeTokenFault};
 pub use session_rotation::SessionRotation;
 pub use session_view::{SessionEnd, SessionView, SessionWatch, WatchedState};

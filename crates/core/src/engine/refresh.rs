@@ -4,16 +4,17 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::Engine;
 use super::refresh_answer::AnsweredRefresh;
+use super::refresh_fault::RefreshFault;
 use super::token_grant::{TokenGrant, belong_to_upstream_session, refresh_key, session_tokens};
 use super::token_provenance::add_cutoff_scopes;
-use super::{Engine, TerminationFault};
 use crate::audit::{AuditEvent, AuditKind, AuditOrigin, AuditResult};
 use crate::clock;
 use crate::credential::PresentedToken;
 use crate::identity::{Subject, subject_text};
 use crate::issued_tokens::{IssuedToken, TokenUse};
-use crate::revocation::{GateRefusal, RevocationReason};
+use crate::revocation::RevocationReason;
 use crate::unavailable::Unavailable;
 use crate::verdict::{CutoffScope, IssueTime, RevocationKey, TokenKey};
 use crate::verify::ParsedToken;
@@ -42,36 +43,6 @@ impl RefreshTokenState {
         registered.map_or(IssueTime::Unknown, |registered| {
             IssueTime::At(registered.login_at)
         })
-    }
-}
-
-/// Reason for which a refresh token is not exchanged.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum RefreshFault {
-    /// Refresh token that is revoked: itself, its session, or everything of its user.
-    #[error("the refresh token was revoked")]
-    Revoked,
-    /// Refresh token that was exchanged before. Its session is ended, except within a
-    /// short grace period (RFC 9700 §4.14).
-    #[error("the refresh token was already used")]
-    Reused,
-    /// Component that did not answer.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-}
-
-impl From<GateRefusal> for RefreshFault {
-    fn from(refusal: GateRefusal) -> Self {
-        match refusal {
-            GateRefusal::Unavailable(fault) => Self::Unavailable(fault),
-            GateRefusal::TokenRevoked(_) | GateRefusal::SessionRevoked(_) => Self::Revoked,
-        }
-    }
-}
-
-impl From<TerminationFault> for RefreshFault {
-    fn from(fault: TerminationFault) -> Self {
-        Self::Unavailable(fault.into_unavailable())
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::Engine;
-use super::refresh::RefreshFault;
+use super::refresh_fault::RefreshFault;
 use super::token_grant::refresh_key;
 use crate::clock;
 use crate::credential::PresentedToken;

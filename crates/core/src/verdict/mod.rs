@@ -11,6 +11,7 @@ mod entitlements;
 mod revocation_key;
 mod revocation_reason;
 mod term;
+mod token_key;
 mod verified;
 
 pub use active_credential::ActiveCredential;
@@ -21,8 +22,9 @@ pub(crate) use compact::{
 };
 pub use credential_info::{CredentialInfo, IssueTime};
 pub use entitlements::Entitlements;
-pub use revocation_key::{CutoffScope, RevocationKey, TokenKey};
+pub use revocation_key::{CutoffScope, RevocationKey};
 pub use revocation_reason::RevocationReason;
 pub use term::{Epoch, Term};
+pub use token_key::TokenKey;
 pub(crate) use verified::CredentialRepr;
 pub use verified::Verified;

@@ -28,6 +28,13 @@ const MAX_LOCAL_TTL: Duration = Duration::from_secs(3_600);
 /// they are full, and an index slot.
 const ENTRY_OVERHEAD_BYTES: usize = 128;
 
+/// Time that may pass between a request's reading of the clock and its look at the cache.
+///
+/// Requests that arrive together may look in another order than they read the clock. A verdict that seems to
+/// be from the future by no more than this is current, and is not asked for again. If the clock was set back
+/// by no more than this, a verdict counts that much longer.
+const READING_TO_LOOK: Duration = Duration::from_secs(1);
+
 /// Verdict in the cache.
 #[derive(Clone)]
 pub(super) struct CachedVerdict {
@@ -147,14 +154,15 @@ impl CachedVerdict {
         }
     }
 
-    /// Returns the longest time for which the verdict can have been cached, in milliseconds.
+    /// Returns the longest time that a verdict can have left, in milliseconds.
     fn max_lifetime_ms(&self, ttl: Duration) -> i64 {
         let ttl = match self.outcome {
             Ok(_) => ttl,
             Err(_) => ttl.min(REJECTION_TTL),
         };
+        let longest = ttl.saturating_add(READING_TO_LOOK.min(ttl));
         // One more, because both times are cut to whole milliseconds.
-        i64::try_from(ttl.as_millis()).map_or(i64::MAX, |millis| millis.saturating_add(1))
+        i64::try_from(longest.as_millis()).map_or(i64::MAX, |millis| millis.saturating_add(1))
     }
 
     /// Returns `true` if a use of the token now must start a refresh.
@@ -209,10 +217,31 @@ impl Weighter<CacheKey, CachedVerdict> for VerdictWeighter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verify::layer::TokenRejection;
 
     #[test]
     fn an_entry_of_the_cache_takes_no_more_than_is_counted() {
         assert!(size_of::<(CacheKey, CachedVerdict)>() <= 64);
+    }
+
+    #[test]
+    fn a_request_that_read_the_clock_before_the_verdict_was_made_finds_it() {
+        let (now, keep) = (Timestamp::UNIX_EPOCH, Duration::from_secs(30));
+        let fault = || VerifyFault::Rejected(TokenRejection::Malformed);
+        let cached = CachedVerdict::rejected(fault(), now, keep);
+        let is_current = |read_before| {
+            let read_at = clock::before(now, Duration::from_millis(read_before));
+            cached.is_current(read_at, keep, || None)
+        };
+        assert!(is_current(0) && is_current(999));
+        // By more than that the clock was set back, and the age of the verdict is unknown.
+        assert!(!is_current(1_500));
+        let uncached = CachedVerdict::rejected(fault(), now, Duration::ZERO);
+        assert!(!uncached.is_current(
+            clock::before(now, Duration::from_millis(2)),
+            Duration::ZERO,
+            || None
+        ));
     }
 
     #[test]

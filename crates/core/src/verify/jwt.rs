@@ -2,7 +2,10 @@
 //! forged tokens before a layer is asked.
 
 mod keyless;
+mod signature_finding;
 mod signed_answer;
+
+pub(in crate::verify) use signature_finding::SignatureFinding;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,7 +15,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::authenticity::SignatureFinding;
 use super::explain;
 use super::key_provider::{KeySetProvider, KeySetVersion};
 use super::layer::{LayerClaims, SignatureProof, TokenRejection, TokenVerifier, Verdict, VerifyInput};
@@ -266,7 +268,7 @@ pub(super) fn is_from_other_issuer(jws: &CompactJws<'_>, own: Option<&str>) -> b
 }
 
 /// Returns `true` if an asymmetrically signed token names no key.
-pub(super) fn names_no_key(jws: &CompactJws<'_>) -> bool {
+fn names_no_key(jws: &CompactJws<'_>) -> bool {
     jws.header().kid().is_none() && !jws.header().algorithm().is_some_and(Algorithm::is_symmetric)
 }
 

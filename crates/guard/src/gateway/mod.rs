@@ -22,9 +22,9 @@ pub(crate) use self::identity::IDENTITY_HEADERS;
 use crate::caller::Caller;
 use crate::credentials::RequestHead;
 use crate::failure::GuardFailure;
-use crate::guard::SetupFault;
 use crate::http_client::{self, BufferedResponse, send_buffered};
 use crate::requirement::GatewayQuery;
+use crate::setup_fault::SetupFault;
 
 /// Headers in which a browser names the origin of a request. The gateway needs them to accept a cookie
 /// (docs/decisions/0007).

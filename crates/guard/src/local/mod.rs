@@ -25,10 +25,11 @@ use tokio::time::sleep;
 use url::Url;
 
 pub use self::settings::LocalVerifierSettings;
+pub(crate) use self::settings::default_admin_roles;
 use crate::caller::Caller;
 use crate::failure::GuardFailure;
-use crate::guard::SetupFault;
 use crate::http_client;
+use crate::setup_fault::SetupFault;
 
 /// Interval at which the age of the keys is checked. The cache decides whether a fetch is due.
 const KEY_RENEWAL_INTERVAL: Duration = Duration::from_secs(5);

@@ -7,11 +7,16 @@ use maxlab_auth_core::identity::ClaimPaths;
 use maxlab_auth_jose::{Algorithm, TypRule};
 use maxlab_auth_store::RedisStore;
 
-use crate::guard::{SetupFault, default_admin_roles};
+use crate::setup_fault::SetupFault;
 
 /// Largest difference of the clocks. A gateway's cut-off covers tokens that are issued up to that much later,
 /// and no later ones.
 const MAX_SKEW: Duration = Duration::from_secs(60);
+
+/// Returns the default of the gateway's `ADMIN_ROLES`, so that both agree unless the application differs.
+pub(crate) fn default_admin_roles() -> Vec<String> {
+    ["admin", "administrator"].map(str::to_owned).to_vec()
+}
 
 /// Settings of a guard that verifies in this process. They must be the gateways' own:
 /// [`from_gateway`](Self::from_gateway) reads them from what `maxlab-auth guard-config` prints.

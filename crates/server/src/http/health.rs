@@ -22,8 +22,8 @@ use super::docs::failures::NotFoundFailure;
 use super::docs::{Problem, string_enum};
 use super::error::error_response;
 use super::serve::SharedBody;
-use crate::metrics;
 use crate::upstream::AuthServerEndpoint;
+use crate::{metrics, record};
 
 /// Longest wait for one component.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -270,8 +270,9 @@ async fn upstream_health(gateway: &SharedState) -> ComponentHealth {
 )]
 pub async fn prometheus(State(gateway): State<SharedState>) -> Response {
     let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    // Gauges of the gate are set when they are read, so that an idle gateway reports no old values.
+    // These gauges are set when they are read, so that an idle gateway reports no old values.
     metrics::revocation::record_status(&gateway.engine.gate_status());
+    record::token_exchange_waiters(gateway.token_exchanger.waiting_requests());
     let text = gateway.metrics.render_shared();
     // `SharedBody`: all readers share one text, so an unread answer does not count against the connection.
     (

@@ -22,6 +22,8 @@ pub const HTTP_REQUEST_DURATION: &str = "http_request_duration_seconds";
 /// Requests that the router has not answered yet. Requests that the fast path answers
 /// (`http/fast_path/`) are not counted: they end before a scrape could see them.
 pub const HTTP_REQUESTS_IN_FLIGHT: &str = "http_requests_in_flight";
+/// Requests that wait for an exchange of a code or a refresh token.
+pub const TOKEN_EXCHANGE_WAITERS: &str = "token_exchange_waiters";
 /// Open client connections.
 pub const HTTP_CONNECTIONS: &str = "http_connections";
 /// Connections that gave way, by `reason`: `idle` (closed for a new client), `address` (refused, its address
@@ -277,6 +279,10 @@ fn describe_dependencies() {
         UPSTREAM_DURATION,
         Unit::Seconds,
         "Time that the authorization server took, by endpoint."
+    );
+    describe_gauge!(
+        TOKEN_EXCHANGE_WAITERS,
+        "Requests that wait for an exchange of a code or a refresh token."
     );
     describe_gauge!(
         OUTBOX_BACKLOG,

@@ -31,6 +31,7 @@ fn every_metric_is_rendered_with_its_help_and_type() {
         HTTP_REQUESTS_IN_FLIGHT,
         HTTP_CONNECTIONS,
         OUTBOX_BACKLOG,
+        TOKEN_EXCHANGE_WAITERS,
         UNPROVEN_TOKENS,
         POLICY_STALE,
         TLS_STALE,

@@ -429,7 +429,7 @@ async fn requests_in_one_breath_are_answered_each_once_and_in_their_order() {
             assert_eq!(said(&mut client).await.0, status, "{request}");
         }
         client.send(first).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(30)).await;
+        client.wait_until_read().await;
         client.send(second).await.unwrap();
         assert_eq!(said(&mut client).await.0, 200);
     }

@@ -9,7 +9,6 @@ use maxlab_auth_testkit::{Actor as _, Browser, HttpReply, Lie, ReplyGate};
 
 use crate::gateway::{Stores, World, on_embedded_and_redis, on_every_store};
 use crate::issuer::Code;
-use crate::observe::in_flight;
 
 /// The authorization server may take as long as this machine needs to send it twenty requests.
 const PATIENT: [(&str, &str); 1] = [("UPSTREAM_TIMEOUT_SECONDS", "30")];
@@ -26,9 +25,9 @@ where
 {
     let asking: Vec<_> = (0..20).map(|_| tokio::spawn(ask(Arc::clone(world)))).collect();
     world.auth.wait_for_requests("/oauth/token", endpoint_asked).await;
-    // All of them have arrived before the first is answered; then they need a moment to find the exchange under way.
-    in_flight(world, 20.0).await;
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    // All of them have found the exchange under way before the first is answered.
+    let exchanger = &world.gateway.app.state.token_exchanger;
+    eventually("all of them wait", async || exchanger.waiting_requests() == 20).await;
     gate.open();
     let mut replies = Vec::new();
     for one in asking {

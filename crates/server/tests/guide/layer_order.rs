@@ -1,6 +1,6 @@
 //! The order of the layers, what their answers add up to, and who is not asked at all.
 
-use maxlab_auth_testkit::{Lie, TokenForge};
+use maxlab_auth_testkit::{Lie, RawClient, TokenForge};
 use serde_json::json;
 
 use crate::gateway::World;
@@ -160,20 +160,30 @@ async fn what_known_keys_prove_worthless_never_reaches_the_authorization_server(
 
 #[tokio::test]
 async fn one_token_is_asked_about_once_however_many_present_it() {
-    let world = std::sync::Arc::new(World::embedded(&[("VERIFY_LAYERS", "oauth_userinfo")]).await);
+    let world = World::embedded(&[("VERIFY_LAYERS", "oauth_userinfo")]).await;
     let gate = maxlab_auth_testkit::ReplyGate::closed();
     world.auth.on(USERINFO, Lie::gated(&gate, yes("user-1")));
-    let asking: Vec<_> = (0..20)
-        .map(|_| {
-            let world = std::sync::Arc::clone(&world);
-            tokio::spawn(async move { world.me("opaque-1").await.status.as_u16() })
-        })
-        .collect();
+    let address = world
+        .gateway
+        .url
+        .strip_prefix("http://")
+        .unwrap()
+        .parse()
+        .unwrap();
+    let mut asking = Vec::new();
+    for _ in 0..20 {
+        let mut client = RawClient::connect(address).await.unwrap();
+        let request = "GET /api/v1/auth/me HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer opaque-1\r\n\r\n";
+        client.send(request).await.unwrap();
+        asking.push(client);
+    }
+    for client in &asking {
+        client.wait_until_read().await;
+    }
     world.auth.wait_for_requests(USERINFO, 1).await;
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     gate.open();
-    for one in asking {
-        assert_eq!(one.await.unwrap(), 200);
+    for mut client in asking {
+        assert_eq!(client.reply().await.unwrap().status, 200);
     }
     assert_eq!(world.auth.count_requests(USERINFO), 1);
 }

@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use maxlab_auth_testkit::RedisServer;
 use maxlab_auth_testkit::servers::RedisReply;
-use maxlab_auth_testkit::{Actor as _, RedisServer};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::gateway::{World, eventually};
+use crate::gateway::World;
 
 /// Everything logged in this process, at the finest level that our own code has.
 #[derive(Clone, Debug, Default)]
@@ -55,19 +55,6 @@ impl<'w> MakeWriter<'w> for Logs {
     fn make_writer(&'w self) -> Self {
         self.clone()
     }
-}
-
-/// Waits until the gateway has this many requests that it has not answered yet.
-pub(crate) async fn in_flight(world: &World, requests: f64) {
-    eventually("the requests are there", async || {
-        let metrics = world.anonymous().get("/metrics").await.text();
-        let gauge = metrics
-            .lines()
-            .find_map(|line| line.strip_prefix("http_requests_in_flight "));
-        // The one that asks is one of them.
-        gauge.is_some_and(|count| count.parse::<f64>().unwrap() > requests)
-    })
-    .await;
 }
 
 /// Everything that the stores of a world hold, keys and values, as one text.

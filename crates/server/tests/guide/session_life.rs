@@ -1,6 +1,7 @@
 //! How long a session lives: by use, at most so long, at most so many; and that a dead one stays dead.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use maxlab_auth_core::clock;
@@ -9,7 +10,7 @@ use maxlab_auth_core::identity::Subject;
 use maxlab_auth_core::session::{NewSession, SessionFault};
 use maxlab_auth_testkit::{Actor, Browser};
 use reqwest::Method;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use crate::gateway::{COOKIE, Stores, World, eventually, from_own_page, on_embedded_and_redis, verdict};
 
@@ -99,20 +100,23 @@ async fn a_storm_of_reads_never_brings_an_ended_session_back(stores: Stores) {
     let world = Arc::new(World::on(stores, &[("SESSION_IDLE_SECONDS", "3")]).await);
     let login = world.log_in("user-1").await;
     let cookie = login.cookie();
-    sleep(Duration::from_millis(350)).await;
+    world.gateway.clock.advance(Duration::from_millis(350));
+    let reads = Arc::new(AtomicUsize::new(0));
     let storm: Vec<_> = (0..8)
         .map(|_| {
             let reader = Browser::new(&world.gateway.url);
             reader.plant_cookie(COOKIE, &cookie);
+            let reads = Arc::clone(&reads);
             tokio::spawn(async move {
                 for _ in 0..25 {
                     reader.get(ME).await;
+                    reads.fetch_add(1, Ordering::SeqCst);
                     reader.get("/api/v1/auth/sessions").await;
                 }
             })
         })
         .collect();
-    sleep(Duration::from_millis(20)).await;
+    eventually("the storm has begun", async || reads.load(Ordering::SeqCst) >= 8).await;
     from_own_page(&login.browser, Method::POST, "/api/v1/auth/logout")
         .await
         .expect_status(200);

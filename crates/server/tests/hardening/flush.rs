@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use maxlab_auth_testkit::servers::RedisOptions;
-use maxlab_auth_testkit::wait;
+use maxlab_auth_testkit::wait::{self, after};
 use maxlab_auth_testkit::{Actor, AnonymousActor, BearerActor, BreakableLink, PostgresServer, RedisServer};
 
 use crate::support::{Answer, Login, Stack, assert_lives, eventually, log_in, refresh};
@@ -157,11 +157,11 @@ async fn flushed_while_it_is_filled_again() {
     };
     let flush = async {
         for round in 0.. {
-            redis.flush_all().await.unwrap();
+            let pause = Duration::from_micros(round % 17 * 300);
+            after(pause, redis.flush_all()).await.unwrap();
             if !asking.load(Ordering::SeqCst) {
                 break;
             }
-            tokio::time::sleep(Duration::from_micros(round % 17 * 300)).await;
         }
     };
     tokio::join!(hammer, flush);

@@ -20,13 +20,13 @@ async fn storm(urls: &[String], token: &str, requests: usize) -> Vec<HttpReply> 
     tasks.join_all().await
 }
 
-/// Whether the gateway has more requests than this that it has not answered yet; the one that asks is one of them.
-async fn in_flight_over(stack: &Stack, requests: f64) -> bool {
+/// Whether so many requests wait for an exchange.
+async fn waiting(stack: &Stack, requests: f64) -> bool {
     let metrics = AnonymousActor::new(&stack.url()).get("/metrics").await.text();
     let gauge = metrics
         .lines()
-        .find_map(|line| line.strip_prefix("http_requests_in_flight "));
-    gauge.is_some_and(|count| count.parse::<f64>().unwrap() > requests)
+        .find_map(|line| line.strip_prefix("token_exchange_waiters "));
+    gauge.is_some_and(|count| count.parse::<f64>().unwrap() >= requests)
 }
 
 /// The different pairs of tokens that the storm brought.
@@ -48,9 +48,7 @@ async fn at_one_instance_there_is_one_exchange() {
     let asked = stack.auth.count_requests("/oauth/token");
     let urls = [stack.url()];
     let arriving = async {
-        eventually("all of them have arrived", || in_flight_over(&stack, 200.0)).await;
-        // Then they need a moment to find the exchange under way.
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        eventually("all of them wait for the exchange", || waiting(&stack, 200.0)).await;
         gate.open();
     };
     let (replies, ()) = tokio::join!(storm(&urls, &login.refresh, 200), arriving);

@@ -162,9 +162,9 @@ async fn whoever_keeps_a_connection_is_told_of_its_end_in_an_answer() {
         client.send(before).await.unwrap();
         assert_eq!(client.reply().await.unwrap().header("connection"), None);
         client.send(begun).await.unwrap();
+        client.wait_until_read().await;
         clients.push((client, last));
     }
-    tokio::time::sleep(Duration::from_millis(20)).await;
     door.stop.cancel();
     refuses(&door).await;
     for (client, last) in &mut clients {

@@ -12,7 +12,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Postgres, Row as
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::value::{component_unavailable, unavailable_from_sqlx};
+use super::value::{TRANSACTION_POOLER, component_unavailable, unavailable_from_sqlx};
 
 /// Idle time from which a connection is pinged before its next use. Under load, connections are not idle for
 /// this long, so a ping does not cost a round trip for each statement.
@@ -38,8 +38,6 @@ const POSTGRES_SESSION: &str = "
 
 /// Number of questions to each of two connections, by which a pooler is recognised.
 const POOLER_ROUNDS: usize = 4;
-/// Text about a pooler that is not supported. Statements that it loses fail with the same text.
-pub(super) const TRANSACTION_POOLER: &str = "a connection pooler in transaction or statement mode is between (PgBouncer): set pool_mode=session for this database, or connect to PostgreSQL directly";
 
 /// Longest wait of a caller for a connection.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(3);

@@ -8,11 +8,12 @@ use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Row as _, Type};
 
-use super::postgres::TRANSACTION_POOLER;
-
 /// First character of an escape sequence. A PostgreSQL text cannot contain NUL, and a user id may be any
 /// text. So NUL is stored as this character and `0`, and this character itself as two: itself and `1`.
 const ESCAPE_CHAR: char = '\u{1a}';
+
+/// Text about a pooler that is not supported. Statements that it loses fail with the same text.
+pub(super) const TRANSACTION_POOLER: &str = "a connection pooler in transaction or statement mode is between (PgBouncer): set pool_mode=session for this database, or connect to PostgreSQL directly";
 
 /// A bound value.
 #[derive(Clone)]

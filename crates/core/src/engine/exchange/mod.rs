@@ -120,6 +120,11 @@ impl TokenExchanger {
         }
     }
 
+    /// Returns the number of requests that wait for an exchange of a code or a refresh token.
+    pub fn waiting_requests(&self) -> usize {
+        self.pending.waiting_requests()
+    }
+
     fn exchange(&self, request: ExchangeRequest) -> GrantExchange {
         GrantExchange {
             engine: self.engine.clone(),

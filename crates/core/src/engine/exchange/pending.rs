@@ -61,6 +61,17 @@ impl PendingExchanges {
         Some(SharedOutcome { outcome, is_joined })
     }
 
+    /// Returns the number of requests that wait for an exchange.
+    pub(super) fn waiting_requests(&self) -> usize {
+        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        // One handle of each is the map's own. A finished exchange has no count, and nothing waits for it.
+        pending
+            .values()
+            .filter_map(|outcome| outcome.strong_count())
+            .map(|handles| handles - 1)
+            .sum()
+    }
+
     fn spawn_exchange<F>(&self, key: String, exchange: F) -> PendingExchange
     where
         F: Future<Output = ExchangeOutcome> + Send + 'static,

@@ -11,7 +11,8 @@ mod headers;
 pub(super) mod jwks;
 mod original_request;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::{FromRequestParts, RawQuery, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use maxlab_auth_core::access::{AccessDecision, AccessRefusal, AccessRequest, CredentialFault, LoginPrompt};
@@ -32,6 +33,14 @@ use super::body::RequestParameters;
 use super::docs::failures::VerifyFailures;
 use super::error::ApiError;
 use super::rate_limit::CallerBudget;
+
+impl FromRequestParts<SharedState> for OriginalRequest {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &SharedState) -> Result<Self, ApiError> {
+        Self::from_parts(parts, &gateway.trusted_proxies)
+    }
+}
 
 /// Answers 200 with the identity headers if the request that a front proxy asks about may pass.
 ///

@@ -1,6 +1,5 @@
 //! Original request that a front proxy asks about. Only a trusted proxy can describe one.
 
-use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -9,7 +8,6 @@ use maxlab_auth_core::access::ForwardedAttribute;
 use maxlab_auth_core::policy::{AmbiguousRequest, CanonicalHost, PathFault, TargetUrl};
 use percent_encoding::{CONTROLS, percent_encode};
 
-use super::super::app_state::SharedState;
 use super::super::error::ApiError;
 use super::super::error_page::is_page_load;
 use super::super::peer::PeerAddr;
@@ -73,14 +71,6 @@ impl<'r> ForwardedRequest<'r> {
             },
             ..self
         })
-    }
-}
-
-impl FromRequestParts<SharedState> for OriginalRequest {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, gateway: &SharedState) -> Result<Self, ApiError> {
-        Self::from_parts(parts, &gateway.trusted_proxies)
     }
 }
 

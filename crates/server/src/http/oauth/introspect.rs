@@ -4,9 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use maxlab_auth_core::credential::PresentedToken;
-use maxlab_auth_core::engine::AuthFault;
-use maxlab_auth_core::verdict::{IssueTime, RevocationKey};
+use maxlab_auth_core::engine::IntrospectedToken;
 use maxlab_auth_core::verify::UpstreamBudget as _;
 use serde_json::{Value, json};
 
@@ -56,35 +56,18 @@ pub async fn introspect(
     };
     let budget = budget.for_client(&client.id);
     let text = parameters.required("token")?;
-    let answer = match PresentedToken::parse_parameter(text) {
-        Ok(token) => introspect_token(&gateway, &token, &budget).await?,
+    let active = match PresentedToken::parse_parameter(text) {
+        Ok(token) => gateway.engine.introspect(&token, &budget).await?,
         // Not a token at all is not an error here (RFC 7662 §2.2).
-        Err(_) => json!({ "active": false }),
+        Err(_) => None,
     };
+    let answer = active.map_or_else(|| json!({ "active": false }), |token| active_answer(&token));
     Ok((no_store_headers(), Json(answer)).into_response())
 }
 
-async fn introspect_token(
-    gateway: &SharedState,
-    token: &PresentedToken,
-    budget: &CallerBudget,
-) -> Result<Value, ApiError> {
-    let active = match gateway.engine.authenticate_token_within(token, budget).await {
-        Ok(active) => active,
-        // 503 and not `active: false`: the token may be valid.
-        Err(AuthFault::Unavailable(fault)) => return Err(fault.into()),
-        Err(_) => return Ok(json!({ "active": false })),
-    };
-    let (identity, info) = (active.identity(), active.info());
-    // A key that begins with `@` is a hash that stands in for a missing `jti` (decision 2).
-    let jti = info.revocation_keys.iter().find_map(|name| match name {
-        RevocationKey::Token(key) if !key.as_str().starts_with('@') => Some(key.as_str()),
-        _ => None,
-    });
-    let iat = match info.issue_time {
-        IssueTime::At(at) | IssueTime::WithinSecond(at) => Some(at.as_second()),
-        IssueTime::Unknown => None,
-    };
+/// Writes the answer about an active token (RFC 7662 §2.2).
+fn active_answer(token: &IntrospectedToken) -> Value {
+    let identity = &token.identity;
     let mut answer = json!({
         "active": true,
         "token_type": "Bearer",
@@ -93,9 +76,9 @@ async fn introspect_token(
         "username": identity.name,
         "client_id": identity.client_id,
         "scope": identity.scope.join(" "),
-        "exp": info.expires_at.map(jiff::Timestamp::as_second),
-        "iat": iat,
-        "jti": jti,
+        "exp": token.expires_at.map(Timestamp::as_second),
+        "iat": token.issued_at.map(Timestamp::as_second),
+        "jti": token.jti,
         "sid": identity.sid,
         "email": identity.email,
         "roles": identity.roles,
@@ -107,5 +90,5 @@ async fn introspect_token(
     if let Value::Object(fields) = &mut answer {
         fields.retain(|_, value| !value.is_null());
     }
-    Ok(answer)
+    answer
 }
