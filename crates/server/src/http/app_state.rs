@@ -10,6 +10,7 @@ use maxlab_auth_core::engine::{Engine, TokenExchanger};
 use maxlab_auth_core::guard::Admin;
 use maxlab_auth_core::unavailable::Unavailable;
 
+use super::browser::{EventSlots, LogoutStates, PageAssets};
 use super::cookies::CookiePolicy;
 use super::forward_auth::ForwardAuthConfig;
 use super::log_once::LogOnce;
@@ -85,6 +86,12 @@ pub struct AppState {
     pub shows_assurance: bool,
     /// Policy and signed identities of forward-auth.
     pub forward_auth: ForwardAuthConfig,
+    /// Name and logo of the pages for people.
+    pub pages: PageAssets,
+    /// Limits of open event streams.
+    pub event_slots: Arc<EventSlots>,
+    /// Seals the states of logouts.
+    pub logout_states: LogoutStates,
     /// Exchanges grants at the authorization server's token endpoint.
     pub token_exchanger: TokenExchanger,
     /// Components that `/health/ready` probes.
@@ -96,6 +103,13 @@ pub struct AppState {
 }
 
 impl AppState {
+    /// Returns the configured or discovered issuer. Two names mean that neither is certain.
+    pub fn default_issuer(&self) -> Option<String> {
+        <[String; 1]>::try_from(self.engine.default_issuers())
+            .ok()
+            .map(|[name]| name)
+    }
+
     /// Returns `true` if a store may know workspaces of a user that the claims do not contain.
     pub fn has_workspace_store(&self) -> bool {
         self.engine.looks_up_workspaces()

@@ -17,6 +17,7 @@ use maxlab_auth_core::error_code::ErrorCode;
 use maxlab_auth_core::guard::AccessDenied;
 use maxlab_auth_core::policy::{AmbiguousRequest, MissingAttribute};
 use maxlab_auth_core::unavailable::Unavailable;
+use maxlab_auth_pages::PageError;
 use serde_json::{Value, json};
 
 use super::error_page::error_page;
@@ -99,7 +100,7 @@ impl ApiError {
         }
     }
 
-    fn log(&self) {
+    pub(in crate::http) fn log(&self) {
         match self {
             // The rate limiter has already counted it, and logs it once in a while instead of for each
             // request.
@@ -241,6 +242,16 @@ pub fn error_response(code: ErrorCode, body: impl IntoResponse) -> Response {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     response
+}
+
+/// Gives a page the status and the `Retry-After` of the failure that it explains.
+pub(in crate::http) fn with_page_error(error: PageError, mut page: Response) -> Response {
+    // Every status of that list is valid (`the_codes_of_the_login_have_their_settled_statuses`).
+    *page.status_mut() = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if let Some(seconds) = error.retry_after() {
+        page.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    page
 }
 
 /// Returns the HTTP status of a failure.

@@ -5,6 +5,7 @@ pub mod admin;
 pub mod app_state;
 mod assurance;
 pub mod body;
+pub mod browser;
 pub mod cookies;
 pub mod docs;
 pub mod error;
