@@ -125,6 +125,21 @@ impl LoginAttempt {
         })
     }
 
+    /// Begins the same login again, for this browser. Returns `None` if that was done before.
+    ///
+    /// # Errors
+    /// The operating system gives no random bytes.
+    pub fn begin_again(&self, browser: &BrowserBinding, now: Timestamp) -> Result<Option<Self>, Unavailable> {
+        if self.is_restart {
+            return Ok(None);
+        }
+        let begun = Self::begin(&self.provider, &self.return_to, browser, self.wishes.clone(), now)?;
+        Ok(Some(Self {
+            is_restart: true,
+            ..begun
+        }))
+    }
+
     /// Seals the attempt into the text of the `state` parameter.
     pub fn seal(&self, keys: &LoginKeys, now: Timestamp) -> String {
         // Fails for no value of this type. An empty state would be refused at the callback.
