@@ -26,7 +26,7 @@ const ALLOWED_CRATES: [&str; 7] = [
     "tower_layer",
     "tower_service",
 ];
-/// Folder of this check's own files.
+/// Folder of the script that runs rustdoc.
 const FOLDER: &str = "target/public-api";
 
 /// Checks the public API of the guard library, as rustdoc describes it.
@@ -41,12 +41,13 @@ pub(crate) fn check(workspace: &Workspace) -> Result<StepOutcome> {
     let rustdoc = folder.join("rustdoc");
     fs::write(&rustdoc, "#!/bin/sh\nRUSTC_BOOTSTRAP=1 exec rustdoc \"$@\"\n")?;
     fs::set_permissions(&rustdoc, fs::Permissions::from_mode(0o755))?;
-    let mut describe = workspace.cargo(&["rustdoc", "--locked", "--lib", "-p", LIBRARY, "--"]);
+    let target = workspace.at("target");
+    let mut describe = workspace.cargo(&["rustdoc", "--locked", "--lib", "-p", LIBRARY, "--target-dir"]);
     describe
-        .args(["-Z", "unstable-options", "--output-format", "json", "-o"])
-        .arg(&folder);
+        .arg(&target)
+        .args(["--", "-Z", "unstable-options", "--output-format", "json"]);
     shell::run(describe.env("RUSTDOC", &rustdoc))?;
-    let text = fs::read_to_string(folder.join("maxlab_auth_guard.json"))?;
+    let text = fs::read_to_string(target.join("doc/maxlab_auth_guard.json"))?;
     let found = foreign_types(&serde_json::from_str(&text).context("rustdoc's JSON cannot be read")?)?;
     ensure!(
         found.is_empty(),
@@ -127,6 +128,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_library_shows_only_what_an_application_can_name() {
+        check(&Workspace::locate().unwrap()).unwrap();
+    }
 
     #[test]
     fn a_type_that_is_not_exported_is_found() {
