@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::data_dir_lock::DataDirLock;
 use crate::policy::PolicyFile;
+use crate::providers::ProvidersFile;
 use crate::tls::CertificateFiles;
 use crate::upstream::{AuthServerJwks, OutboxWorker};
 
@@ -62,6 +63,8 @@ pub struct BackgroundTasks {
     pub data_dir: PathBuf,
     /// Policy file to poll.
     pub policy: Option<Arc<PolicyFile>>,
+    /// Providers file to poll.
+    pub providers: Option<Arc<ProvidersFile>>,
     /// Certificate files to poll.
     pub certificate: Option<Arc<CertificateFiles>>,
 }
@@ -142,6 +145,16 @@ impl BackgroundTasks {
                 blocking_file_task(reload),
             ));
         }
+        if let Some(providers) = self.providers.clone() {
+            let engine = self.engine.clone();
+            let reload = move || providers.reload_if_changed(&engine);
+            tasks.spawn(run_periodically(
+                FILE_POLL_INTERVAL,
+                "providers",
+                stop.clone(),
+                blocking_file_task(reload),
+            ));
+        }
         if let Some(certificate) = self.certificate.clone() {
             let reload = move || certificate.reload_if_changed();
             tasks.spawn(run_periodically(
@@ -169,6 +182,16 @@ impl BackgroundTasks {
                         Ok(())
                     }
                 },
+            ));
+        }
+        if let Some(providers) = &self.providers {
+            let (providers, engine) = (Arc::clone(providers), self.engine.clone());
+            let renew = move || renew_provider_keys(Arc::clone(&providers), engine.clone());
+            tasks.spawn(run_periodically(
+                KEY_REFRESH_INTERVAL,
+                "provider keys",
+                stop.clone(),
+                renew,
             ));
         }
         if let Some(due) = self.engine.due_refreshes() {
@@ -263,6 +286,17 @@ async fn store_touches(engine: Engine, stop: CancellationToken) {
         // The sessions go on; only their last use is forgotten.
         tracing::debug!(%fault, "last uses of sessions not stored");
     }
+}
+
+/// Renews the keys of all providers at once, so that one that does not answer delays no other.
+async fn renew_provider_keys(providers: Arc<ProvidersFile>, engine: Engine) -> Result<(), Unavailable> {
+    let current = providers.current();
+    let renewals = current
+        .issuers
+        .iter()
+        .map(|issuer| issuer.keys.renew(engine.now()));
+    futures::future::join_all(renewals).await;
+    Ok(())
 }
 
 /// Refreshes verdicts of tokens in use before they expire. Refreshes in progress are dropped at the stop.

@@ -6,6 +6,7 @@ mod engine;
 mod forward_auth;
 mod jwt_issuer;
 mod limits;
+mod provider_chains;
 mod stores;
 
 use std::sync::Arc;
@@ -24,6 +25,8 @@ use tokio::sync::watch;
 
 pub(crate) use self::engine::verify_chain;
 use self::engine::{build_engine, build_verifiers};
+pub use self::provider_chains::ProviderChain;
+pub(crate) use self::provider_chains::build_provider_chains;
 pub(crate) use self::stores::open_redis;
 use self::stores::{DatabasePing, OpenStores, open_database, open_store, replace_store_journal};
 use crate::background::BackgroundTasks;
@@ -38,6 +41,7 @@ use crate::http::rate_limit::RateLimits;
 use crate::http::router;
 use crate::http::serve::{FastResponder, ServeLimits, ServeRoutes};
 use crate::metrics::PrometheusMetrics;
+use crate::providers::ProvidersFile;
 use crate::record;
 use crate::tls::CertificateFiles;
 use crate::upstream::{AuthServer, OutboxWorker, UpstreamConfig, UpstreamEvents};
@@ -99,13 +103,18 @@ impl App {
     ) -> anyhow::Result<Self> {
         // Files first: a fault in one of them is reported before the start waits for a server.
         crate::file_modes::refuse_loose_modes(&settings)?;
-        let forward_auth = forward_auth::open_forward_auth(&settings)?;
+        let providers = open_providers(&settings)?;
+        let mut forward_auth = forward_auth::open_forward_auth(&settings)?;
+        if let Some(file) = &providers {
+            forward_auth.header_style.remote_user = file.remote_user_forms();
+        }
         let certificate = forward_auth::open_certificate(&settings)?;
         jwt_issuer::require_known_issuer(&settings).await?;
         let app = Box::pin(Self::assemble(
             settings,
             forward_auth,
             certificate,
+            providers,
             awaited,
             clock,
         ))
@@ -125,10 +134,12 @@ impl App {
     /// If a store cannot be opened or may lose data that it must keep.
     #[tracing::instrument(level = "debug", skip_all)]
     pub async fn open_for_command(settings: Settings) -> anyhow::Result<Self> {
+        let providers = open_providers_for_command(&settings);
         Box::pin(Self::assemble(
             settings,
             ForwardAuthConfig::default(),
             None,
+            providers,
             &watch::Sender::new(None),
             Arc::new(SystemClock),
         ))
@@ -154,6 +165,7 @@ impl App {
         settings: Settings,
         forward_auth: ForwardAuthConfig,
         certificate: Option<Arc<CertificateFiles>>,
+        providers: Option<Arc<ProvidersFile>>,
         awaited: &watch::Sender<Option<Unavailable>>,
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<Self> {
@@ -165,6 +177,9 @@ impl App {
         let server = Arc::new(AuthServer::new(upstream_config(&settings))?);
         let (layers, jwt, keys) = build_verifiers(&settings, &server)?;
         let engine = build_engine(&settings, &database, &stores, layers, jwt, Arc::clone(&clock))?;
+        if let Some(file) = &providers {
+            file.apply(&engine);
+        }
         let components = health_checks(&stores, &database);
         let worker = OutboxWorker {
             outbox: Arc::clone(&database) as Arc<dyn Outbox>,
@@ -185,6 +200,7 @@ impl App {
             data_dir: settings.app.data_dir.clone(),
             policy: forward_auth.policy_file.clone(),
             certificate: certificate.clone(),
+            providers,
         };
         let metrics = PrometheusMetrics::install().context("the metrics could not be set up")?;
         let operations = crate::http::docs::operations();
@@ -245,6 +261,27 @@ impl App {
 
 pub(crate) use self::forward_auth::{admin, open_certificate};
 pub(crate) use self::limits::{layer_config, serve_limits};
+
+/// Opens the providers file, if one is configured.
+///
+/// # Errors
+/// If it cannot be read, or has faults.
+fn open_providers(settings: &Settings) -> anyhow::Result<Option<Arc<ProvidersFile>>> {
+    let Some(path) = &settings.verify.providers_file else {
+        return Ok(None);
+    };
+    let file = ProvidersFile::open(path, settings).context("PROVIDERS_FILE")?;
+    Ok(Some(Arc::new(file)))
+}
+
+/// Opens the providers file for a command. A faulty file does not prevent a revocation: it is reported, and the
+/// command works for the default issuer.
+pub(crate) fn open_providers_for_command(settings: &Settings) -> Option<Arc<ProvidersFile>> {
+    open_providers(settings).unwrap_or_else(|fault| {
+        tracing::warn!(fault = %format!("{fault:#}"), "providers not opened, only the default issuer is known");
+        None
+    })
+}
 
 /// Returns the configuration of the client for the authorization server.
 pub(crate) fn upstream_config(settings: &Settings) -> UpstreamConfig {
