@@ -186,11 +186,12 @@ impl BackgroundTasks {
         }
         if let Some(providers) = &self.providers {
             let (providers, engine) = (Arc::clone(providers), self.engine.clone());
-            let renew = move || renew_provider_keys(Arc::clone(&providers), engine.clone());
+            let renew = move || Arc::clone(&providers).renew_keys(engine.now());
+            let tasks_end = stop.clone();
             tasks.spawn(run_periodically(
                 KEY_REFRESH_INTERVAL,
                 "provider keys",
-                stop.clone(),
+                tasks_end,
                 renew,
             ));
         }
@@ -286,17 +287,6 @@ async fn store_touches(engine: Engine, stop: CancellationToken) {
         // The sessions go on; only their last use is forgotten.
         tracing::debug!(%fault, "last uses of sessions not stored");
     }
-}
-
-/// Renews the keys of all providers at once, so that one that does not answer delays no other.
-async fn renew_provider_keys(providers: Arc<ProvidersFile>, engine: Engine) -> Result<(), Unavailable> {
-    let current = providers.current();
-    let renewals = current
-        .issuers
-        .iter()
-        .map(|issuer| issuer.keys.renew(engine.now()));
-    futures::future::join_all(renewals).await;
-    Ok(())
 }
 
 /// Refreshes verdicts of tokens in use before they expire. Refreshes in progress are dropped at the stop.

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
+use futures::future::join_all;
+use jiff::Timestamp;
 use maxlab_auth_core::engine::Engine;
+use maxlab_auth_core::unavailable::Unavailable;
 use maxlab_auth_core::verify::VerifyChain;
 use maxlab_auth_providers::ProviderList;
 
@@ -21,7 +24,7 @@ const MAX_PROVIDERS_BYTES: u64 = 1024 * 1024;
 /// Providers in force.
 #[derive(Debug)]
 pub struct Providers {
-    /// What the file says, for logins.
+    /// Providers as the file lists them, for logins.
     pub list: ProviderList,
     /// One chain for each issuer that is not the default one.
     pub issuers: Vec<ProviderChain>,
@@ -79,6 +82,16 @@ impl ProvidersFile {
     /// Gives the providers in force to the engine.
     pub fn apply(&self, engine: &Engine) {
         engine.replace_other_issuers(self.current().chains());
+    }
+
+    /// Renews the keys of all providers at once, so that one that does not answer delays no other.
+    ///
+    /// # Errors
+    /// Never: the cache of each key set logs a failure and has a pause of its own.
+    pub async fn renew_keys(self: Arc<Self>, now: Timestamp) -> Result<(), Unavailable> {
+        let current = self.current();
+        join_all(current.issuers.iter().map(|issuer| issuer.keys.renew(now))).await;
+        Ok(())
     }
 
     /// Polls the file, and uses new providers once two polls in a row have found them. Blocks on the file system.

@@ -23,7 +23,7 @@ use maxlab_auth_store::SqlDatabase;
 use secrecy::ExposeSecret as _;
 use url::Url;
 
-use super::open_providers_for_command;
+use super::provider_chains::open_providers_for_command;
 use super::stores::OpenStores;
 use crate::config::{JwtKeys, RevocationReads, Settings, WorkspaceSource};
 use crate::events::ObservedEvents;

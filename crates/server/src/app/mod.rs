@@ -27,6 +27,7 @@ pub(crate) use self::engine::verify_chain;
 use self::engine::{build_engine, build_verifiers};
 pub use self::provider_chains::ProviderChain;
 pub(crate) use self::provider_chains::build_provider_chains;
+use self::provider_chains::{open_providers, open_providers_for_command};
 pub(crate) use self::stores::open_redis;
 use self::stores::{DatabasePing, OpenStores, open_database, open_store, replace_store_journal};
 use crate::background::BackgroundTasks;
@@ -261,27 +262,6 @@ impl App {
 
 pub(crate) use self::forward_auth::{admin, open_certificate};
 pub(crate) use self::limits::{layer_config, serve_limits};
-
-/// Opens the providers file, if one is configured.
-///
-/// # Errors
-/// If it cannot be read, or has faults.
-fn open_providers(settings: &Settings) -> anyhow::Result<Option<Arc<ProvidersFile>>> {
-    let Some(path) = &settings.verify.providers_file else {
-        return Ok(None);
-    };
-    let file = ProvidersFile::open(path, settings).context("PROVIDERS_FILE")?;
-    Ok(Some(Arc::new(file)))
-}
-
-/// Opens the providers file for a command. A faulty file does not prevent a revocation: it is reported, and the
-/// command works for the default issuer.
-pub(crate) fn open_providers_for_command(settings: &Settings) -> Option<Arc<ProvidersFile>> {
-    open_providers(settings).unwrap_or_else(|fault| {
-        tracing::warn!(fault = %format!("{fault:#}"), "providers not opened, only the default issuer is known");
-        None
-    })
-}
 
 /// Returns the configuration of the client for the authorization server.
 pub(crate) fn upstream_config(settings: &Settings) -> UpstreamConfig {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use maxlab_auth_core::identity::{ClaimPaths, Issuer, VerificationSource};
 use maxlab_auth_core::verify::{ChainLimits, JwtCheck, JwtVerifier, TokenVerifier, VerifyChain};
 use maxlab_auth_jose::{Algorithm, ClaimsPolicy, TypRule};
@@ -15,6 +16,7 @@ use super::engine::candidate_issuers;
 use super::upstream_config;
 use crate::config::{Settings, WorkspaceSource};
 use crate::files::read_regular_text;
+use crate::providers::ProvidersFile;
 use crate::upstream::verifiers::{IntrospectionVerifier, TraditionalAuthVerifier, UserinfoVerifier};
 use crate::upstream::{
     AuthServer, AuthServerJwks, ClientAuthMethod, EndpointUrls, JwksEndpoint, OAuthClient, UpstreamConfig,
@@ -41,6 +43,27 @@ pub struct ProviderChain {
     pub server: Arc<AuthServer>,
     /// Published keys.
     pub keys: Arc<AuthServerJwks>,
+}
+
+/// Opens the providers file, if one is configured.
+///
+/// # Errors
+/// If it cannot be read, or has faults.
+pub(super) fn open_providers(settings: &Settings) -> anyhow::Result<Option<Arc<ProvidersFile>>> {
+    let Some(path) = &settings.verify.providers_file else {
+        return Ok(None);
+    };
+    let file = ProvidersFile::open(path, settings).context("PROVIDERS_FILE")?;
+    Ok(Some(Arc::new(file)))
+}
+
+/// Opens the providers file for a command. A faulty file does not prevent a revocation: it is reported, and the
+/// command works for the default issuer.
+pub(super) fn open_providers_for_command(settings: &Settings) -> Option<Arc<ProvidersFile>> {
+    open_providers(settings).unwrap_or_else(|fault| {
+        tracing::warn!(fault = %format!("{fault:#}"), "providers not opened, only the default issuer is known");
+        None
+    })
 }
 
 /// Builds the chains of all providers, in the order of the file.

@@ -25,7 +25,7 @@ impl VerifyChain {
         match self.judge_of(parsed, now) {
             TokenJudge::This => {}
             TokenJudge::Other(other) => return other.authentic_info(parsed, now),
-            TokenJudge::Nobody | TokenJudge::Unknown => return None,
+            TokenJudge::Untrusted | TokenJudge::Unknown => return None,
         }
         let (claims, valid_at) = self.jwt.as_ref()?.authentic_claims(jws, now)?;
         let reader = ClaimsReader {

@@ -43,7 +43,7 @@ pub(super) enum TokenJudge {
     /// The chain of another issuer.
     Other(Arc<VerifyChain>),
     /// None: the token names an issuer that is not trusted.
-    Nobody,
+    Untrusted,
     /// Not known yet: the name of the default issuer has not been found.
     Unknown,
 }
@@ -103,7 +103,7 @@ impl VerifyChain {
             return TokenJudge::This;
         }
         match self.jwt.as_ref().and_then(|check| check.issuer(now)) {
-            Some(_) => TokenJudge::Nobody,
+            Some(_) => TokenJudge::Untrusted,
             None => TokenJudge::Unknown,
         }
     }
@@ -124,7 +124,7 @@ impl VerifyChain {
                 // Without the register: it has the refresh tokens of the default issuer.
                 return other.ask_layers(parsed, None, budget, now).await;
             }
-            TokenJudge::Nobody => {
+            TokenJudge::Untrusted => {
                 explain::note(explain::untrusted_issuer_step);
                 return Err(VerifyFault::Rejected(TokenRejection::Claims));
             }
@@ -172,7 +172,7 @@ async fn ask_in_order(
     for other in others.iter().filter(|chain| chain.has_remote_layer()) {
         match &result {
             Ok(_) => return result,
-            // Known as a refresh token, so nobody else is shown it.
+            // Known as a refresh token, so no other issuer is shown it.
             Err(VerifyFault::Rejected(TokenRejection::NotAccessToken)) => return result,
             Err(VerifyFault::Unavailable(fault)) if fault.is_throttled() => return result,
             Err(_) => {}

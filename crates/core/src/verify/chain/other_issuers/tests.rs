@@ -80,7 +80,7 @@ async fn x08_a_token_is_judged_by_the_issuer_that_it_names_exactly() {
         matches!(fault, VerifyFault::Rejected(TokenRejection::Refused)),
         "{fault:?}"
     );
-    // Nobody else says yes for it, although two of three would: the default issuer has no known name here, so it
+    // No other issuer says yes for it, although two of three would: the default issuer has no known name here, so it
     // is not certain that the token is not its own.
     for stranger in [
         "https://one.example/",
