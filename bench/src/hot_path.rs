@@ -279,6 +279,7 @@ async fn chain(forge: &TokenForge, keep: Duration, now: Timestamp) -> Result<Ver
             issuer: Some(forge.issuer().to_owned()),
             // Any audience, as without JWT_AUDIENCE.
             audiences: Vec::new(),
+            audience_claim: None,
             token_types: TypRule::Any,
             leeway_seconds: SKEW.as_secs(),
             default_lifetime_seconds: 900,

@@ -139,6 +139,7 @@ fn judge(claims: &AuthenticClaims) {
         let policy = ClaimsPolicy {
             issuer: None,
             audiences: Vec::new(),
+            audience_claim: None,
             token_types,
             leeway_seconds: 60,
             default_lifetime_seconds: 600,

@@ -17,6 +17,9 @@ pub struct ClaimsPolicy {
     /// Names of this service (`JWT_AUDIENCE`). `aud` must contain one of them. An empty list accepts any
     /// `aud`, and also its absence.
     pub audiences: Vec<String>,
+    /// Claim that stands for `aud` in a token that has none: `client_id` at Amazon Cognito. `None` for every other
+    /// issuer.
+    pub audience_claim: Option<String>,
     /// Rule for the `typ` of the header.
     pub token_types: TypRule,
     /// Accepted difference between the issuer's clock and ours, in seconds. More than 60 counts as 60.
@@ -134,13 +137,25 @@ impl ClaimsPolicy {
             return Err(ClaimFault::ForeignIssuer);
         }
         self.check_type(claims)?;
-        if !self.accepts_audience(&claims.audience()?) {
+        if !self.accepts_audience(&self.audience_of(claims)?) {
             return Err(ClaimFault::WrongAudience);
         }
         // Read for their types only. Both are used later, where a wrong type would look like an absent claim.
         claims.subject()?;
         claims.jwt_id()?;
         Ok(())
+    }
+
+    /// Returns the audience of a token: `aud`, or the claim that stands for it where there is none.
+    fn audience_of<'c>(&self, claims: &'c AuthenticClaims) -> Result<Vec<&'c str>, MalformedClaim> {
+        let audience = claims.audience()?;
+        match &self.audience_claim {
+            Some(name) if !claims.as_map().contains_key("aud") => {
+                let value = claims.as_map().get(name).and_then(serde_json::Value::as_str);
+                Ok(value.into_iter().collect())
+            }
+            _ => Ok(audience),
+        }
     }
 
     /// Returns `true` if one of the audiences is a name of this service, or if no name is configured.

@@ -102,6 +102,7 @@ mod tests {
         let policy = ClaimsPolicy {
             issuer: None,
             audiences: vec!["maxlab-api".to_owned()],
+            audience_claim: None,
             token_types: TypRule::Any,
             leeway_seconds: 10,
             default_lifetime_seconds: 900,

@@ -1,6 +1,6 @@
 //! Parser of claim paths.
 
-use maxlab_auth_core::identity::{ClaimPaths, UnverifiedEmailPolicy};
+use maxlab_auth_core::identity::{ClaimPaths, UnverifiedEmailPolicy, check_claim_path};
 
 use crate::preset::ProviderPreset;
 use crate::table::{FaultList, TableReader};
@@ -24,8 +24,24 @@ pub(crate) fn parse_claims(
     parts
         .into_iter()
         .filter(|part| claims.get(part).is_some())
-        .map(|part| (part.to_owned(), claims.texts(part, faults)))
+        .map(|part| {
+            let paths = claims.texts(part, faults);
+            for path in &paths {
+                report_bad_path(part, path, &claims, faults);
+            }
+            (part.to_owned(), paths)
+        })
         .collect()
+}
+
+/// Reports a text that is no claim path.
+fn report_bad_path(part: &str, path: &str, claims: &TableReader<'_>, faults: &mut FaultList<'_>) {
+    const REMEDY: &str = "write paths like realm_access.roles, with \\. for a dot within a name";
+    // The placeholder becomes a name without a special character, so it is checked like one.
+    let path_to_check = path.replace(CLIENT_PLACEHOLDER, "client");
+    if let Err(fault) = check_claim_path(&path_to_check, LIST_CLAIMS.contains(&part)) {
+        faults.report(&claims.span_of(part), format!("{path:?} {fault}"), REMEDY);
+    }
 }
 
 /// Returns the claim paths: those of the file, for each part, or else those of the preset.
@@ -36,8 +52,8 @@ pub(crate) fn claim_paths(
     faults: &mut FaultList<'_>,
 ) -> ClaimPaths {
     let own = parse_claims(reader, faults);
-    // A dot in a client's id is a part of the name, not a step.
-    let client_id = client_id.unwrap_or_default().replace('.', "\\.");
+    // A dot in a client's id is a part of the name, not a step, and a backslash is no mark of one.
+    let client_id = client_id.map(|id| id.replace('\\', "\\\\").replace('.', "\\."));
     let paths = |part: &str| -> Vec<String> {
         let lists = [&own, &preset.claims];
         let found = lists.into_iter().find_map(|list| {
@@ -45,7 +61,9 @@ pub(crate) fn claim_paths(
             Some(
                 paths
                     .iter()
-                    .map(|path| path.replace(CLIENT_PLACEHOLDER, &client_id))
+                    // Without a client, a path through its name leads nowhere.
+                    .filter(|path| client_id.is_some() || !path.contains(CLIENT_PLACEHOLDER))
+                    .map(|path| path.replace(CLIENT_PLACEHOLDER, client_id.as_deref().unwrap_or_default()))
                     .collect::<Vec<_>>(),
             )
         });

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::data_dir_lock::DataDirLock;
 use crate::policy::PolicyFile;
+use crate::providers::ProvidersFile;
 use crate::tls::CertificateFiles;
 use crate::upstream::{AuthServerJwks, OutboxWorker};
 
@@ -62,6 +63,8 @@ pub struct BackgroundTasks {
     pub data_dir: PathBuf,
     /// Policy file to poll.
     pub policy: Option<Arc<PolicyFile>>,
+    /// Providers file to poll.
+    pub providers: Option<Arc<ProvidersFile>>,
     /// Certificate files to poll.
     pub certificate: Option<Arc<CertificateFiles>>,
 }
@@ -142,6 +145,16 @@ impl BackgroundTasks {
                 blocking_file_task(reload),
             ));
         }
+        if let Some(providers) = self.providers.clone() {
+            let engine = self.engine.clone();
+            let reload = move || providers.reload_if_changed(&engine);
+            tasks.spawn(run_periodically(
+                FILE_POLL_INTERVAL,
+                "providers",
+                stop.clone(),
+                blocking_file_task(reload),
+            ));
+        }
         if let Some(certificate) = self.certificate.clone() {
             let reload = move || certificate.reload_if_changed();
             tasks.spawn(run_periodically(
@@ -169,6 +182,17 @@ impl BackgroundTasks {
                         Ok(())
                     }
                 },
+            ));
+        }
+        if let Some(providers) = &self.providers {
+            let (providers, engine) = (Arc::clone(providers), self.engine.clone());
+            let renew = move || Arc::clone(&providers).renew_keys(engine.now());
+            let tasks_end = stop.clone();
+            tasks.spawn(run_periodically(
+                KEY_REFRESH_INTERVAL,
+                "provider keys",
+                tasks_end,
+                renew,
             ));
         }
         if let Some(due) = self.engine.due_refreshes() {

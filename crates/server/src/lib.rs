@@ -13,6 +13,7 @@ mod files;
 pub mod http;
 pub mod metrics;
 pub mod policy;
+pub mod providers;
 pub mod record;
 pub mod redirect_uri;
 pub mod telemetry;

@@ -225,7 +225,7 @@ impl Engine {
         // The check that counts is below, with verified names.
         revocations
             .check(
-                &parsed.unverified_names(self.deps.chain.issuer()),
+                &parsed.unverified_names(&chain.issuer_of(parsed.shape())),
                 &[],
                 IssueTime::Unknown,
                 now,
@@ -290,6 +290,12 @@ impl Engine {
         let credential = self.admit(verified.clone(), now).await?;
         // After the gate: a revoked session must not get a longer life.
         sessions.record_use(&loaded, verified, now);
+        // What an issuer vouched for ends with it (decision 41). After the verdict was cached: if the issuer was
+        // removed meanwhile, the cache was emptied either after that, or before this.
+        if !self.deps.chain.trusts_issuer(&loaded.record.identity.issuer) {
+            sessions.forget_all();
+            return Err(CredentialRefusal::NoSession.into());
+        }
         Ok((credential, loaded))
     }
 
@@ -309,6 +315,13 @@ impl Engine {
                 Ok(credential.with_workspaces(workspaces_of_user))
             }
         }
+    }
+
+    /// Replaces the chains of all issuers but the default one. What an issuer vouched for that is no longer among
+    /// them is refused from now on, cached or not.
+    pub fn replace_other_issuers(&self, chains: Vec<Arc<VerifyChain>>) {
+        self.deps.chain.replace_other_issuers(chains);
+        self.deps.sessions.forget_all();
     }
 
     /// Reports an event to the receiver of this engine.

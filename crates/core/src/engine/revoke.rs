@@ -195,7 +195,8 @@ impl Engine {
         now: Timestamp,
     ) -> Result<RecordOutcome, TerminationFault> {
         let owner = event.subject.as_ref().map(|subject| &subject.issuer);
-        let issuer = owner.unwrap_or(self.deps.chain.issuer()).clone();
+        let named = || self.deps.chain.issuer_of(&shape_of(token.expose()));
+        let issuer = owner.cloned().unwrap_or_else(named);
         let session_token =
             SessionToken::new(TokenKey::from_presented(token), token_use, issuer, token, None);
         // No expiry: the message is sent even if the token's own `exp` says that it is over.

@@ -22,7 +22,9 @@ impl Engine {
     /// Reads the claims of a signed token without a signature check. Returns an empty value for an opaque
     /// token.
     pub(super) fn provenance_of(&self, token: &PresentedToken) -> TokenProvenance {
-        let TokenShape::Jws(jws) = shape_of(token.expose()) else {
+        let shape = shape_of(token.expose());
+        let issuer = self.deps.chain.issuer_of(&shape);
+        let TokenShape::Jws(jws) = shape else {
             return TokenProvenance::default();
         };
         // A false name in these claims can only make the gateway refuse more, never accept.
@@ -33,13 +35,12 @@ impl Engine {
         };
         let issued_at = claims.get("iat").and_then(serde_json::Value::as_i64);
         let sid = text("sid").filter(|sid| !sid.is_empty());
-        let issuer = self.deps.chain.issuer();
         TokenProvenance {
             // RFC 9068 §2.2 names the client in `client_id`; other servers use `azp` of OpenID Connect Core
             // §2.
             client_id: text("client_id").or_else(|| text("azp")),
             issuer: text("iss"),
-            upstream_session: sid.map(|sid| UpstreamSession::new(issuer.clone(), sid)),
+            upstream_session: sid.map(|sid| UpstreamSession::new(issuer, sid)),
             issued_at: issued_at.and_then(|at| Timestamp::from_second(at).ok()),
         }
     }

@@ -17,6 +17,7 @@ use crate::revocation::{PlaceReservation, Revocation, RevocationReason, Unproven
 use crate::seal::SealedValue;
 use crate::unavailable::Unavailable;
 use crate::verdict::{RevocationKey, TokenKey};
+use maxlab_auth_jose::shape_of;
 
 /// Lifetime of the journal line of a token about which the authorization server has not answered yet.
 ///
@@ -137,7 +138,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<SealedValue, Unavailable> {
         let revocation_request = RevocationRequest {
-            issuer: self.deps.chain.issuer().clone(),
+            issuer: self.deps.chain.issuer_of(&shape_of(token.expose())),
             token: token.expose().to_owned(),
             hint: request.token_use().as_str().to_owned(),
             client: request.client.clone(),

@@ -5,6 +5,7 @@
 //! https://app.example.com/roles                       a claim with exactly this name comes first
 //! resource_access.com\.example\.app.roles             `\.` is a dot within a name
 //! realm_access.roles + resource_access.my-app.roles   the elements of both lists
+//! urn:zitadel:iam:org:project:roles.*                 the names of the members of an object, as a list
 //! ```
 
 use std::borrow::Cow;
@@ -15,6 +16,8 @@ use serde_json::{Map, Value};
 const UNION: &str = " + ";
 /// Escape of a dot, a plus sign or itself within a name.
 const ESCAPE: char = '\\';
+/// Last step of a path to a list that is an object, whose members have the names of the elements.
+const MEMBERS: &str = ".*";
 
 /// Reason why a text is no claim path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,17 +82,37 @@ pub(super) fn claim_at<'c>(claims: &'c Map<String, Value>, path: &str) -> Option
 pub(super) fn strings_at(claims: &Map<String, Value>, united: &str) -> Option<Vec<String>> {
     let mut strings: Option<Vec<String>> = None;
     for path in united.split(UNION) {
-        let Some(value) = claim_at(claims, path.trim()) else {
+        let (path, names_members) = split_members(path.trim());
+        let Some(value) = claim_at(claims, path) else {
             continue;
         };
         let known = strings.get_or_insert_default();
-        for text in strings_of(value) {
+        let found = if names_members {
+            member_names(value)
+        } else {
+            strings_of(value)
+        };
+        for text in found {
             if !known.contains(&text) {
                 known.push(text);
             }
         }
     }
     strings
+}
+
+/// Splits the step for the members of an object from a path.
+fn split_members(path: &str) -> (&str, bool) {
+    match path.strip_suffix(MEMBERS) {
+        Some(object) if !object.ends_with(ESCAPE) => (object, true),
+        _ => (path, false),
+    }
+}
+
+/// Returns the names of the members of an object. Empty for anything else.
+fn member_names(value: &Value) -> Vec<String> {
+    let names = value.as_object().into_iter().flat_map(Map::keys);
+    names.filter(|name| !name.is_empty()).cloned().collect()
 }
 
 /// Returns the strings of a claim that is one string or a list.
@@ -214,5 +237,19 @@ mod tests {
         assert_eq!(split_last(r"a.b\.c.d"), Some((r"a.b\.c", "d")));
         assert_eq!(split_last(r"a\.b"), None);
         assert_eq!(split_last(r"a\\.b"), Some((r"a\\", "b")));
+    }
+
+    #[test]
+    fn members_of_an_object_are_a_list_only_where_the_path_says_so() {
+        let claims =
+            json!({"roles": {"editor": {"1": "a.example"}, "viewer": {}}, "list": ["a"], "a.*": ["b"]});
+        let claims = claims.as_object().unwrap();
+        let strings = |path: &str| strings_at(claims, path).unwrap_or_default();
+        assert_eq!(strings("roles.*"), ["editor", "viewer"]);
+        assert_eq!(strings("list + roles.*"), ["a", "editor", "viewer"]);
+        assert_eq!(strings("roles"), Vec::<String>::new());
+        assert_eq!(strings("list.*"), Vec::<String>::new());
+        assert_eq!(strings(r"a\.*"), ["b"]);
+        assert_eq!(check_claim_path("roles.*", true), Ok(()));
     }
 }

@@ -84,6 +84,12 @@ impl ClaimPaths {
         let unverified = address.filter(|(path, _)| email::is_unverified(claims, path));
         // `unverified` stays set when the address is sent: it is never a user id, whatever the policy.
         let omitted = unverified.is_some() && self.unverified_email == UnverifiedEmailPolicy::Omit;
+        let groups = list_claim(claims, &self.groups, &["groups"]);
+        if groups.is_empty() && are_groups_elsewhere(claims) {
+            tracing::warn!(
+                "groups left out, the token has too many of them and only names a place to read them: assign roles instead"
+            );
+        }
         Ok(Identity {
             user_id: read_subject(claims, &self.user_id, subject, unverified, accepts_integers)?,
             issuer: Issuer::DEFAULT,
@@ -92,7 +98,7 @@ impl ClaimPaths {
             avatar: text_claim(claims, &self.avatar, avatar),
             roles: list_claim(claims, &self.roles, &["roles"]),
             permissions: list_claim(claims, &self.permissions, &["permissions"]),
-            groups: list_claim(claims, &self.groups, &["groups"]),
+            groups,
             workspaces: if self.ignore_workspaces {
                 Vec::new()
             } else {
@@ -193,6 +199,14 @@ fn scope_claim(claims: &Map<String, Value>, configured: &[String]) -> Vec<String
         .filter(|w| !w.is_empty())
         .map(str::to_owned)
         .collect()
+}
+
+/// Returns `true` if the groups are a distributed claim (OpenID Connect Core §5.6.2), which is not fetched.
+/// Microsoft Entra ID sends it from 200 groups on, or `hasgroups` where the answer must be short.
+fn are_groups_elsewhere(claims: &Map<String, Value>) -> bool {
+    let names = claims.get("_claim_names").and_then(Value::as_object);
+    let is_flagged = claims.get("hasgroups").and_then(Value::as_bool);
+    names.is_some_and(|names| names.contains_key("groups")) || is_flagged == Some(true)
 }
 
 #[cfg(test)]
@@ -298,5 +312,27 @@ mod tests {
             (me.user_id.as_str(), me.roles, me.groups),
             ("u", vec!["r".to_owned()], vec!["g".to_owned()])
         );
+    }
+
+    #[test]
+    fn groups_that_are_too_many_for_a_token_are_noticed() {
+        for (claims, elsewhere) in [
+            (
+                json!({"_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {"endpoint": "https://g.example"}}}),
+                true,
+            ),
+            (json!({"hasgroups": true}), true),
+            (
+                json!({"_claim_names": {"address": "src1"}, "hasgroups": false}),
+                false,
+            ),
+            (json!({"groups": ["a"]}), false),
+        ] {
+            assert_eq!(
+                are_groups_elsewhere(claims.as_object().unwrap()),
+                elsewhere,
+                "{claims}"
+            );
+        }
     }
 }

@@ -109,6 +109,11 @@ impl SessionVerdicts {
     pub(super) fn remove(&self, key: &SessionKeyDigest) {
         self.cache.remove(key);
     }
+
+    /// Removes all verdicts.
+    pub(super) fn clear(&self) {
+        self.cache.clear();
+    }
 }
 
 /// Weighs a cache entry by the memory that it takes.

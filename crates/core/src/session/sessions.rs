@@ -127,6 +127,13 @@ impl SessionManager {
         }
     }
 
+    /// Removes all cached verdicts. The sessions go on, and are loaded at their next use.
+    pub(crate) fn forget_all(&self) {
+        if let Some(verdicts) = &self.verdicts {
+            verdicts.clear();
+        }
+    }
+
     /// Returns the user's sessions, oldest first. Listing does not count as a use.
     ///
     /// # Errors

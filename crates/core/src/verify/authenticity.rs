@@ -50,6 +50,15 @@ impl VerifyChain {
     /// Checks the signature of a token. Fetches keys if that is necessary and allowed, with a short time-out.
     #[tracing::instrument(level = "debug", skip_all)]
     pub async fn authenticity(&self, parsed: &ParsedToken<'_>, now: Timestamp) -> TokenAuthenticity {
+        match self.other_chain(parsed.shape()) {
+            // Not recursive beyond one step: the chain of a further issuer has no further ones.
+            Some(other) => other.own_authenticity(parsed, now).await,
+            None => self.own_authenticity(parsed, now).await,
+        }
+    }
+
+    /// Checks the signature of a token with the keys of this chain.
+    async fn own_authenticity(&self, parsed: &ParsedToken<'_>, now: Timestamp) -> TokenAuthenticity {
         let cached = self.authenticity_from_cached_keys(parsed, now);
         let (TokenAuthenticity::KeyUnknown { .. }, TokenShape::Jws(jws), Some(check)) =
             (&cached, parsed.shape(), &self.jwt)
@@ -94,6 +103,9 @@ impl VerifyChain {
         parsed: &ParsedToken<'_>,
         now: Timestamp,
     ) -> TokenAuthenticity {
+        if let Some(other) = self.other_chain(parsed.shape()) {
+            return other.authenticity_from_cached_keys(parsed, now);
+        }
         let jws = match parsed.shape() {
             TokenShape::Jws(jws) => jws,
             TokenShape::Malformed(_) => return TokenAuthenticity::NeverValid,

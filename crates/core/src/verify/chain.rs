@@ -4,16 +4,19 @@ mod ask_layers;
 mod authentic_info;
 mod fast_path;
 mod issued_id_token;
+mod other_issuers;
+mod refreshes;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use quick_cache::sync::{Cache, EntryAction, EntryResult};
+use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
 pub use issued_id_token::{IdTokenProof, IssuedJwtFault, PersonFault};
 
+use self::other_issuers::OtherIssuers;
 use super::budget::{UnlimitedBudget, UpstreamBudget};
 use super::cache_key::{CacheKey, CacheKeyRef};
 use super::cached_verdict::{CachedVerdict, VerdictWeighter};
@@ -23,10 +26,9 @@ use super::jwt::JwtCheck;
 use super::key_provider::KeySetVersion;
 use super::layer::TokenVerifier;
 use super::parsed_token::ParsedToken;
-use super::refresh_ahead::{DueRefreshes, RefreshAhead};
+use super::refresh_ahead::RefreshAhead;
 use crate::credential::PresentedToken;
-use crate::events::RefreshAheadOutcome;
-use crate::identity::{ClaimPaths, Issuer, VerificationSource};
+use crate::identity::{ClaimPaths, Issuer};
 use crate::issued_tokens::IssuedTokens;
 use crate::verdict::{ClaimsInterner, CompactVerdict, CredentialInfo, CredentialRepr, Verified};
 
@@ -60,6 +62,7 @@ pub struct VerifyChain {
     pub(super) claim_paths: ClaimPaths,
     pub(super) issuer: Issuer,
     issuers: DefaultIssuers,
+    others: OtherIssuers,
     limits: ChainLimits,
     cache: Cache<CacheKey, CachedVerdict, VerdictWeighter>,
     interner: ClaimsInterner,
@@ -93,6 +96,7 @@ impl VerifyChain {
             layers,
             issuer: Issuer::DEFAULT,
             issuers: DefaultIssuers::new(jwt.clone()),
+            others: OtherIssuers::default(),
             jwt,
             claim_paths,
             limits,
@@ -179,6 +183,7 @@ impl VerifyChain {
             Ok(cached) => return into_verified(cached.outcome),
             Err(guard) => guard,
         };
+        let generation = self.others.generation();
         let fetched = match self.refreshed_meanwhile(token, now).await {
             Some(fetched) => fetched,
             None => {
@@ -187,8 +192,8 @@ impl VerifyChain {
             }
         };
         // Not cached: the requests that wait for this result have budgets of their own. The guard is
-        // dropped, and the next one of them asks.
-        if fetched.is_throttled() {
+        // dropped, and the next one of them asks. The same if other issuers are trusted by now.
+        if fetched.is_throttled() || generation != self.others.generation() {
             return into_verified(fetched.outcome);
         }
         if guard.insert(fetched.clone()).is_ok()
@@ -199,64 +204,8 @@ impl VerifyChain {
             // An error means that the entry was evicted meanwhile, which is fine.
             let _ = self.cache.replace(key, fetched.clone(), true);
         }
+        self.forget_if_replaced(token, generation);
         into_verified(fetched.outcome)
-    }
-
-    /// Returns the queue of tokens that are due for a refresh, for a task that
-    /// calls [`refresh_verdict`](Self::refresh_verdict). Nothing is refreshed
-    /// before. `None` from the second call on.
-    pub fn due_refreshes(&self) -> Option<DueRefreshes> {
-        self.refresh_ahead.take_receiver()
-    }
-
-    /// Returns the cached verdict of this token, if its refresh is claimed and still pending.
-    pub fn awaiting_refresh(&self, token: &PresentedToken, now: Timestamp) -> Option<Verified> {
-        // `peek` and not `get`: the background task's look is no use of the token.
-        let cached = self.cache.peek(&CacheKeyRef(token.expose()))?;
-        into_verified(cached.outcome.clone())
-            .ok()
-            .filter(|_| cached.is_refreshing(now, self.limits.verdict_ttl))
-    }
-
-    /// Asks the layers again about a token whose refresh is pending.
-    #[tracing::instrument(level = "debug", skip_all)]
-    pub async fn refresh_verdict(&self, token: &PresentedToken, now: Timestamp) -> RefreshAheadOutcome {
-        // Announced before the verdict is checked: a request that finds the verdict expired must find this
-        // refresh, so that it does not ask the layers too.
-        let Some(in_flight) = self.refresh_ahead.try_begin(token.expose()) else {
-            return RefreshAheadOutcome::Skipped;
-        };
-        if self.awaiting_refresh(token, now).is_none() {
-            return RefreshAheadOutcome::Skipped;
-        }
-        // Without the register, which was asked for the first verdict: an access token
-        // does not become a refresh token.
-        let fetched = self
-            .fetch_verdict(&ParsedToken::parse(token), None, &UnlimitedBudget, now)
-            .await;
-        let (key, outcome) = match &fetched.outcome {
-            // Only the fallback for outages accepted. That must not replace a verdict of the remote layers.
-            Ok(verdict) if verdict.source() == VerificationSource::LocalJwt => {
-                (None, RefreshAheadOutcome::Unavailable)
-            }
-            Ok(verdict) => (
-                Some(CacheKey::InVerdict(Arc::clone(verdict))),
-                RefreshAheadOutcome::Verified,
-            ),
-            Err(fault) => match fault.as_ref() {
-                VerifyFault::Rejected(_) => (
-                    Some(CacheKey::Text(token.expose().into())),
-                    RefreshAheadOutcome::Rejected,
-                ),
-                VerifyFault::Unavailable(_) => (None, RefreshAheadOutcome::Unavailable),
-            },
-        };
-        if let Some(key) = key {
-            self.cache.insert(key, fetched.clone());
-        }
-        // After the insertion: a request that finds no refresh in progress then finds the new verdict.
-        in_flight.finish(fetched);
-        outcome
     }
 
     /// Returns the cached verdict of a token, if it is still valid.
@@ -276,37 +225,6 @@ impl VerifyChain {
         self.jwt.as_ref()?.key_set_version()
     }
 
-    /// Puts a token whose verdict expires soon into the queue, once.
-    // Cold: most lookups are not near an expiry, and this must not be inlined into them.
-    #[cold]
-    fn enqueue_refresh(&self, token: &str, now: Timestamp) {
-        let Some(permit) = self.refresh_ahead.try_reserve() else {
-            return;
-        };
-        let Ok(token) = PresentedToken::parse(token) else {
-            return;
-        };
-        // The claim is made in the cache's entry, under its lock, so that only one of many
-        // concurrent uses queues the token.
-        let key = CacheKey::Text(token.expose().into());
-        let claim = self.cache.entry(&key, Some(Duration::ZERO), |_, cached| {
-            EntryAction::Retain(cached.claim_refresh(now, self.limits.verdict_ttl))
-        });
-        if matches!(claim, EntryResult::Retained(true)) {
-            permit.send(token);
-        }
-    }
-
-    /// Returns the verdict of a refresh that is in progress, or that ended since the cache was read.
-    async fn refreshed_meanwhile(&self, token: &str, now: Timestamp) -> Option<CachedVerdict> {
-        if let Some(refreshed) = self.refresh_ahead.wait_for(token).await {
-            return Some(refreshed);
-        }
-        self.cache
-            .peek(&CacheKeyRef(token))
-            .filter(|cached| self.is_current(cached, now))
-    }
-
     /// Asks the layers, and turns their result into a cache entry.
     #[tracing::instrument(level = "debug", skip_all)]
     async fn fetch_verdict(
@@ -320,8 +238,10 @@ impl VerifyChain {
         // Read before the check: if the keys change meanwhile, the verdict belongs to
         // the older set and expires with it.
         let key_set_version = self.key_set_version().map(|keys| keys.number);
-        match self.ask_layers(parsed, register, budget, now).await {
+        match self.ask_issuers(parsed, register, budget, now).await {
             Ok(info) => {
+                // The version is that of this chain's keys. Without one, a verdict by other keys is short-lived.
+                let key_set_version = key_set_version.filter(|_| info.identity.issuer == self.issuer);
                 let verdict = self.compact_verdict(parsed.token(), &info);
                 CachedVerdict::accepted(verdict, now, ttl, started_at.elapsed(), key_set_version)
             }

@@ -191,6 +191,7 @@ fn build_chain(settings: LocalVerifierSettings, keys: Arc<AuthServerJwks>) -> Ve
         claims_policy: ClaimsPolicy {
             issuer: Some(settings.issuer),
             audiences: settings.audiences,
+            audience_claim: None,
             token_types: settings.token_types,
             leeway_seconds: settings.skew.as_secs(),
             default_lifetime_seconds: settings.lifetime_without_exp.as_secs(),

@@ -11,6 +11,7 @@ fn policy() -> ClaimsPolicy {
     ClaimsPolicy {
         issuer: None,
         audiences: Vec::new(),
+        audience_claim: None,
         token_types: TypRule::Any,
         leeway_seconds: 30,
         default_lifetime_seconds: 600,

@@ -23,6 +23,7 @@ use maxlab_auth_store::SqlDatabase;
 use secrecy::ExposeSecret as _;
 use url::Url;
 
+use super::provider_chains::open_providers_for_command;
 use super::stores::OpenStores;
 use crate::config::{JwtKeys, RevocationReads, Settings, WorkspaceSource};
 use crate::events::ObservedEvents;
@@ -55,6 +56,7 @@ pub(super) fn build_verifiers(
     let policy = ClaimsPolicy {
         issuer: verify.issuer.clone(),
         audiences: verify.audiences.clone(),
+        audience_claim: None,
         token_types: verify.token_types,
         leeway_seconds: verify.clock_skew.as_secs(),
         default_lifetime_seconds: verify.lifetime_without_exp.as_secs(),
@@ -143,7 +145,11 @@ pub(crate) fn verify_chain(
     let server = Arc::new(AuthServer::new(super::upstream_config(settings))?);
     let (layers, jwt, keys) = build_verifiers(settings, &server)?;
     let keys = keys.filter(|_| settings.verify.layers.contains(&VerificationSource::LocalJwt));
-    Ok((build_chain(settings, layers, jwt), keys))
+    let chain = build_chain(settings, layers, jwt);
+    if let Some(file) = open_providers_for_command(settings) {
+        chain.replace_other_issuers(file.current().chains());
+    }
+    Ok((chain, keys))
 }
 
 /// Builds the engine on open stores.
@@ -212,7 +218,7 @@ pub(super) fn build_engine(
 
 /// Returns the names that an authorization server at this address may have as an issuer, for the time before
 /// its metadata are known.
-fn candidate_issuers(address: &Url) -> Vec<String> {
+pub(super) fn candidate_issuers(address: &Url) -> Vec<String> {
     // Issuers are compared exactly, and both spellings are in use.
     let bare = address.as_str().trim_end_matches('/');
     vec![bare.to_owned(), format!("{bare}/")]

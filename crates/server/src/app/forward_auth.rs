@@ -42,6 +42,7 @@ pub(super) fn open_forward_auth(settings: &Settings) -> anyhow::Result<ForwardAu
         header_style: HeaderStyle {
             encoding: configured.header_encoding,
             workspaces: configured.names_workspaces,
+            ..HeaderStyle::default()
         },
     })
 }

@@ -8,6 +8,7 @@ mod forward_auth;
 mod jwt_issuer;
 mod limits;
 mod pages;
+mod provider_chains;
 mod stores;
 
 use std::sync::Arc;
@@ -27,6 +28,9 @@ use tokio::sync::watch;
 use self::browser_login::build_browser_login;
 pub(crate) use self::engine::verify_chain;
 use self::engine::{build_engine, build_verifiers};
+pub use self::provider_chains::ProviderChain;
+pub(crate) use self::provider_chains::build_provider_chains;
+use self::provider_chains::{open_providers, open_providers_for_command};
 pub(crate) use self::stores::open_redis;
 use self::stores::{DatabasePing, OpenStores, open_database, open_store, replace_store_journal};
 use crate::background::BackgroundTasks;
@@ -42,6 +46,7 @@ use crate::http::rate_limit::RateLimits;
 use crate::http::router;
 use crate::http::serve::{FastResponder, ServeLimits, ServeRoutes};
 use crate::metrics::PrometheusMetrics;
+use crate::providers::ProvidersFile;
 use crate::record;
 use crate::tls::CertificateFiles;
 use crate::upstream::{AuthServer, OutboxWorker, UpstreamConfig, UpstreamEvents};
@@ -103,7 +108,11 @@ impl App {
     ) -> anyhow::Result<Self> {
         // Files first: a fault in one of them is reported before the start waits for a server.
         crate::file_modes::refuse_loose_modes(&settings)?;
-        let forward_auth = forward_auth::open_forward_auth(&settings)?;
+        let providers = open_providers(&settings)?;
+        let mut forward_auth = forward_auth::open_forward_auth(&settings)?;
+        if let Some(file) = &providers {
+            forward_auth.header_style.remote_user = file.remote_user_forms();
+        }
         let certificate = forward_auth::open_certificate(&settings)?;
         let pages = pages::open_pages(&settings)?;
         jwt_issuer::require_known_issuer(&settings).await?;
@@ -113,6 +122,7 @@ impl App {
                 forward_auth,
                 certificate,
                 pages,
+                providers,
             },
             awaited,
             clock,
@@ -133,9 +143,13 @@ impl App {
     /// If a store cannot be opened or may lose data that it must keep.
     #[tracing::instrument(level = "debug", skip_all)]
     pub async fn open_for_command(settings: Settings) -> anyhow::Result<Self> {
+        let providers = open_providers_for_command(&settings);
         Box::pin(Self::assemble(
             settings,
-            OpenFiles::default(),
+            OpenFiles {
+                providers,
+                ..OpenFiles::default()
+            },
             &watch::Sender::new(None),
             Arc::new(SystemClock),
         ))
@@ -171,6 +185,9 @@ impl App {
         let server = Arc::new(AuthServer::new(upstream_config(&settings))?);
         let (layers, jwt, keys) = build_verifiers(&settings, &server)?;
         let engine = build_engine(&settings, &database, &stores, layers, jwt, Arc::clone(&clock))?;
+        if let Some(file) = &files.providers {
+            file.apply(&engine);
+        }
         let components = health_checks(&stores, &database);
         let worker = OutboxWorker {
             outbox: Arc::clone(&database) as Arc<dyn Outbox>,
@@ -191,6 +208,7 @@ impl App {
             data_dir: settings.app.data_dir.clone(),
             policy: files.forward_auth.policy_file.clone(),
             certificate: files.certificate.clone(),
+            providers: files.providers.clone(),
         };
         let metrics = PrometheusMetrics::install().context("the metrics could not be set up")?;
         let operations = crate::http::docs::operations();
@@ -255,6 +273,7 @@ struct OpenFiles {
     forward_auth: ForwardAuthConfig,
     certificate: Option<Arc<CertificateFiles>>,
     pages: PageAssets,
+    providers: Option<Arc<ProvidersFile>>,
 }
 
 /// Returns the configuration of the client for the authorization server.

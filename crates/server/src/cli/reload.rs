@@ -1,8 +1,9 @@
-//! SIGHUP: reloads the policy, the certificate and the log level while the gateway runs. All other settings
+//! SIGHUP: reloads the policy, the providers, the certificate and the log level while the gateway runs. All other settings
 //! need a restart.
 
 use std::sync::Arc;
 
+use maxlab_auth_core::engine::Engine;
 use tokio::signal::unix::Signal;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
@@ -10,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::config::{Settings, SettingsSource};
 use crate::policy::PolicyFile;
+use crate::providers::ProvidersFile;
 use crate::telemetry;
 use crate::tls::CertificateFiles;
 
@@ -18,6 +20,8 @@ use crate::tls::CertificateFiles;
 pub(super) struct ReloadableFiles {
     policy: Option<Arc<PolicyFile>>,
     certificate: Option<Arc<CertificateFiles>>,
+    providers: Option<Arc<ProvidersFile>>,
+    engine: Engine,
 }
 
 impl ReloadableFiles {
@@ -26,6 +30,8 @@ impl ReloadableFiles {
         Self {
             policy: app.background.policy.clone(),
             certificate: app.certificate.clone(),
+            providers: app.background.providers.clone(),
+            engine: app.state.engine.clone(),
         }
     }
 
@@ -44,13 +50,16 @@ impl ReloadableFiles {
         }
     }
 
-    /// Reloads the policy, the certificate and the log level. Blocks on the file system.
+    /// Reloads the policy, the providers, the certificate and the log level. Blocks on the file system.
     fn reload(&self) {
-        tracing::info!("SIGHUP received, reloading policy, certificate and log level");
+        tracing::info!("SIGHUP received, reloading policy, providers, certificate and log level");
         // Twice: the periodic check uses a change only after two reads that found it, because a file may be
         // half written. The sender of the signal has finished writing.
         for _ in 0..2 {
             self.policy.iter().for_each(|policy| policy.reload_if_changed());
+            self.providers
+                .iter()
+                .for_each(|providers| providers.reload_if_changed(&self.engine));
             self.certificate
                 .iter()
                 .for_each(|files| files.reload_if_changed());

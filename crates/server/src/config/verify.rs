@@ -1,5 +1,6 @@
 //! Settings of verification: layers, keys, and the claims that are read.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use maxlab_auth_core::identity::{ClaimPaths, UnverifiedEmailPolicy, VerificationSource, check_claim_path};
@@ -28,6 +29,12 @@ pub(super) const DOCS: &[SettingDoc] = &[
         "seconds",
         Value("5"),
         "How long the yes of a remote layer, or a session, is cached. 0 caches no verdict of any layer and no session. For a token in use it is refreshed before it expires. A revocation takes effect at once in any case.",
+    ),
+    SettingDoc::new(
+        "PROVIDERS_FILE",
+        "path",
+        Unset("none: one authorization server"),
+        "A TOML file with further issuers, each with its own keys, audiences, layers and claims (docs/PROVIDERS.md). A token is judged by the issuer that it names. A changed file is loaded within two seconds.",
     ),
     SettingDoc::new(
         "JWKS_URL",
@@ -171,6 +178,8 @@ pub struct VerifySettings {
     pub layers: Vec<VerificationSource>,
     /// `VERIFY_CACHE_SECONDS`. Zero disables the cache.
     pub cache: Duration,
+    /// `PROVIDERS_FILE`.
+    pub providers_file: Option<PathBuf>,
     /// `JWT_SECRET_KEY`, or `JWKS_URL`, with `JWT_ALGORITHM`.
     pub keys: JwtKeys,
     /// `JWT_ISSUER`.
@@ -196,8 +205,15 @@ pub(super) fn read(reader: &mut SettingsReader<'_>, wire: PlaintextPolicy) -> Op
     let layers = reader.required("VERIFY_LAYERS", non_empty_list_of(layer));
     // At most five minutes: a token that the authorization server no longer accepts lives on for that long.
     let cache = reader.required("VERIFY_CACHE_SECONDS", seconds(0..=300));
+    let providers_file = reader.try_optional("PROVIDERS_FILE", |text| Ok(PathBuf::from(text)));
     let keys = jwt_keys::read(reader, wire);
     let issuer = reader.try_optional("JWT_ISSUER", text);
+    if matches!((&providers_file, &issuer), (Ok(Some(_)), Ok(None))) {
+        reader.warn(
+            "JWT_ISSUER",
+            "not set, so a token of an unknown issuer is answered 503 while the metadata of EXTERNAL_AUTH_URL is not known",
+        );
+    }
     let audiences = reader.try_optional("JWT_AUDIENCE", non_empty_list_of(text));
     // If the list of layers is wrong, local_jwt may be meant: the warnings below are given then, too.
     let local = layers
@@ -233,6 +249,7 @@ pub(super) fn read(reader: &mut SettingsReader<'_>, wire: PlaintextPolicy) -> Op
     Some(VerifySettings {
         layers: layers?,
         cache: cache?,
+        providers_file: providers_file.ok()?,
         keys: keys.ok()?,
         issuer: issuer.ok()?,
         audiences: audiences.ok()?.unwrap_or_default(),

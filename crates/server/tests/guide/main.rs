@@ -55,6 +55,7 @@ mod sealing;
 mod secrecy;
 mod session_ends;
 mod session_life;
+mod several_issuers;
 mod token_answers;
 mod token_endpoint;
 mod token_kinds;

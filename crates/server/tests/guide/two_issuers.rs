@@ -1,5 +1,5 @@
 //! A person is an issuer and an id there: the same id at two issuers is two people, and the same `sid` is two sessions
-//! (I12). Only one issuer can be configured yet, so people of another one get their session from the engine.
+//! (I12). Logins go to the default issuer only, so people of another one get their session from the engine.
 
 use maxlab_auth_core::audit::{AuditEvent, AuditFilter, AuditKind, AuditOrigin};
 use maxlab_auth_core::credential::SessionHandle;
@@ -14,14 +14,14 @@ use crate::gateway::{COOKIE, Login, Stores, World, on_every_store, verdict};
 use crate::issuer::Code;
 
 const ME: &str = "/api/v1/auth/me";
-const OTHER: &str = "https://other.example/realms/a";
+pub(crate) const OTHER: &str = "https://other.example/realms/a";
 
 fn at_other(id: &str) -> Subject {
     Subject::new(Issuer::of(None, OTHER), id)
 }
 
 /// Begins a session of the same id at the other issuer. The browser has its cookie.
-async fn session_at_other(world: &World, login: &Login) -> Browser {
+pub(crate) async fn session_at_other(world: &World, login: &Login) -> Browser {
     let sessions = &world.engine().deps().sessions;
     let id = maxlab_auth_core::credential::SessionId::parse(&login.cookie()).unwrap();
     let now = world.engine().now();

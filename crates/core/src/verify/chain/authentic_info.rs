@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::VerifyChain;
+use super::other_issuers::TokenJudge;
 use crate::identity::VerificationSource;
 use crate::verdict::CredentialInfo;
 use crate::verify::ParsedToken;
@@ -21,6 +22,11 @@ impl VerifyChain {
         let TokenShape::Jws(jws) = parsed.shape() else {
             return None;
         };
+        match self.judge_of(parsed, now) {
+            TokenJudge::This => {}
+            TokenJudge::Other(other) => return other.authentic_info(parsed, now),
+            TokenJudge::Untrusted | TokenJudge::Unknown => return None,
+        }
         let (claims, valid_at) = self.jwt.as_ref()?.authentic_claims(jws, now)?;
         let reader = ClaimsReader {
             claim_paths: &self.claim_paths,

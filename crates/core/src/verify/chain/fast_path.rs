@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::ask_layers::is_declared_access_token;
+use super::other_issuers::TokenJudge;
 use super::{VerifyChain, VerifyFault};
 use crate::credential::PresentedToken;
 use crate::identity::VerificationSource;
@@ -29,6 +30,10 @@ impl VerifyChain {
         }
         let token = PresentedToken::parse(token).ok()?;
         let parsed = ParsedToken::parse(&token);
+        // Another issuer has other keys and rules, and `verify` knows them.
+        if !matches!(self.judge_of(&parsed, now), TokenJudge::This) {
+            return None;
+        }
         // The register is in SQL and cannot be asked here. A token that does not declare itself an access
         // token may be one of its refresh tokens.
         if has_expired(&parsed, now) || (self.register.is_some() && !is_declared_access_token(&parsed)) {

@@ -10,6 +10,8 @@ use tokio::sync::Semaphore;
 use tokio::task::unconstrained;
 
 use super::*;
+use crate::events::RefreshAheadOutcome;
+use crate::identity::VerificationSource;
 use crate::unavailable::Unavailable;
 use crate::verify::{DueRefreshes, LayerClaims, TokenRejection, Verdict, VerifyInput};
 

@@ -17,7 +17,8 @@ use crate::identity::VerificationSource;
 
 pub(super) use layers::{accepted_step, layer_step, no_subject_step, other_subject_step, skipped_step};
 pub(super) use rules::{
-    algorithm_step, claims_step, precheck_step, register_step, signature_step, token_step,
+    algorithm_step, claims_step, issuer_step, precheck_step, register_step, signature_step, token_step,
+    untrusted_issuer_step,
 };
 
 tokio::task_local! {
@@ -32,6 +33,8 @@ pub enum TraceJudge {
     Token,
     /// Check of signature and claims, with the keys that are known.
     Signature,
+    /// Choice of the issuer that judges the token.
+    Issuer,
     /// Register of issued tokens.
     Register,
     /// Request to the authorization server.
@@ -48,6 +51,7 @@ impl TraceJudge {
         match self {
             Self::Token => "token",
             Self::Signature => "signature",
+            Self::Issuer => "issuer",
             Self::Register => "register",
             Self::Request => "request",
             Self::Layer(source) => source.as_str(),

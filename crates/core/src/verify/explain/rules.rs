@@ -206,3 +206,23 @@ pub(in crate::verify) fn register_step(result: Result<&(), &VerifyFault>) -> Tra
         }
     }
 }
+
+/// Describes which further issuer is asked.
+pub(in crate::verify) fn issuer_step(issuer: Option<&str>) -> TraceStep {
+    let name = issuer.unwrap_or("the default issuer");
+    TraceStep::new(
+        TraceJudge::Issuer,
+        TraceVerdict::Noted,
+        format!("judged by {name}, with its own keys, audiences and layers"),
+    )
+}
+
+/// Describes a token of an issuer that is not trusted.
+pub(in crate::verify) fn untrusted_issuer_step() -> TraceStep {
+    TraceStep::new(
+        TraceJudge::Issuer,
+        TraceVerdict::Rejected,
+        "the issuer (iss) is neither the default one nor in PROVIDERS_FILE",
+    )
+    .with_remedy("add a provider with exactly this issuer to PROVIDERS_FILE, or correct JWT_ISSUER")
+}

@@ -116,6 +116,7 @@ fn policy(issuer: Option<&str>) -> ClaimsPolicy {
     ClaimsPolicy {
         issuer: issuer.map(str::to_owned),
         audiences: Vec::new(),
+        audience_claim: None,
         token_types: TypRule::Any,
         leeway_seconds: 0,
         default_lifetime_seconds: 900,

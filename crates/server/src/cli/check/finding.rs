@@ -55,6 +55,7 @@ impl ComponentFinding {
             "store" => "REDIS_URL and DATA_DIR",
             "database" => "DATABASE_URL and DATA_DIR",
             "policy" => "POLICY_FILE",
+            "providers" => "PROVIDERS_FILE",
             "certificate" => "TLS_CERT_FILE and TLS_KEY_FILE",
             "key_set" => "JWKS_URL, JWT_ALGORITHM, JWT_ISSUER and EXTERNAL_AUTH_URL",
             "metadata" => "EXTERNAL_AUTH_URL and JWT_ISSUER",

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use maxlab_auth_core::clock::{Clock as _, SystemClock};
 use maxlab_auth_core::revocation::{Journal as _, RevocationStore as _};
 use maxlab_auth_core::unavailable::Unavailable;
@@ -17,8 +18,9 @@ use super::upstream;
 use crate::app::{admin, open_redis};
 use crate::config::{DatabaseUrl, Environment, Settings, StoreUrl};
 use crate::policy::PolicyFile;
+use crate::providers::ProvidersFile;
 use crate::tls::CertificateFiles;
-use crate::upstream::AuthServer;
+use crate::upstream::{AuthServer, MetadataLookup};
 
 /// Number of reads of the register of data sets, and the time between two of them.
 const REGISTER_READS: usize = 4;
@@ -54,6 +56,16 @@ pub(super) async fn probe_all(settings: &Settings) -> Vec<ComponentFinding> {
     // Files are read last: that takes next to no time.
     if let Some(path) = &settings.forward_auth.policy_file {
         findings.push(run_probe("policy", path.display().to_string(), probe_policy(settings, path)).await);
+    }
+    if let Some(path) = &settings.verify.providers_file {
+        findings.push(
+            run_probe(
+                "providers",
+                path.display().to_string(),
+                probe_providers(settings, path),
+            )
+            .await,
+        );
     }
     if let Some(tls) = &settings.listen.tls {
         let files = CertificateFiles::open(&tls.certificate, &tls.key);
@@ -156,6 +168,32 @@ async fn probe_database(settings: &Settings) -> ProbeOutcome {
     let database: Result<_, Unavailable> = opened;
     database.map_err(error_text)?.ping().await.map_err(error_text)?;
     healthy(detail)
+}
+
+/// Reads the providers file, and asks each provider for its metadata.
+async fn probe_providers(settings: &Settings, path: &Path) -> ProbeOutcome {
+    let file = ProvidersFile::open(path, settings)
+        // The faults are one a line; a table cell has one line.
+        .map_err(|fault| format!("{fault:#}").replace('\n', "; "))?;
+    let providers = file.current();
+    let lookups = providers.issuers.iter().map(|issuer| async {
+        let why = match issuer.server.lookup_metadata().await {
+            MetadataLookup::Found(_) | MetadataLookup::Absent => return None,
+            MetadataLookup::Unusable(why) | MetadataLookup::Unreachable(why) => why,
+        };
+        Some(format!("{}: {why}", issuer.id))
+    });
+    let silent: Vec<_> = join_all(lookups).await.into_iter().flatten().collect();
+    let names: Vec<_> = providers
+        .list
+        .providers
+        .iter()
+        .map(|provider| provider.id.as_str())
+        .collect();
+    if silent.is_empty() {
+        return healthy(format!("providers {}", names.join(", ")));
+    }
+    warning(format!("no metadata of {}", silent.join("; ")))
 }
 
 async fn probe_policy(settings: &Settings, path: &Path) -> ProbeOutcome {

@@ -10,6 +10,7 @@ use maxlab_auth_core::clock::{Clock as _, SystemClock};
 use maxlab_auth_core::credential::PresentedToken;
 use maxlab_auth_core::engine::{AuthFault, CredentialRefusal};
 use maxlab_auth_core::error_code::ErrorCode;
+use maxlab_auth_core::identity::Subject;
 use maxlab_auth_core::verify::explain::{self, TraceJudge, TraceStep, TraceVerdict};
 use serde_json::{Value, json};
 
@@ -24,8 +25,8 @@ const MAX_INPUT_BYTES: u64 = 64 * 1024;
 
 /// How the gateway would answer a request with the token.
 enum TokenJudgement {
-    /// User id, and layer.
-    Accepted(String, &'static str),
+    /// Person, and layer.
+    Accepted(Subject, &'static str),
     Refused(ErrorCode, String),
     Undecided(ErrorCode, String),
 }
@@ -96,7 +97,7 @@ async fn judge(settings: Settings, token: &PresentedToken) -> anyhow::Result<Tok
     let result = app.state.engine.authenticate_token(token).await;
     explain::note(|| revocation_step(result.as_ref().err()));
     Ok(match result {
-        Ok(active) => TokenJudgement::Accepted(active.identity().user_id.clone(), active.source().as_str()),
+        Ok(active) => TokenJudgement::Accepted(active.identity().subject(), active.source().as_str()),
         Err(AuthFault::Refused(refusal)) => TokenJudgement::Refused(refusal.code(), refusal.to_string()),
         Err(AuthFault::Unavailable(fault)) => TokenJudgement::Undecided(fault.code(), fault.to_string()),
     })
@@ -159,8 +160,8 @@ fn as_json(judgement: &TokenJudgement, steps: &[TraceStep]) -> Value {
             ("undecided", code.status(), Some(code.as_str()), Some(detail))
         }
     };
-    let (user_id, layer) = match judgement {
-        TokenJudgement::Accepted(user_id, layer) => (Some(user_id), Some(layer)),
+    let (subject, layer) = match judgement {
+        TokenJudgement::Accepted(subject, layer) => (Some(subject), Some(layer)),
         TokenJudgement::Refused(..) | TokenJudgement::Undecided(..) => (None, None),
     };
     let steps: Vec<_> = steps
@@ -180,7 +181,9 @@ fn as_json(judgement: &TokenJudgement, steps: &[TraceStep]) -> Value {
         "status": status,
         "code": code,
         "detail": detail,
-        "user_id": user_id,
+        "user_id": subject.map(|subject| &*subject.id),
+        // `null` for the default issuer.
+        "issuer": subject.and_then(|subject| subject.issuer.name()),
         "layer": layer,
         "steps": steps,
     })
@@ -209,8 +212,9 @@ fn render_result(judgement: &TokenJudgement, steps: &[TraceStep]) -> String {
         )
     };
     let mut text = match judgement {
-        TokenJudgement::Accepted(user_id, layer) => {
-            return format!("\nAccepted: {} by {layer}\n", escape_for_terminal(user_id));
+        TokenJudgement::Accepted(subject, layer) => {
+            let name = subject.storage_name();
+            return format!("\nAccepted: {} by {layer}\n", escape_for_terminal(&name));
         }
         TokenJudgement::Refused(code, detail) => answered("Refused", code, detail),
         TokenJudgement::Undecided(code, detail) => answered("Not decided", code, detail),

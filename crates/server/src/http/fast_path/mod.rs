@@ -80,7 +80,7 @@ impl FastPath {
         let mut response_prefix = b"HTTP/1.1 200 OK\r\n".to_vec();
         response::write_fields(&headers, &mut response_prefix);
         let mut anonymous_headers = Vec::new();
-        let style = gateway.forward_auth.header_style;
+        let style = &gateway.forward_auth.header_style;
         response::write_fields(&style.anonymous_headers(), &mut anonymous_headers);
         Self {
             gateway: Arc::clone(gateway),

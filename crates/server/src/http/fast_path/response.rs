@@ -35,7 +35,7 @@ impl FastPath {
         out.extend_from_slice(&self.response_prefix);
         match active {
             Some(active) => {
-                let style = self.gateway.forward_auth.header_style;
+                let style = &self.gateway.forward_auth.header_style;
                 style.write_personal_headers(&active.subject_claims(), out);
                 let render = |source, entitlements: Entitlements<'_>| {
                     RenderedHeaders(style.render_shared_headers(source, entitlements))

@@ -2,12 +2,14 @@
 //! of the client.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use maxlab_auth_core::access::{PERSONAL_HEADERS, SHARED_HEADERS, WORKSPACES_HEADER};
 use maxlab_auth_core::identity::VerificationSource;
 use maxlab_auth_core::verdict::{ActiveCredential, Entitlements, SubjectClaims};
 
+use super::remote_user::RemoteUserForms;
 use crate::config::HeaderEncoding;
 
 /// Names of the identity headers that are always sent, in the order of the values.
@@ -22,17 +24,19 @@ const HEADER_NAMES: [HeaderName; 6] = [
 const WORKSPACES: HeaderName = HeaderName::from_static(WORKSPACES_HEADER);
 
 /// Which identity headers are sent, and how.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct HeaderStyle {
     /// Encoding of the values (`IDENTITY_HEADER_ENCODING`).
     pub encoding: HeaderEncoding,
     /// `true` if `Remote-Workspaces` is sent (`IDENTITY_WORKSPACES`).
     pub workspaces: bool,
+    /// Forms of `Remote-User` for people of further issuers.
+    pub remote_user: Arc<RemoteUserForms>,
 }
 
 impl HeaderStyle {
     /// Returns the identity headers of a credential.
-    pub(in crate::http) fn identity_headers(self, active: &ActiveCredential) -> HeaderMap {
+    pub(in crate::http) fn identity_headers(&self, active: &ActiveCredential) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in self.names().zip(self.values(active)) {
             // Encoded values are valid, so this does not fail. If it did, the header would be empty and never
@@ -45,7 +49,7 @@ impl HeaderStyle {
 
     /// Returns the identity headers as text, for Envoy; all are empty without a credential.
     pub(in crate::http) fn identity_pairs(
-        self,
+        &self,
         active: Option<&ActiveCredential>,
     ) -> Vec<(HeaderName, String)> {
         let Some(active) = active else {
@@ -59,8 +63,8 @@ impl HeaderStyle {
     }
 
     /// Writes the headers of one user as they are sent.
-    pub(in crate::http) fn write_personal_headers(self, subject: &SubjectClaims<'_>, out: &mut Vec<u8>) {
-        for (name, value) in PERSONAL_HEADERS.into_iter().zip(personal_values(subject)) {
+    pub(in crate::http) fn write_personal_headers(&self, subject: &SubjectClaims<'_>, out: &mut Vec<u8>) {
+        for (name, value) in PERSONAL_HEADERS.into_iter().zip(self.personal_values(subject)) {
             write_header_name(name, out);
             self.encode(&value, false, out);
             out.extend_from_slice(b"\r\n");
@@ -69,7 +73,7 @@ impl HeaderStyle {
 
     /// Renders the shared headers as they are sent. The fast path does it once for each set of shared claims.
     pub(in crate::http) fn render_shared_headers(
-        self,
+        &self,
         source: VerificationSource,
         entitlements: Entitlements<'_>,
     ) -> Box<[u8]> {
@@ -84,27 +88,36 @@ impl HeaderStyle {
     }
 
     /// Returns all identity headers with empty values, for an anonymous request.
-    pub(in crate::http) fn anonymous_headers(self) -> HeaderMap {
+    pub(in crate::http) fn anonymous_headers(&self) -> HeaderMap {
         self.names()
             .map(|name| (name, HeaderValue::from_static("")))
             .collect()
     }
 
-    fn names(self) -> impl Iterator<Item = HeaderName> {
+    fn names(&self) -> impl Iterator<Item = HeaderName> {
         HEADER_NAMES
             .into_iter()
             .chain(self.workspaces.then_some(WORKSPACES))
     }
 
-    fn values(self, active: &ActiveCredential) -> impl Iterator<Item = Vec<u8>> {
-        let personal = personal_values(&active.subject_claims()).map(|value| self.encode_scalar(&value));
+    fn values(&self, active: &ActiveCredential) -> impl Iterator<Item = Vec<u8>> {
+        let personal = self
+            .personal_values(&active.subject_claims())
+            .map(|value| self.encode_scalar(&value));
         let shared = self.shared_values(active.source(), active.entitlements());
         personal.into_iter().chain(shared)
     }
 
+    fn personal_values<'s>(&self, subject: &SubjectClaims<'s>) -> [Cow<'s, str>; PERSONAL_HEADERS.len()] {
+        let texts = [subject.name, subject.email].map(|text| Cow::Borrowed(text.unwrap_or_default()));
+        let [name, email] = texts;
+        // Issuer and id in one text: an application must not take the same id at two issuers for one person (I12).
+        [self.remote_user.value(subject), name, email]
+    }
+
     /// Returns the values that many users share. The workspaces come last, if they are sent.
     fn shared_values(
-        self,
+        &self,
         source: VerificationSource,
         entitlements: Entitlements<'_>,
     ) -> impl Iterator<Item = Vec<u8>> {
@@ -119,7 +132,7 @@ impl HeaderStyle {
 
     /// Encodes a list, joined with commas. A comma inside an element is encoded, so that one role never reads
     /// as two.
-    fn encode_list(self, elements: &[String]) -> Vec<u8> {
+    fn encode_list(&self, elements: &[String]) -> Vec<u8> {
         let mut out = Vec::new();
         for (index, element) in elements.iter().enumerate() {
             if index > 0 {
@@ -131,14 +144,14 @@ impl HeaderStyle {
     }
 
     /// Encodes one value. Two different values never have the same encoding.
-    fn encode_scalar(self, value: &str) -> Vec<u8> {
+    fn encode_scalar(&self, value: &str) -> Vec<u8> {
         let mut out = Vec::with_capacity(value.len());
         self.encode(value, false, &mut out);
         out
     }
 
     /// Encodes a text in UTF-8, or in ASCII with everything else percent-encoded.
-    fn encode(self, text: &str, in_list: bool, out: &mut Vec<u8>) {
+    fn encode(&self, text: &str, in_list: bool, out: &mut Vec<u8>) {
         encode(text, in_list, self.encoding == HeaderEncoding::Percent, out);
     }
 }
@@ -146,13 +159,6 @@ impl HeaderStyle {
 fn write_header_name(name: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
-}
-
-fn personal_values<'s>(subject: &SubjectClaims<'s>) -> [Cow<'s, str>; PERSONAL_HEADERS.len()] {
-    // Issuer and id in one text: an application must not take the same id at two issuers for one person (I12).
-    let texts = [subject.name, subject.email].map(|text| Cow::Borrowed(text.unwrap_or_default()));
-    let [name, email] = texts;
-    [subject.storage_name(), name, email]
 }
 
 /// Percent-encodes `%`, control characters, white space at either end (which HTTP removes), and commas in a
@@ -222,7 +228,7 @@ mod tests {
             "%EC%97%B0%EA%B5%AC,a%2Cb"
         );
         for value in ["김 철수", " é%20\u{85}", "plain"] {
-            for style in [style, HeaderStyle::default()] {
+            for style in [style.clone(), HeaderStyle::default()] {
                 let encoded = text(style.encode_scalar(value));
                 let decoded = percent_encoding::percent_decode_str(&encoded).decode_utf8();
                 assert_eq!(decoded.unwrap(), value, "{encoded}");

@@ -10,6 +10,7 @@ pub(super) mod cookies;
 mod headers;
 pub(super) mod jwks;
 mod original_request;
+mod remote_user;
 
 use axum::extract::{FromRequestParts, RawQuery, State};
 use axum::http::request::Parts;
@@ -26,6 +27,7 @@ pub use headers::HeaderStyle;
 pub use jwks::jwks;
 pub(in crate::http) use original_request::ForwardedRequest;
 pub use original_request::OriginalRequest;
+pub use remote_user::RemoteUserForms;
 
 use super::app_state::SharedState;
 use super::assurance;
@@ -155,7 +157,7 @@ fn allow(
     active: Option<&ActiveCredential>,
     policy_request: Option<&PolicyRequest<'_>>,
 ) -> Result<Response, ApiError> {
-    let style = gateway.forward_auth.header_style;
+    let style = &gateway.forward_auth.header_style;
     let mut answer = active.map_or_else(
         || style.anonymous_headers(),
         |active| style.identity_headers(active),
