@@ -19,6 +19,7 @@ mod asking_again;
 mod at_once;
 mod audit;
 mod authorize;
+mod browser_login;
 mod browser_logout;
 mod browser_session;
 mod cached_sessions;
