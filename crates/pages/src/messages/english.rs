@@ -30,7 +30,7 @@ pub(super) static MESSAGES: Messages = Messages {
     the_provider: "the login provider",
     still_logged_in: "You may still be logged in at {}. On a shared computer, log out there too, or close the browser.",
     open_provider: "Open {}",
-    log_in_again: "Log in",
+    log_in: "Log in",
     go_on: "Continue",
     errors: &ERRORS,
     receipt,

@@ -55,6 +55,8 @@ pub struct App {
     pub state: SharedState,
     /// Tasks that run next to the requests.
     pub background: BackgroundTasks,
+    /// Routes of an application of the same origin: the demonstration of `dev`.
+    application: Option<Router<SharedState>>,
 }
 
 impl App {
@@ -202,6 +204,7 @@ impl App {
             certificate,
             state,
             background,
+            application: None,
         })
     }
 
@@ -225,12 +228,22 @@ impl App {
         Arc::new(FastPath::new(&self.state, &self.layer_config()))
     }
 
+    /// Adds the routes of an application that is served at the same origin.
+    #[must_use]
+    pub fn with_application(self, routes: Router<SharedState>) -> Self {
+        Self {
+            application: Some(routes),
+            ..self
+        }
+    }
+
     /// Returns the routes within their layers.
     pub fn router(&self) -> Router {
-        layers::apply(
-            router::routes(Arc::clone(&self.state), self.settings.app.metrics),
-            self.layer_config(),
-        )
+        let mut routes = router::routes(Arc::clone(&self.state), self.settings.app.metrics);
+        if let Some(application) = &self.application {
+            routes = routes.merge(application.clone().with_state(Arc::clone(&self.state)));
+        }
+        layers::apply(routes, self.layer_config())
     }
 
     fn layer_config(&self) -> LayerConfig {
@@ -318,6 +331,7 @@ fn build_app_state(
         forward_auth: files.forward_auth,
         pages: files.pages,
         event_slots: Arc::new(EventSlots::new(settings.app.max_connections / 2)),
+        logout_provider: None,
         logout_states: LogoutStates::new(settings.session.sealing_keys.clone()),
         token_exchanger,
         health_checks: components,

@@ -1,5 +1,6 @@
 //! `dev`: runs the gateway together with the development authorization server, with all data in one folder.
 
+mod demo;
 mod instructions;
 
 use std::collections::BTreeMap;
@@ -162,6 +163,7 @@ async fn run_gateway(
         opened = Box::pin(App::open(settings)) => opened.inspect_err(|_| stop.cancel())?,
         () = stop.cancelled() => return Ok(()),
     };
+    let app = app.with_application(demo::demo_routes());
     serve::log_startup(&app, address);
     serve::run_until_stopped(&app, sockets, stop).await
 }

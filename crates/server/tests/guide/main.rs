@@ -20,6 +20,7 @@ mod at_once;
 mod audit;
 mod authorize;
 mod browser_logout;
+mod browser_provider_logout;
 mod browser_session;
 mod cached_sessions;
 mod concurrent_exchange;
