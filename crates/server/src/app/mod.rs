@@ -1,6 +1,7 @@
 //! Wiring of the gateway: the only module that chooses concrete types for the core's traits. (`check` names
 //! the stores too, to probe each by itself.)
 
+mod browser_login;
 pub(crate) mod data_dir_lock;
 mod engine;
 mod forward_auth;
@@ -23,6 +24,7 @@ use maxlab_auth_core::unavailable::Unavailable;
 use maxlab_auth_store::SqlDatabase;
 use tokio::sync::watch;
 
+use self::browser_login::build_browser_login;
 pub(crate) use self::engine::verify_chain;
 use self::engine::{build_engine, build_verifiers};
 pub(crate) use self::stores::open_redis;
@@ -31,7 +33,7 @@ use crate::background::BackgroundTasks;
 use crate::config::{Environment, Settings};
 use crate::files::create_private_folder;
 use crate::http::app_state::{AppState, HealthCheck, LoginRules, SharedState};
-use crate::http::browser::{EventSlots, LogoutStates, PageAssets};
+use crate::http::browser::{BrowserLogin, EventSlots, LogoutStates, PageAssets};
 use crate::http::cookies::{CookiePolicy, clear_site_data_header};
 use crate::http::fast_path::FastPath;
 use crate::http::forward_auth::ForwardAuthConfig;
@@ -196,8 +198,9 @@ impl App {
         let operations = crate::http::docs::operations();
         record::register_zero_requests(operations.iter().map(|(method, route)| (*method, route.as_str())));
         let certificate = files.certificate.clone();
+        let login = build_browser_login(&settings, &server)?;
         let state = Arc::new(build_app_state(
-            &settings, engine, server, components, metrics, files,
+            &settings, engine, server, components, metrics, files, login,
         ));
         Ok(Self {
             settings,
@@ -305,7 +308,9 @@ fn build_app_state(
     components: Vec<HealthCheck>,
     metrics: PrometheusMetrics,
     files: OpenFiles,
+    login: Option<BrowserLogin>,
 ) -> AppState {
+    let browser_login = login.map(Arc::new);
     let token_exchanger = TokenExchanger::new(engine.clone(), Arc::clone(&server) as Arc<dyn TokenEndpoint>);
     AppState {
         engine,
@@ -318,7 +323,7 @@ fn build_app_state(
         login_rules: LoginRules {
             client_ids: settings.upstream.allowed_client_ids.clone(),
             redirect_uris: settings.upstream.allowed_redirect_uris.clone(),
-            url: settings.app.login_url.clone(),
+            url: browser_login::login_address(settings, browser_login.as_deref()),
             unlisted: Arc::default(),
         },
         admin: forward_auth::admin(settings),
@@ -333,6 +338,7 @@ fn build_app_state(
         event_slots: Arc::new(EventSlots::new(settings.app.max_connections / 2)),
         logout_provider: None,
         logout_states: LogoutStates::new(settings.session.sealing_keys.clone()),
+        browser_login,
         token_exchanger,
         health_checks: components,
         is_stopping: AtomicBool::new(false),

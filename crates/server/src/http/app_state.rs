@@ -10,7 +10,7 @@ use maxlab_auth_core::engine::{Engine, TokenExchanger};
 use maxlab_auth_core::guard::Admin;
 use maxlab_auth_core::unavailable::Unavailable;
 
-use super::browser::{EventSlots, LogoutProvider, LogoutStates, PageAssets};
+use super::browser::{BrowserLogin, EventSlots, LogoutProvider, LogoutStates, PageAssets};
 use super::cookies::CookiePolicy;
 use super::forward_auth::ForwardAuthConfig;
 use super::log_once::LogOnce;
@@ -53,10 +53,26 @@ pub struct LoginRules {
     pub client_ids: Option<Vec<String>>,
     /// `ALLOWED_REDIRECT_URIS`, compared exactly; `None` leaves the check to the authorization server.
     pub redirect_uris: Option<Vec<String>>,
-    /// `LOGIN_URL`: login page for browsers that are not logged in; `None` answers them 401.
-    pub url: Option<String>,
+    /// Login page for browsers that are not logged in; `None` answers them 401.
+    pub url: Option<LoginAddress>,
     /// Clients and redirect URIs that were refused and logged.
     pub unlisted: Arc<LogOnce>,
+}
+
+/// Login page: that of `LOGIN_URL`, else the gateway's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginAddress {
+    /// Address.
+    pub url: String,
+    /// `true` for the gateway's own login.
+    pub is_own: bool,
+}
+
+impl LoginAddress {
+    /// Returns the name of the parameter that the requested page is passed in.
+    pub fn target_parameter(&self) -> &'static str {
+        if self.is_own { "return_to" } else { "rd" }
+    }
 }
 
 /// State of the gateway that its handlers use.
@@ -94,6 +110,8 @@ pub struct AppState {
     pub logout_provider: Option<LogoutProvider>,
     /// Seals the states of logouts.
     pub logout_states: LogoutStates,
+    /// Browser login; `None` without `PUBLIC_URL` or a client.
+    pub browser_login: Option<Arc<BrowserLogin>>,
     /// Exchanges grants at the authorization server's token endpoint.
     pub token_exchanger: TokenExchanger,
     /// Components that `/health/ready` probes.

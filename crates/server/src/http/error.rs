@@ -180,6 +180,17 @@ impl ApiError {
     }
 }
 
+impl ApiError {
+    /// Returns the answer for a program that can send its person to the login: the problem document has the
+    /// member `login_url`.
+    pub(in crate::http) fn into_login_response(self, login_url: &str) -> Response {
+        self.log();
+        let mut body = problem_body(self.code(), &self.detail());
+        body["login_url"] = login_url.into();
+        (self.headers(), problem_with_body(self.code(), body)).into_response()
+    }
+}
+
 /// Returns the text about an attribute that the policy reads and no trusted proxy forwards.
 fn missing_attribute_detail(attribute: MissingAttribute) -> String {
     let header = match attribute {
@@ -219,14 +230,21 @@ impl IntoResponse for OAuthApiError {
 /// Returns a problem document (RFC 9457) with the status and the `code` of a failure, and the `detail` that
 /// clients of the guide read (`docs/GUIDE.md`, "Error answers").
 pub fn problem_response(code: ErrorCode, detail: &str) -> Response {
+    problem_with_body(code, problem_body(code, detail))
+}
+
+fn problem_body(code: ErrorCode, detail: &str) -> Value {
     let status = status_of(code);
-    let body: Value = json!({
+    json!({
         "type": "about:blank",
         "title": status.canonical_reason().unwrap_or("Error"),
         "status": status.as_u16(),
         "detail": detail,
         "code": code.as_str(),
-    });
+    })
+}
+
+fn problem_with_body(code: ErrorCode, body: Value) -> Response {
     let mut response = error_response(code, Json(body));
     response.headers_mut().insert(
         header::CONTENT_TYPE,

@@ -17,6 +17,7 @@ pub mod forward_auth;
 pub mod health;
 pub mod layers;
 mod log_once;
+mod navigation;
 pub mod oauth;
 pub mod peer;
 pub mod rate_limit;

@@ -41,6 +41,8 @@ pub fn routes(gateway: SharedState, metrics: bool) -> Router {
         // A proxy asks with the method of its client, so every method is accepted.
         .route("/auth/verify", any(forward_auth::verify))
         .route("/auth/cookies", get(forward_auth::cookies))
+        .route("/auth/login", get(browser::login))
+        .route("/auth/callback/{provider_id}", get(browser::callback))
         .route("/auth/user", get(browser::user))
         .route("/auth/events", get(browser::events))
         .route("/auth/logout", get(browser::logout_page).post(browser::logout))

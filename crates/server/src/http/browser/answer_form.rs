@@ -1,4 +1,4 @@
-//! In which form a request wants its answer, and whether a browser sends it ahead of its user.
+//! In which form a request wants its answer.
 
 use axum::http::{HeaderMap, header};
 
@@ -12,17 +12,6 @@ pub(super) fn wants_page(headers: &HeaderMap) -> bool {
             let media_type = range.split(';').next().unwrap_or_default().trim();
             media_type.eq_ignore_ascii_case("text/html")
         })
-}
-
-/// Returns `true` if a browser loads a page before its user opens it (`Sec-Purpose`, Fetch §2.2.5; `Purpose` and
-/// `X-Moz` of older browsers).
-pub(super) fn is_prefetch(headers: &HeaderMap) -> bool {
-    ["sec-purpose", "purpose", "x-moz"].iter().any(|name| {
-        let values = headers.get_all(*name).iter();
-        values.filter_map(|value| value.to_str().ok()).any(|value| {
-            value.to_ascii_lowercase().contains("prefetch") || value.eq_ignore_ascii_case("preview")
-        })
-    })
 }
 
 #[cfg(test)]
@@ -48,19 +37,5 @@ mod tests {
             assert!(!wants_page(&with("accept", other)), "{other}");
         }
         assert!(!wants_page(&HeaderMap::new()));
-    }
-
-    #[test]
-    fn t11_every_spelling_of_a_prefetch_is_known() {
-        for (name, value) in [
-            ("sec-purpose", "prefetch"),
-            ("sec-purpose", "prefetch;prerender"),
-            ("purpose", "prefetch"),
-            ("x-moz", "prefetch"),
-            ("purpose", "preview"),
-        ] {
-            assert!(is_prefetch(&with(name, value)), "{name}: {value}");
-        }
-        assert!(!is_prefetch(&with("sec-fetch-mode", "navigate")));
     }
 }

@@ -7,7 +7,7 @@ use maxlab_auth_pages::{LoggedOutPage, PAGE_POLICY};
 
 use super::super::app_state::{AppState, SharedState};
 use super::super::body::RequestParameters;
-use super::answer_form::is_prefetch;
+use super::super::navigation::is_prefetch;
 use super::logout_receipts::LogoutProgress;
 use super::logout_state::LogoutState;
 use super::page_response::{PageRequest, page_response};

@@ -67,7 +67,7 @@ does. An unknown path is 404; another method on a known path is 405 with `Allow`
         account::me::me, account::logout::logout, account::logout::logout_all, account::sessions::list_sessions,
         account::sessions::rotate_session, account::sessions::terminate_session, account::access::is_admin,
         account::access::in_group, account::access::in_workspace,
-        browser::user::user, browser::events::events, browser::logout::logout_page, browser::logout::logout,
+        browser::login::login, browser::callback::callback, browser::user::user, browser::events::events, browser::logout::logout_page, browser::logout::logout,
         browser::logged_out::logged_out, browser::assets::asset, browser::assets::client_script,
         browser::assets::client_types,
         admin::denylist, admin::audit, admin::revoke, admin::logout_all,
