@@ -179,6 +179,11 @@ impl AuthServer {
         self.discovery.lookup_uncached(self).await
     }
 
+    /// Returns the base URL.
+    pub fn base_url(&self) -> &Url {
+        &self.config.base
+    }
+
     /// Returns the cached metadata without a request.
     pub fn cached_metadata(&self) -> Option<std::sync::Arc<ServerMetadata>> {
         self.discovery.cached()

@@ -215,7 +215,7 @@ fn receipt(receipt: Receipt) -> &'static str {
         (ReceiptTarget::Provider, ReceiptResult::Done) => "You are logged out at {}.",
         (ReceiptTarget::Provider, ReceiptResult::Pending) => "The logout at {} is not confirmed.",
         (ReceiptTarget::Provider, ReceiptResult::Failed) => "The logout at {} did not work.",
-        (ReceiptTarget::Provider, ReceiptResult::NotSupported) => "{} cannot be logged out from here.",
+        (ReceiptTarget::Provider, ReceiptResult::NotSupported) => "You cannot be logged out at {} from here.",
         (ReceiptTarget::Tokens, ReceiptResult::Done) => {
             "The access that was granted to this site is withdrawn."
         }

@@ -3,6 +3,9 @@ import { AuthError, LoginRequired, events, fetch, login, logout, user } from '/a
 
 const $ = (id) => document.getElementById(id);
 
+/** Returns a time in words. */
+const duration = (seconds) => (seconds < 7_200 ? `${Math.round(seconds / 60)} minutes` : `${Math.round(seconds / 3_600)} hours`);
+
 /** Shows one of the states active, anonymous, ended and unknown. */
 function show(state, text, person = null) {
   $('who').dataset.state = state;
@@ -17,7 +20,7 @@ function show(state, text, person = null) {
     ['Issuer', person.issuer],
     ['Email', person.email],
     ['Roles', person.roles.join(', ')],
-    ['Session ends', `in ${Math.round(person.expires_in / 60)} minutes, or after ${Math.round(person.idle_in / 60)} minutes without use`],
+    ['Session ends', `in ${duration(person.expires_in)}, or after ${duration(person.idle_in)} without use`],
   ];
   $('person').hidden = rows.length === 0;
   $('person').replaceChildren(...rows.filter(([, value]) => value).flatMap(([name, value]) => {

@@ -33,7 +33,7 @@ use crate::background::BackgroundTasks;
 use crate::config::{Environment, Settings};
 use crate::files::create_private_folder;
 use crate::http::app_state::{AppState, HealthCheck, LoginRules, SharedState};
-use crate::http::browser::{BrowserLogin, EventSlots, LogoutStates, PageAssets};
+use crate::http::browser::{BrowserLogin, EventSlots, LogoutProvider, LogoutStates, PageAssets};
 use crate::http::cookies::{CookiePolicy, clear_site_data_header};
 use crate::http::fast_path::FastPath;
 use crate::http::forward_auth::ForwardAuthConfig;
@@ -336,7 +336,7 @@ fn build_app_state(
         forward_auth: files.forward_auth,
         pages: files.pages,
         event_slots: Arc::new(EventSlots::new(settings.app.max_connections / 2)),
-        logout_provider: None,
+        logout_provider: browser_login.as_deref().map(LogoutProvider::of),
         logout_states: LogoutStates::new(settings.session.sealing_keys.clone()),
         browser_login,
         token_exchanger,

@@ -209,3 +209,51 @@ async fn l14_without_a_session_here_the_provider_can_be_left_without_a_hint() {
     let here = json!([{"target": "here", "result": "done"}]);
     assert_eq!((&body["logout_url"], &body["receipts"]), (&Value::Null, &here));
 }
+
+#[tokio::test]
+async fn l10_after_a_logout_people_go_on_to_addresses_on_the_list_only() {
+    let world = World::embedded(&[
+        ("PUBLIC_URL", "http://localhost:8080"),
+        ("OAUTH_CLIENT_ID", "test-app"),
+        ("LOGIN_RETURN_ORIGINS", "https://other.example"),
+    ])
+    .await;
+    for (asked, shown) in [
+        ("/notes?a=1", Some("/notes?a=1")),
+        ("https://other.example/x", Some("https://other.example/x")),
+        ("https://evil.example/", None),
+        ("//evil.example", None),
+        ("/\\evil.example", None),
+        ("javascript:alert(1)", None),
+        ("/auth/logout", None),
+    ] {
+        let login = world.log_in("user-1").await;
+        let reply = login.browser.send(Method::POST, LOGOUT, |request| {
+            request
+                .header("accept", "text/html")
+                .header("sec-fetch-site", "same-origin")
+                .form(&[("return_to", asked)])
+        });
+        let location = reply
+            .await
+            .expect_status(303)
+            .header("location")
+            .unwrap()
+            .to_owned();
+        // Always the page with the receipts: an application that logs in by itself would hide the logout.
+        assert!(
+            location.starts_with("/auth/logged-out?state="),
+            "{asked}: {location}"
+        );
+        let page = login.browser.get(&location).await.text().replace("&#38;", "&");
+        let continues = page.contains(">Continue</a>");
+        assert_eq!(continues, shown.is_some(), "{asked}: {page}");
+        if let Some(shown) = shown {
+            assert!(
+                page.contains(&format!("href=\"{shown}\">Continue</a>")),
+                "{asked}: {page}"
+            );
+        }
+        assert!(!page.contains("evil") && !page.contains("javascript:"), "{asked}");
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use maxlab_auth_core::access::CredentialFault;
@@ -21,6 +21,7 @@ use utoipa::ToSchema;
 
 use super::super::account::charge;
 use super::super::app_state::{AppState, SharedState};
+use super::super::body::RequestParameters;
 use super::super::cookies::SessionCookie;
 use super::super::docs::failures::JsonBodyFailures;
 use super::super::error::ApiError;
@@ -71,6 +72,7 @@ pub(crate) struct BrowserLogoutResponse {
 pub async fn logout_page(
     State(gateway): State<SharedState>,
     page: PageRequest,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     let brand = &gateway.pages.brand;
@@ -79,14 +81,18 @@ pub async fn logout_page(
         Err(ApiError::MissingCredential | ApiError::Auth(_)) => return see_other(LOGGED_OUT),
         Err(failure) => return page.failure(brand, &failure, "/auth/logout"),
     };
+    let parameters = RequestParameters::from_form(query.unwrap_or_default().as_bytes()).unwrap_or_default();
+    let return_to = return_target(&gateway, parameters.find("return_to"));
+    let provider = gateway.logout_provider.as_ref();
+    let provider = provider.filter(|_| view.record.login.is_some());
     let identity = view.credential.identity();
     let person = identity.name.as_deref().or(identity.email.as_deref());
     let html = LogoutPage {
         context: page.repeatable_context(brand),
         person: person.unwrap_or(&identity.user_id),
-        provider: None,
-        return_to: None,
-        stay_url: "/",
+        provider: provider.map(|provider| provider.name.as_str()),
+        return_to: return_to.as_deref(),
+        stay_url: return_to.as_deref().unwrap_or("/"),
     }
     .render();
     let mut response = page_response(StatusCode::OK, html, LOGOUT_PAGE_POLICY);
@@ -152,6 +158,7 @@ pub async fn logout(
             others: form.everywhere.then_some(is_ended),
             provider: provider.as_ref(),
             view: view.as_ref(),
+            return_to: return_target(&gateway, form.return_to.as_deref()),
         }))
     };
     match outcome.await {
@@ -254,6 +261,7 @@ impl LogoutCall<'_> {
             tokens: !ended.tokens().is_empty(),
         };
         let mut state = LogoutState::new(facts, self.page.language);
+        state.return_to.clone_from(&ended.return_to);
         state.outbox_source = upstream_fairness_key(ended.tokens());
         let sealed = self.gateway.logout_states.seal(&state, self.gateway.engine.now());
         (sealed, facts)
@@ -279,6 +287,8 @@ struct EndedSession<'r> {
     provider: Option<&'r (&'r LogoutProvider, Url)>,
     /// Session before its end.
     view: Option<&'r SessionView>,
+    /// Checked address to go on to.
+    return_to: Option<String>,
 }
 
 impl EndedSession<'_> {
@@ -288,6 +298,12 @@ impl EndedSession<'_> {
             .unwrap_or_default()
     }
 
+    /// Returns the ID token of the session, if it is of this provider.
+    fn id_token(&self, provider: &LogoutProvider) -> Option<&str> {
+        let login = self.view?.record.login.as_ref()?;
+        (login.provider == provider.id).then_some(login.id_token.as_str())
+    }
+
     /// Returns the address of the provider's logout.
     fn provider_url(&self, state: &str, language: Language) -> Option<String> {
         let (provider, endpoint) = self.provider?;
@@ -295,7 +311,7 @@ impl EndedSession<'_> {
         let request = ProviderLogoutRequest {
             endpoint,
             client_id: &provider.client_id,
-            id_token: None,
+            id_token: self.id_token(provider),
             logout_hint: identity.email.as_deref(),
             return_url: &provider.return_url,
             state,
@@ -303,6 +319,13 @@ impl EndedSession<'_> {
         };
         Some(request.url())
     }
+}
+
+/// Returns the address to go on to, if it may be gone to. The rules are those of a login.
+fn return_target(gateway: &AppState, text: Option<&str>) -> Option<String> {
+    let login = gateway.browser_login.as_deref()?;
+    let target = login.rules.target(text?)?;
+    Some(target.as_str().to_owned())
 }
 
 fn see_other(location: &str) -> Response {

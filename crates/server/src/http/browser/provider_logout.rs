@@ -6,6 +6,7 @@ use std::sync::Arc;
 use maxlab_auth_pages::Language;
 use url::Url;
 
+use super::browser_login::BrowserLogin;
 use crate::upstream::{AuthServer, AuthServerEndpoint};
 
 /// Longest address that every provider and proxy accepts. Above it the ID token is left out.
@@ -29,6 +30,20 @@ pub struct LogoutProvider {
 }
 
 impl LogoutProvider {
+    /// Returns the provider of the browser login.
+    pub fn of(login: &BrowserLogin) -> Self {
+        let (provider, public_url) = (&login.provider, login.rules.public_url.as_str());
+        let home = provider.server.base_url();
+        Self {
+            id: provider.id.clone(),
+            name: home.authority().to_owned(),
+            home_url: home.to_string(),
+            client_id: provider.client_id.clone(),
+            server: Arc::clone(&provider.server),
+            return_url: format!("{}/auth/logged-out", public_url.trim_end_matches('/')),
+        }
+    }
+
     /// Returns the address of its logout; `None` if it has none, or does not say.
     pub(super) async fn endpoint(&self) -> Option<Url> {
         self.server.named_address(AuthServerEndpoint::EndSession).await
