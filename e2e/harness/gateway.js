@@ -5,7 +5,8 @@ import { join, resolve } from 'node:path';
 
 import { end, eventually, freePort, start } from './process.js';
 
-const PROGRAM = resolve(process.env.MAXLAB_AUTH_BIN ?? join(import.meta.dirname, '../../target/debug/maxlab-auth'));
+/** The gateway's program. */
+export const PROGRAM = resolve(process.env.MAXLAB_AUTH_BIN ?? join(import.meta.dirname, '../../target/debug/maxlab-auth'));
 
 /** Starts a gateway and waits until it is healthy. `settings` are environment variables. */
 export async function startGateway(folder, settings) {

@@ -91,6 +91,7 @@ impl<'p> ErrorPage<'p> {
         let retry_url = self.retry_url.unwrap_or("/auth/login");
         let (label, url) = match action {
             PageAction::StartAgain => (m.start_again, retry_url),
+            PageAction::LogIn => (m.log_in, retry_url),
             PageAction::TryAgain => (m.try_again, retry_url),
             PageAction::OtherAccount => (
                 m.other_account,

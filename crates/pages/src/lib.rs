@@ -23,7 +23,7 @@ pub use logged_out::{LoggedOutPage, Receipt, ReceiptResult, ReceiptTarget};
 pub use logout::LogoutPage;
 pub use page::{Brand, PageContext};
 pub use page_error::PageError;
-pub use stylesheet::{STYLESHEET, is_stylesheet_file, stylesheet_file};
+pub use stylesheet::{ICON, STYLESHEET, is_stylesheet_file, stylesheet_file};
 
 /// `Content-Security-Policy` of every page: nothing is loaded but the own style sheet and logo, nothing runs, no
 /// other page may frame it, and forms go to the gateway.

@@ -80,7 +80,8 @@ pub struct LoggedOutPage<'p> {
     pub receipts: &'p [Receipt],
     /// Name of the provider.
     pub provider: Option<&'p str>,
-    /// Address of the provider, for a person who may still be logged in there.
+    /// Address of the provider, for a person who may still be logged in there. It is shown unless a receipt says
+    /// that the logout there is done.
     pub provider_url: Option<&'p str>,
     /// Address that begins a login.
     pub login_url: &'p str,
@@ -114,9 +115,14 @@ impl LoggedOutPage<'_> {
         let m = self.context.messages();
         let provider = self.provider.map(|name| cut_foreign_text(name, 120));
         let provider = provider.as_deref().unwrap_or(m.the_provider);
-        let is_open = self.receipts.iter().any(|receipt| {
-            receipt.target == ReceiptTarget::Provider && receipt.result != ReceiptResult::Done
-        });
+        let of_provider = self
+            .receipts
+            .iter()
+            .find(|receipt| receipt.target == ReceiptTarget::Provider);
+        let is_open = match of_provider {
+            Some(receipt) => receipt.result != ReceiptResult::Done,
+            None => self.provider_url.is_some(),
+        };
         render_template(&LoggedOutTemplate {
             page: self.context,
             m,

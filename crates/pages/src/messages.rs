@@ -50,7 +50,7 @@ pub(crate) struct Messages {
     pub(crate) still_logged_in: &'static str,
     /// `{}`: the provider.
     pub(crate) open_provider: &'static str,
-    pub(crate) log_in_again: &'static str,
+    pub(crate) log_in: &'static str,
     pub(crate) go_on: &'static str,
     errors: &'static [(PageError, ErrorTexts); PageError::ALL.len()],
     receipt: fn(Receipt) -> &'static str,
@@ -104,7 +104,7 @@ impl Messages {
             ("the_provider", self.the_provider),
             ("still_logged_in", self.still_logged_in),
             ("open_provider", self.open_provider),
-            ("log_in_again", self.log_in_again),
+            ("log_in", self.log_in),
             ("go_on", self.go_on),
         ];
         let mut all: Vec<_> = named.map(|(name, text)| (name.to_owned(), text)).into();

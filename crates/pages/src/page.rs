@@ -39,6 +39,11 @@ impl PageContext<'_> {
         self.language.other()
     }
 
+    /// Returns the picture for the browser's tab: the logo, or a lock.
+    pub(crate) fn icon_url(&self) -> &str {
+        self.brand.logo_url.as_deref().unwrap_or("/auth/assets/icon.svg")
+    }
+
     pub(crate) fn stylesheet_url(&self) -> String {
         format!("/auth/assets/{}", stylesheet_file())
     }

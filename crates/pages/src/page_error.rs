@@ -48,6 +48,8 @@ pub enum PageError {
 pub(crate) enum PageAction {
     /// Log in again, with the same target.
     StartAgain,
+    /// Log in.
+    LogIn,
     /// Try the same again later.
     TryAgain,
     /// Log in with another account.
@@ -140,15 +142,15 @@ impl PageError {
 
     /// Returns what a person can do, at least one thing.
     pub(crate) fn actions(self) -> &'static [PageAction] {
-        use PageAction::{LogOut, OtherAccount, StartAgain, StartPage, TryAgain};
+        use PageAction::{LogIn, LogOut, OtherAccount, StartAgain, StartPage, TryAgain};
         match self {
             Self::LoginStateInvalid
             | Self::LoginExpired
             | Self::LoginOtherBrowser
             | Self::CookiesDisabled
             | Self::LoginConflict
-            | Self::IdTokenInvalid
-            | Self::MissingCredential => &[StartAgain, StartPage],
+            | Self::IdTokenInvalid => &[StartAgain, StartPage],
+            Self::MissingCredential => &[LogIn, StartPage],
             Self::ProviderDenied => &[StartAgain, OtherAccount, StartPage],
             Self::ProviderError | Self::ProviderUnavailable | Self::StoreUnavailable => {
                 &[TryAgain, StartPage]

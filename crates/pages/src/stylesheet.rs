@@ -1,10 +1,13 @@
-//! The one style sheet of the pages. The name of its file contains a hash of its contents, so that a browser may
-//! keep it for good.
+//! Files of the pages: one style sheet and one icon. The name of the style sheet contains a hash of its contents, so
+//! that a browser may keep it for good.
 
 use std::sync::LazyLock;
 
 /// Contents of the style sheet.
 pub const STYLESHEET: &str = include_str!("../assets/pages.css");
+
+/// Picture for the browser's tab, if there is no logo.
+pub const ICON: &str = include_str!("../assets/icon.svg");
 
 /// Name of the file with the hash of these contents.
 static FILE_NAME: LazyLock<String> =

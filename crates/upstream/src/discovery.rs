@@ -35,6 +35,7 @@ impl ServerMetadata {
             AuthServerEndpoint::Userinfo => "userinfo_endpoint",
             AuthServerEndpoint::Revoke => "revocation_endpoint",
             AuthServerEndpoint::Introspect => "introspection_endpoint",
+            AuthServerEndpoint::EndSession => "end_session_endpoint",
             AuthServerEndpoint::Jwks => "jwks_uri",
             AuthServerEndpoint::Account | AuthServerEndpoint::Health | AuthServerEndpoint::Metadata => {
                 return None;

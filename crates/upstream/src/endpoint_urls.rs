@@ -32,6 +32,7 @@ impl EndpointUrls {
             AuthServerEndpoint::Revoke => self.revocation.as_ref(),
             AuthServerEndpoint::Introspect => self.introspection.as_ref(),
             AuthServerEndpoint::Account
+            | AuthServerEndpoint::EndSession
             | AuthServerEndpoint::Health
             | AuthServerEndpoint::Jwks
             | AuthServerEndpoint::Metadata => None,

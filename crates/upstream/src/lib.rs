@@ -50,6 +50,8 @@ pub enum AuthServerEndpoint {
     Revoke,
     /// RFC 7662. Exists only if it is discovered or set.
     Introspect,
+    /// Logout of a browser (OpenID Connect RP-Initiated Logout 1.0 §2). Exists only if it is discovered or set.
+    EndSession,
     /// `GET /api/v1/auth/me`
     Account,
     /// `GET /health`
@@ -62,12 +64,13 @@ pub enum AuthServerEndpoint {
 
 impl AuthServerEndpoint {
     /// All endpoints.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Authorize,
         Self::Token,
         Self::Userinfo,
         Self::Revoke,
         Self::Introspect,
+        Self::EndSession,
         Self::Account,
         Self::Health,
         Self::Jwks,
@@ -82,6 +85,7 @@ impl AuthServerEndpoint {
             Self::Userinfo => "userinfo",
             Self::Revoke => "revoke",
             Self::Introspect => "introspect",
+            Self::EndSession => "end_session",
             Self::Account => "account",
             Self::Health => "health",
             Self::Jwks => "jwks",
@@ -98,7 +102,7 @@ impl AuthServerEndpoint {
             Self::Revoke => "oauth/revoke",
             Self::Account => "api/v1/auth/me",
             Self::Health => "health",
-            Self::Introspect | Self::Jwks | Self::Metadata => return None,
+            Self::Introspect | Self::EndSession | Self::Jwks | Self::Metadata => return None,
         })
     }
 }
@@ -173,6 +177,11 @@ impl AuthServer {
     /// Looks the metadata up now if none is cached.
     pub async fn lookup_metadata(&self) -> MetadataLookup {
         self.discovery.lookup_uncached(self).await
+    }
+
+    /// Returns the base URL.
+    pub fn base_url(&self) -> &Url {
+        &self.config.base
     }
 
     /// Returns the cached metadata without a request.

@@ -30,7 +30,7 @@ pub(super) static MESSAGES: Messages = Messages {
     the_provider: "the login provider",
     still_logged_in: "You may still be logged in at {}. On a shared computer, log out there too, or close the browser.",
     open_provider: "Open {}",
-    log_in_again: "Log in",
+    log_in: "Log in",
     go_on: "Continue",
     errors: &ERRORS,
     receipt,
@@ -215,7 +215,7 @@ fn receipt(receipt: Receipt) -> &'static str {
         (ReceiptTarget::Provider, ReceiptResult::Done) => "You are logged out at {}.",
         (ReceiptTarget::Provider, ReceiptResult::Pending) => "The logout at {} is not confirmed.",
         (ReceiptTarget::Provider, ReceiptResult::Failed) => "The logout at {} did not work.",
-        (ReceiptTarget::Provider, ReceiptResult::NotSupported) => "{} cannot be logged out from here.",
+        (ReceiptTarget::Provider, ReceiptResult::NotSupported) => "You cannot be logged out at {} from here.",
         (ReceiptTarget::Tokens, ReceiptResult::Done) => {
             "The access that was granted to this site is withdrawn."
         }

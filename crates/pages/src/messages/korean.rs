@@ -30,7 +30,7 @@ pub(super) static MESSAGES: Messages = Messages {
     the_provider: "로그인 제공자",
     still_logged_in: "아직 로그인되어 있을 수 있는 곳: {}. 여러 사람이 쓰는 컴퓨터라면 그곳에서도 로그아웃하거나 브라우저를 닫아 주세요.",
     open_provider: "열기: {}",
-    log_in_again: "로그인",
+    log_in: "로그인",
     go_on: "계속",
     errors: &ERRORS,
     receipt,

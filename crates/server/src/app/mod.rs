@@ -37,7 +37,7 @@ use crate::background::BackgroundTasks;
 use crate::config::{Environment, Settings};
 use crate::files::create_private_folder;
 use crate::http::app_state::{AppState, HealthCheck, LoginRules, SharedState};
-use crate::http::browser::{BrowserLogin, EventSlots, LogoutStates, PageAssets};
+use crate::http::browser::{BrowserLogin, EventSlots, LogoutProvider, LogoutStates, PageAssets};
 use crate::http::cookies::{CookiePolicy, clear_site_data_header};
 use crate::http::fast_path::FastPath;
 use crate::http::forward_auth::ForwardAuthConfig;
@@ -62,6 +62,8 @@ pub struct App {
     pub state: SharedState,
     /// Tasks that run next to the requests.
     pub background: BackgroundTasks,
+    /// Routes of an application of the same origin: the demonstration of `dev`.
+    application: Option<Router<SharedState>>,
 }
 
 impl App {
@@ -223,6 +225,7 @@ impl App {
             certificate,
             state,
             background,
+            application: None,
         })
     }
 
@@ -246,12 +249,22 @@ impl App {
         Arc::new(FastPath::new(&self.state, &self.layer_config()))
     }
 
+    /// Adds the routes of an application that is served at the same origin.
+    #[must_use]
+    pub fn with_application(self, routes: Router<SharedState>) -> Self {
+        Self {
+            application: Some(routes),
+            ..self
+        }
+    }
+
     /// Returns the routes within their layers.
     pub fn router(&self) -> Router {
-        layers::apply(
-            router::routes(Arc::clone(&self.state), self.settings.app.metrics),
-            self.layer_config(),
-        )
+        let mut routes = router::routes(Arc::clone(&self.state), self.settings.app.metrics);
+        if let Some(application) = &self.application {
+            routes = routes.merge(application.clone().with_state(Arc::clone(&self.state)));
+        }
+        layers::apply(routes, self.layer_config())
     }
 
     fn layer_config(&self) -> LayerConfig {
@@ -342,6 +355,7 @@ fn build_app_state(
         forward_auth: files.forward_auth,
         pages: files.pages,
         event_slots: Arc::new(EventSlots::new(settings.app.max_connections / 2)),
+        logout_provider: browser_login.as_deref().map(LogoutProvider::of),
         logout_states: LogoutStates::new(settings.session.sealing_keys.clone()),
         browser_login,
         token_exchanger,

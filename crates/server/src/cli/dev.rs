@@ -1,5 +1,6 @@
 //! `dev`: runs the gateway together with the development authorization server, with all data in one folder.
 
+mod demo;
 mod instructions;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use super::sockets::{BoundSockets, bind_tcp};
 use super::{CommandError, output};
 use crate::app::App;
 use crate::config::{Environment, Settings, SettingsSource, dev_defaults};
+use crate::http::browser::DEFAULT_PROVIDER;
 use crate::telemetry;
 use instructions::DevInstructions;
 
@@ -113,12 +115,15 @@ fn issuer(idp_port: u16) -> String {
 }
 
 async fn run_servers(
-    settings: Settings,
+    mut settings: Settings,
     sockets: BoundSockets,
     idp_listener: TcpListener,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let (address, idp_address) = (sockets.http_address()?, idp_listener.local_addr()?);
+    // The port is known only now: 0 takes a free one.
+    let public_url = format!("http://localhost:{}", address.port());
+    settings.login.public_url = Some(public_url.parse().context("PUBLIC_URL")?);
     let idp_config = idp_config(&settings, address.port(), idp_address.port());
     let instructions = DevInstructions::new(address, &idp_config, &settings)?;
     // The authorization server ends last: messages in the outbox may still reach it.
@@ -162,6 +167,7 @@ async fn run_gateway(
         opened = Box::pin(App::open(settings)) => opened.inspect_err(|_| stop.cancel())?,
         () = stop.cancelled() => return Ok(()),
     };
+    let app = app.with_application(demo::demo_routes());
     serve::log_startup(&app, address);
     serve::run_until_stopped(&app, sockets, stop).await
 }
@@ -170,9 +176,16 @@ fn idp_config(settings: &Settings, port: u16, idp_port: u16) -> DevIdpConfig {
     let mut config = DevIdpConfig::new(issuer(idp_port), idp_folder(settings));
     config.environment = settings.app.environment.as_str().to_owned();
     // Both names of this machine: redirect URIs are compared exactly.
-    config.redirect_uris = ["localhost", "127.0.0.1"]
-        .map(|host| format!("http://{host}:{port}/callback"))
-        .to_vec();
+    let host_urls = ["localhost", "127.0.0.1"].map(|host| format!("http://{host}:{port}"));
+    config.redirect_uris = host_urls
+        .iter()
+        .flat_map(|url| {
+            [
+                format!("{url}/callback"),
+                format!("{url}/auth/callback/{DEFAULT_PROVIDER}"),
+            ]
+        })
+        .collect();
     config
 }
 

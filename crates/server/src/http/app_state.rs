@@ -10,8 +10,7 @@ use maxlab_auth_core::engine::{Engine, TokenExchanger};
 use maxlab_auth_core::guard::Admin;
 use maxlab_auth_core::unavailable::Unavailable;
 
-use super::browser::BrowserLogin;
-use super::browser::{EventSlots, LogoutStates, PageAssets};
+use super::browser::{BrowserLogin, EventSlots, LogoutProvider, LogoutStates, PageAssets};
 use super::cookies::CookiePolicy;
 use super::forward_auth::ForwardAuthConfig;
 use super::log_once::LogOnce;
@@ -107,6 +106,8 @@ pub struct AppState {
     pub pages: PageAssets,
     /// Limits of open event streams.
     pub event_slots: Arc<EventSlots>,
+    /// Provider at which a browser that logs out here is logged out too.
+    pub logout_provider: Option<LogoutProvider>,
     /// Seals the states of logouts.
     pub logout_states: LogoutStates,
     /// Browser login; `None` without `PUBLIC_URL` or a client.

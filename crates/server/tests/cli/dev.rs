@@ -230,3 +230,48 @@ async fn settings_for_other_servers_do_not_lead_it_away() {
     );
     assert_eq!(answers, (200, 200, 401));
 }
+
+#[tokio::test]
+async fn n20_the_start_page_is_the_demonstration_and_its_protected_page_needs_a_login() {
+    let dev = Dev::start().await;
+    dev.commands().await;
+    let page = |path: &str| {
+        let request = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .unwrap()
+            .get(format!("{}{path}", dev.running.url()))
+            .header("accept", "text/html")
+            .header("sec-fetch-mode", "navigate");
+        async move { request.send().await.unwrap() }
+    };
+    for (path, name) in [("/", "demo-public"), ("/callback?code=x", "demo-callback")] {
+        let answer = page(path).await;
+        assert_eq!(answer.status(), 200, "{path}");
+        let policy = answer.headers()["content-security-policy"]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        assert!(
+            policy.contains("script-src 'self'") && !policy.contains("unsafe"),
+            "{policy}"
+        );
+        let text = answer.text().await.unwrap();
+        assert!(text.contains(&format!("data-page=\"{name}\"")), "{text}");
+        let (_, style) = text.split_once("href=\"/auth/assets/").unwrap();
+        let style = format!("/auth/assets/{}", style.split('"').next().unwrap());
+        assert_eq!(page(&style).await.status(), 200, "{style}");
+    }
+    let answer = page("/members").await;
+    assert_eq!(answer.status(), 303);
+    assert_eq!(answer.headers()["location"], "/auth/login?return_to=%2Fmembers");
+    assert_eq!(answer.headers()["cache-control"], "no-store");
+    for path in ["/demo/demo.js", "/demo/demo.css"] {
+        assert_eq!(page(path).await.status(), 200, "{path}");
+    }
+    // A call of a script is never redirected.
+    let call = reqwest::get(format!("{}/demo/notes", dev.running.url()))
+        .await
+        .unwrap();
+    assert_eq!(call.status(), 401);
+}

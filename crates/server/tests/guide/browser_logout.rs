@@ -295,6 +295,8 @@ async fn the_style_sheet_and_the_browser_client_are_served() {
         of_another_version.expect_status(200).header("cache-control"),
         Some("public, max-age=300")
     );
+    let icon = browser.get("/auth/assets/icon.svg").await.expect_status(200);
+    assert_eq!(icon.header("content-type"), Some("image/svg+xml"));
     for path in [
         "/auth/assets/logo",
         "/auth/assets/x",

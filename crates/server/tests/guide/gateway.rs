@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use maxlab_auth::app::App;
 use maxlab_auth::config::{Settings, SettingsSource};
+use maxlab_auth::http::app_state::AppState;
 use maxlab_auth::http::serve::serve;
 use maxlab_auth_core::clock::{self, Clock, SystemClock};
 use maxlab_auth_core::engine::Engine;
@@ -100,10 +101,18 @@ impl Gateway {
 
     /// The same, or why it does not start.
     pub(crate) async fn try_start(settings: &BTreeMap<String, String>) -> anyhow::Result<Self> {
+        Self::try_start_adjusted(settings, |_| {}).await
+    }
+
+    async fn try_start_adjusted(
+        settings: &BTreeMap<String, String>,
+        adjust: impl FnOnce(&mut AppState),
+    ) -> anyhow::Result<Self> {
         let (settings, _) =
             Settings::load(&SettingsSource::from_map(settings.clone())).expect("good settings");
         let clock = Arc::new(AdvancedClock::default());
-        let app = Box::pin(App::open_with(settings, Arc::clone(&clock) as _)).await?;
+        let mut app = Box::pin(App::open_with(settings, Arc::clone(&clock) as _)).await?;
+        adjust(Arc::get_mut(&mut app.state).expect("a state that no task has"));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
@@ -173,6 +182,30 @@ impl World {
     /// An embedded one with these settings beside the usual ones.
     pub(crate) async fn embedded(extra: &[(&str, &str)]) -> Self {
         Self::on(Stores::Embedded, extra).await
+    }
+
+    /// An embedded one whose state is changed before it serves.
+    pub(crate) async fn embedded_adjusted(adjust: impl FnOnce(&mut AppState)) -> Self {
+        let Self {
+            gateway,
+            auth,
+            issuer,
+            redis,
+            postgres,
+            settings,
+            data,
+        } = Self::embedded(&[]).await;
+        gateway.stop().await;
+        let gateway = Gateway::try_start_adjusted(&settings, adjust).await.unwrap();
+        Self {
+            gateway,
+            auth,
+            issuer,
+            redis,
+            postgres,
+            settings,
+            data,
+        }
     }
 
     /// One on these stores.

@@ -21,6 +21,7 @@ mod audit;
 mod authorize;
 mod browser_login;
 mod browser_logout;
+mod browser_provider_logout;
 mod browser_session;
 mod cached_sessions;
 mod concurrent_exchange;

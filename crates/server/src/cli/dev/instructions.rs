@@ -60,6 +60,7 @@ impl DevInstructions {
         } = self;
         let mut text = format!(
             "\nmaxlab-auth for development, on this machine only. Ctrl-C stops it. Its data is in {folder}.\n\n\
+             Demonstration         {gateway}/    open it in a browser, and log in\n\
              Gateway               {gateway}    API pages: {gateway}/docs\n\
              Authorization server  {idp}    for development only: its passwords are public\n\n"
         );

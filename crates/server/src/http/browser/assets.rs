@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use maxlab_auth_pages::{Brand, STYLESHEET, is_stylesheet_file, stylesheet_file};
+use maxlab_auth_pages::{Brand, ICON, STYLESHEET, is_stylesheet_file, stylesheet_file};
 
 use super::super::app_state::SharedState;
 use super::super::docs::failures::NotFoundFailure;
@@ -16,6 +16,8 @@ use super::super::serve::SharedBody;
 const CLIENT_SCRIPT: &str = include_str!("../../../assets/browser/client.js");
 const CLIENT_TYPES: &str = include_str!("../../../assets/browser/client.d.ts");
 
+/// Name of the icon below `/auth/assets/`.
+const ICON_FILE: &str = "icon.svg";
 /// Name of the logo below `/auth/assets/`.
 const LOGO_FILE: &str = "logo";
 /// Address of the logo.
@@ -69,6 +71,7 @@ pub async fn asset(
         return Ok(shared_file("text/css; charset=utf-8", cache, STYLESHEET));
     }
     match &gateway.pages.logo {
+        _ if file == ICON_FILE => Ok(shared_file("image/svg+xml", FOR_MINUTES, ICON)),
         Some(logo) if file == LOGO_FILE => Ok(shared_file(logo.media_type, FOR_MINUTES, logo.body.clone())),
         _ => Err(ApiError::NotFound("There is no such file")),
     }

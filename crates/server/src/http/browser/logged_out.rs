@@ -3,7 +3,7 @@
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use maxlab_auth_pages::{LoggedOutPage, PAGE_POLICY, PageContext};
+use maxlab_auth_pages::{LoggedOutPage, PAGE_POLICY};
 
 use super::super::app_state::{AppState, SharedState};
 use super::super::body::RequestParameters;
@@ -45,11 +45,23 @@ pub async fn logged_out(
         Some(state) if !is_prefetch(&headers) => release(&gateway, state).await,
         _ => LogoutProgress::default(),
     };
-    page_response(
-        StatusCode::OK,
-        render(context, state.as_ref(), progress),
-        PAGE_POLICY,
-    )
+    // Without a logout before it, the page does not know whether somebody was logged in.
+    let provider = gateway.logout_provider.as_ref().filter(|_| state.is_some());
+    let link = match provider {
+        Some(provider) => Some(provider.link(context.language).await),
+        None => None,
+    };
+    let receipts = state.as_ref().map(|state| state.facts.receipts(progress));
+    let html = LoggedOutPage {
+        context,
+        receipts: receipts.as_deref().unwrap_or_default(),
+        provider: provider.map(|provider| provider.name.as_str()),
+        provider_url: link.as_deref(),
+        login_url: "/auth/login",
+        return_to: state.as_ref().and_then(|state| state.return_to.as_deref()),
+    }
+    .render();
+    page_response(StatusCode::OK, html, PAGE_POLICY)
 }
 
 /// Lets the tokens of the session be revoked at the provider now: its own logout is over.
@@ -73,19 +85,4 @@ async fn release(gateway: &AppState, state: &LogoutState) -> LogoutProgress {
         returned,
         tokens_revoked: waiting.is_ok_and(|waiting| waiting == 0),
     }
-}
-
-fn render(context: PageContext<'_>, state: Option<&LogoutState>, progress: LogoutProgress) -> String {
-    let receipts = state
-        .map(|state| state.facts.receipts(progress))
-        .unwrap_or_default();
-    LoggedOutPage {
-        context,
-        receipts: &receipts,
-        provider: None,
-        provider_url: None,
-        login_url: "/auth/login",
-        return_to: state.and_then(|state| state.return_to.as_deref()),
-    }
-    .render()
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use maxlab_auth_core::access::CredentialFault;
@@ -13,12 +13,15 @@ use maxlab_auth_core::audit::AuditOrigin;
 use maxlab_auth_core::engine::{
     LogoutCookie, LogoutCredentials, LogoutFault, LogoutOptions, SessionView, upstream_fairness_key,
 };
-use maxlab_auth_pages::{LOGOUT_PAGE_POLICY, LogoutPage};
+use maxlab_auth_core::session::SessionToken;
+use maxlab_auth_pages::{LOGOUT_PAGE_POLICY, Language, LogoutPage};
 use serde::Serialize;
+use url::Url;
 use utoipa::ToSchema;
 
 use super::super::account::charge;
 use super::super::app_state::{AppState, SharedState};
+use super::super::body::RequestParameters;
 use super::super::cookies::SessionCookie;
 use super::super::docs::failures::JsonBodyFailures;
 use super::super::error::ApiError;
@@ -30,6 +33,7 @@ use super::logout_form::LogoutForm;
 use super::logout_receipts::{LogoutFacts, LogoutProgress, ProviderLogout, ReceiptBody};
 use super::logout_state::LogoutState;
 use super::page_response::{PageRequest, page_response};
+use super::provider_logout::{LogoutProvider, ProviderLogoutRequest};
 use super::user::viewed_session;
 
 /// Page after the logout.
@@ -68,6 +72,7 @@ pub(crate) struct BrowserLogoutResponse {
 pub async fn logout_page(
     State(gateway): State<SharedState>,
     page: PageRequest,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     let brand = &gateway.pages.brand;
@@ -76,14 +81,18 @@ pub async fn logout_page(
         Err(ApiError::MissingCredential | ApiError::Auth(_)) => return see_other(LOGGED_OUT),
         Err(failure) => return page.failure(brand, &failure, "/auth/logout"),
     };
+    let parameters = RequestParameters::from_form(query.unwrap_or_default().as_bytes()).unwrap_or_default();
+    let return_to = return_target(&gateway, parameters.find("return_to"));
+    let provider = gateway.logout_provider.as_ref();
+    let provider = provider.filter(|_| view.record.login.is_some());
     let identity = view.credential.identity();
     let person = identity.name.as_deref().or(identity.email.as_deref());
     let html = LogoutPage {
         context: page.repeatable_context(brand),
         person: person.unwrap_or(&identity.user_id),
-        provider: None,
-        return_to: None,
-        stay_url: "/",
+        provider: provider.map(|provider| provider.name.as_str()),
+        return_to: return_to.as_deref(),
+        stay_url: return_to.as_deref().unwrap_or("/"),
     }
     .render();
     let mut response = page_response(StatusCode::OK, html, LOGOUT_PAGE_POLICY);
@@ -131,8 +140,26 @@ pub async fn logout(
         request.require_own_page(original.host.as_deref())?;
         let form = LogoutForm::read(&headers, &body)?;
         let view = request.session().await?;
-        let ended_all = request.end(&form, &origin, &budget).await?;
-        Ok(request.answer(&form, view.as_ref(), ended_all))
+        // Asked before the end: afterwards nothing may fail any more.
+        let provider = request.provider(view.as_ref()).await;
+        // The tokens wait until the provider has ended its own session; without a return they wait no longer.
+        let upstream_delay = if provider.is_some() {
+            RETURN_TIME
+        } else {
+            Duration::ZERO
+        };
+        let options = LogoutOptions {
+            everywhere: form.everywhere,
+            upstream_delay,
+            ..LogoutOptions::default()
+        };
+        let is_ended = request.end(&options, &origin, &budget).await?;
+        Ok(request.answer(&EndedSession {
+            others: form.everywhere.then_some(is_ended),
+            provider: provider.as_ref(),
+            view: view.as_ref(),
+            return_to: return_target(&gateway, form.return_to.as_deref()),
+        }))
     };
     match outcome.await {
         Ok(response) => response,
@@ -171,10 +198,11 @@ impl LogoutCall<'_> {
         }
     }
 
-    /// Ends what the cookie proves, durable and on every instance. Returns whether `everywhere` was done too.
+    /// Ends what the cookie proves, durable and on every instance. Returns `false` if it
+    /// proves no session, so that nothing could be ended.
     async fn end(
         &self,
-        form: &LogoutForm,
+        options: &LogoutOptions,
         origin: &AuditOrigin,
         budget: &CallerBudget,
     ) -> Result<bool, ApiError> {
@@ -186,15 +214,10 @@ impl LogoutCall<'_> {
                 SessionCookie::Malformed => LogoutCookie::Malformed,
             }),
         };
-        let options = LogoutOptions {
-            everywhere: form.everywhere,
-            upstream_delay: RETURN_TIME,
-            ..LogoutOptions::default()
-        };
         let engine = &self.gateway.engine;
         let proven = engine.prove_logout(credentials, budget).await;
         charge(budget, proven.payer())?;
-        match engine.log_out_proven(&proven, &options, origin).await {
+        match engine.log_out_proven(&proven, options, origin).await {
             Ok(_) => Ok(true),
             // There is no session here, which is what was asked for.
             Err(LogoutFault::NoCredential | LogoutFault::Unproven(_)) => Ok(false),
@@ -202,29 +225,46 @@ impl LogoutCall<'_> {
         }
     }
 
-    fn answer(&self, form: &LogoutForm, view: Option<&SessionView>, ended_all: bool) -> Response {
-        let tokens = view.map(|view| view.record.tokens.as_slice()).unwrap_or_default();
-        let facts = LogoutFacts {
-            others: form.everywhere.then_some(ended_all),
-            provider: view.map(|_| ProviderLogout::NotSupported),
-            tokens: !tokens.is_empty(),
-        };
-        let mut state = LogoutState::new(facts, self.page.language);
-        state.outbox_source = upstream_fairness_key(tokens);
-        let state = self.gateway.logout_states.seal(&state, self.gateway.engine.now());
+    /// Returns the logout of the session's provider, if the browser can be sent there.
+    async fn provider(&self, view: Option<&SessionView>) -> Option<(&LogoutProvider, Url)> {
+        view?;
+        let provider = self.gateway.logout_provider.as_ref()?;
+        Some((provider, provider.endpoint().await?))
+    }
+
+    fn answer(&self, ended: &EndedSession<'_>) -> Response {
+        let (state, facts) = self.sealed_state(ended);
+        let provider_url = ended.provider_url(&state, self.page.language);
         let mut response = if self.as_page {
-            see_other(&format!("{LOGGED_OUT}?state={state}"))
+            see_other(&provider_url.unwrap_or_else(|| format!("{LOGGED_OUT}?state={state}")))
         } else {
             let receipts = facts.receipts(LogoutProgress::default());
             Json(BrowserLogoutResponse {
                 status: "success",
-                logout_url: None,
+                logout_url: provider_url,
                 receipts: receipts.into_iter().map(ReceiptBody::from).collect(),
             })
             .into_response()
         };
         self.forget_session(response.headers_mut());
         response
+    }
+
+    fn sealed_state(&self, ended: &EndedSession<'_>) -> (String, LogoutFacts) {
+        let provider = match ended.provider {
+            Some(_) => ProviderLogout::Asked,
+            None => ProviderLogout::NotSupported,
+        };
+        let facts = LogoutFacts {
+            others: ended.others,
+            provider: ended.view.map(|_| provider),
+            tokens: !ended.tokens().is_empty(),
+        };
+        let mut state = LogoutState::new(facts, self.page.language);
+        state.return_to.clone_from(&ended.return_to);
+        state.outbox_source = upstream_fairness_key(ended.tokens());
+        let sealed = self.gateway.logout_states.seal(&state, self.gateway.engine.now());
+        (sealed, facts)
     }
 
     /// Clears the cookie, and what the browser keeps of the application.
@@ -237,6 +277,55 @@ impl LogoutCall<'_> {
             headers.insert("clear-site-data", value.clone());
         }
     }
+}
+
+/// Session that a logout has ended.
+struct EndedSession<'r> {
+    /// Other sessions of the person: `None` if they go on, else whether they were ended.
+    others: Option<bool>,
+    /// Provider to which the browser goes now.
+    provider: Option<&'r (&'r LogoutProvider, Url)>,
+    /// Session before its end.
+    view: Option<&'r SessionView>,
+    /// Checked address to go on to.
+    return_to: Option<String>,
+}
+
+impl EndedSession<'_> {
+    fn tokens(&self) -> &[SessionToken] {
+        self.view
+            .map(|view| view.record.tokens.as_slice())
+            .unwrap_or_default()
+    }
+
+    /// Returns the ID token of the session, if it is of this provider.
+    fn id_token(&self, provider: &LogoutProvider) -> Option<&str> {
+        let login = self.view?.record.login.as_ref()?;
+        (login.provider == provider.id).then_some(login.id_token.as_str())
+    }
+
+    /// Returns the address of the provider's logout.
+    fn provider_url(&self, state: &str, language: Language) -> Option<String> {
+        let (provider, endpoint) = self.provider?;
+        let identity = self.view?.credential.identity();
+        let request = ProviderLogoutRequest {
+            endpoint,
+            client_id: &provider.client_id,
+            id_token: self.id_token(provider),
+            logout_hint: identity.email.as_deref(),
+            return_url: &provider.return_url,
+            state,
+            language,
+        };
+        Some(request.url())
+    }
+}
+
+/// Returns the address to go on to, if it may be gone to. The rules are those of a login.
+fn return_target(gateway: &AppState, text: Option<&str>) -> Option<String> {
+    let login = gateway.browser_login.as_deref()?;
+    let target = login.rules.target(text?)?;
+    Some(target.as_str().to_owned())
 }
 
 fn see_other(location: &str) -> Response {

@@ -15,6 +15,7 @@ mod logout_form;
 mod logout_receipts;
 mod logout_state;
 mod page_response;
+mod provider_logout;
 pub(super) mod user;
 
 pub use assets::{LOGO_URL, Logo, PageAssets, asset, client_script, client_types};
@@ -26,4 +27,5 @@ pub use logged_out::logged_out;
 pub use login::login;
 pub use logout::{logout, logout_page};
 pub use logout_state::LogoutStates;
+pub use provider_logout::LogoutProvider;
 pub use user::user;

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use maxlab_auth_core::clock;
 use maxlab_auth_core::engine::{AuthFault, SessionView};
 use serde::Serialize;
@@ -13,6 +14,7 @@ use super::super::app_state::{AppState, SharedState};
 use super::super::body::RequestParameters;
 use super::super::cookies::SessionCookie;
 use super::super::error::ApiError;
+use super::browser_login::DEFAULT_PROVIDER;
 
 /// Person who is logged in, as far as a page may know.
 #[derive(Debug, Serialize, ToSchema)]
@@ -97,11 +99,12 @@ async fn describe(gateway: &AppState, view: SessionView) -> Result<BrowserUser, 
     let now = gateway.engine.now();
     let active = gateway.engine.with_workspaces(view.credential).await?;
     let identity = active.identity().clone();
+    let login = view.record.login.as_ref();
     let issuer = identity.issuer.name().map(str::to_owned);
     Ok(BrowserUser {
         user_id: identity.user_id,
         issuer: issuer.or_else(|| gateway.default_issuer()),
-        provider: "default".to_owned(),
+        provider: login.map_or(DEFAULT_PROVIDER, |login| &login.provider).to_owned(),
         email: identity.email,
         name: identity.name,
         avatar: identity.avatar,
@@ -109,8 +112,8 @@ async fn describe(gateway: &AppState, view: SessionView) -> Result<BrowserUser, 
         permissions: identity.permissions,
         groups: identity.groups,
         workspaces: identity.workspaces,
-        acr: None,
-        auth_time: None,
+        acr: login.and_then(|login| login.acr.clone()),
+        auth_time: login.and_then(|login| login.auth_time).map(Timestamp::as_second),
         expires_in: clock::time_until(now, view.expires_at).as_secs(),
         idle_in: clock::time_until(now, view.idle_expires_at).as_secs(),
         logout_url: "/auth/logout",
