@@ -21,6 +21,7 @@ pub mod identity_token;
 pub mod issued_tokens;
 pub mod outbox;
 pub mod policy;
+pub mod provider_logout;
 pub mod random;
 pub mod revocation;
 pub mod seal;

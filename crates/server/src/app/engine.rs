@@ -212,7 +212,7 @@ pub(super) fn build_engine(
 
 /// Returns the names that an authorization server at this address may have as an issuer, for the time before
 /// its metadata are known.
-fn candidate_issuers(address: &Url) -> Vec<String> {
+pub(super) fn candidate_issuers(address: &Url) -> Vec<String> {
     // Issuers are compared exactly, and both spellings are in use.
     let bare = address.as_str().trim_end_matches('/');
     vec![bare.to_owned(), format!("{bare}/")]

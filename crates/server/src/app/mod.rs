@@ -6,6 +6,7 @@ mod engine;
 mod forward_auth;
 mod jwt_issuer;
 mod limits;
+mod provider_logout;
 mod stores;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use tokio::sync::watch;
 
 pub(crate) use self::engine::verify_chain;
 use self::engine::{build_engine, build_verifiers};
+use self::provider_logout::provider_logouts;
 pub(crate) use self::stores::open_redis;
 use self::stores::{DatabasePing, OpenStores, open_database, open_store, replace_store_journal};
 use crate::background::BackgroundTasks;
@@ -34,6 +36,7 @@ use crate::http::cookies::{CookiePolicy, clear_site_data_header};
 use crate::http::fast_path::FastPath;
 use crate::http::forward_auth::ForwardAuthConfig;
 use crate::http::layers::{self, LayerConfig};
+use crate::http::provider_logout::ProviderLogouts;
 use crate::http::rate_limit::RateLimits;
 use crate::http::router;
 use crate::http::serve::{FastResponder, ServeLimits, ServeRoutes};
@@ -164,6 +167,7 @@ impl App {
         let stores = open_store(&settings, &database).await?;
         let server = Arc::new(AuthServer::new(upstream_config(&settings))?);
         let (layers, jwt, keys) = build_verifiers(&settings, &server)?;
+        let provider_logouts = provider_logouts(&settings, &jwt);
         let engine = build_engine(&settings, &database, &stores, layers, jwt, Arc::clone(&clock))?;
         let components = health_checks(&stores, &database);
         let worker = OutboxWorker {
@@ -196,6 +200,7 @@ impl App {
             components,
             metrics,
             forward_auth,
+            provider_logouts,
         ));
         Ok(Self {
             settings,
@@ -284,6 +289,7 @@ fn build_app_state(
     components: Vec<HealthCheck>,
     metrics: PrometheusMetrics,
     forward_auth: ForwardAuthConfig,
+    provider_logouts: ProviderLogouts,
 ) -> AppState {
     let token_exchanger = TokenExchanger::new(engine.clone(), Arc::clone(&server) as Arc<dyn TokenEndpoint>);
     AppState {
@@ -309,6 +315,7 @@ fn build_app_state(
         shows_assurance: settings.app.environment == Environment::Development,
         forward_auth,
         token_exchanger,
+        provider_logouts,
         health_checks: components,
         is_stopping: AtomicBool::new(false),
         metrics,

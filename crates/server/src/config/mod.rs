@@ -13,6 +13,7 @@ mod generated_secrets;
 mod jwt_keys;
 mod listen;
 mod plaintext;
+mod provider_logout;
 mod rate_limit;
 mod revocation;
 mod secret;
@@ -37,6 +38,7 @@ pub use generated_secrets::{
 };
 pub use jwt_keys::JwtKeys;
 pub use listen::{ListenSettings, TlsSettings, UnixSettings};
+pub use provider_logout::ProviderLogoutSettings;
 pub use rate_limit::{RateLimit, RateLimitSettings};
 pub use revocation::{RevocationReads, RevocationSettings};
 pub use sections::reference;
@@ -74,6 +76,8 @@ pub struct Settings {
     pub session: SessionSettings,
     /// Policy and identity token for front proxies.
     pub forward_auth: ForwardAuthSettings,
+    /// Logouts that the OpenID provider asks for.
+    pub provider_logout: ProviderLogoutSettings,
     rows: Vec<SettingRow>,
 }
 
@@ -171,6 +175,7 @@ fn read_sections(reader: &mut SettingsReader<'_>) -> (Option<Settings>, Option<P
     let revocation = revocation::read(reader);
     let session = session::read(reader, environment);
     let forward_auth = forward_auth::read(reader, environment, app.as_ref());
+    let provider_logout = provider_logout::read(reader);
     // The first `?` comes after the last section, so that the faults of all sections are found.
     let complete = move || {
         Some(Settings {
@@ -183,6 +188,7 @@ fn read_sections(reader: &mut SettingsReader<'_>) -> (Option<Settings>, Option<P
             revocation: revocation?,
             session: session?,
             forward_auth: forward_auth?,
+            provider_logout: provider_logout?,
             rows: Vec::new(),
         })
     };

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use super::framework::{SettingDoc, SettingsSource};
-use super::{app, forward_auth, listen, rate_limit, revocation, session, stores, upstream, verify};
+use super::{
+    app, forward_auth, listen, provider_logout, rate_limit, revocation, session, stores, upstream, verify,
+};
 
 // The order of the sections is that of docs/SETTINGS.md and of `check`.
 static REFERENCE: LazyLock<Vec<SettingDoc>> = LazyLock::new(|| {
@@ -21,6 +23,7 @@ static REFERENCE: LazyLock<Vec<SettingDoc>> = LazyLock::new(|| {
         verify::DOCS,
         revocation::DOCS,
         session::DOCS,
+        provider_logout::DOCS,
         forward_auth::DOCS,
     ]
     .concat()

@@ -13,6 +13,7 @@ use maxlab_auth_core::unavailable::Unavailable;
 use super::cookies::CookiePolicy;
 use super::forward_auth::ForwardAuthConfig;
 use super::log_once::LogOnce;
+use super::provider_logout::ProviderLogouts;
 use super::rate_limit::RateLimits;
 use crate::config::IntrospectionClient;
 use crate::metrics::PrometheusMetrics;
@@ -87,6 +88,8 @@ pub struct AppState {
     pub forward_auth: ForwardAuthConfig,
     /// Exchanges grants at the authorization server's token endpoint.
     pub token_exchanger: TokenExchanger,
+    /// Providers that may end sessions here.
+    pub provider_logouts: ProviderLogouts,
     /// Components that `/health/ready` probes.
     pub health_checks: Vec<HealthCheck>,
     /// `true` once a stop was requested: `/health/ready` is 503, and everything else is still answered.

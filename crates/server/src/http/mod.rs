@@ -18,6 +18,7 @@ pub mod layers;
 mod log_once;
 pub mod oauth;
 pub mod peer;
+pub mod provider_logout;
 pub mod rate_limit;
 pub mod request_id;
 pub mod router;
