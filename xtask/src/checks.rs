@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 
 use crate::report::{StepOutcome, StepReport};
 use crate::shell::{self, Workspace, run_within};
-use crate::{floors, library};
+use crate::{floors, library, public_api};
 
 /// Maximum time to fetch the advisory database.
 const ADVISORY_LIMIT: Duration = Duration::from_secs(60);
@@ -56,6 +56,7 @@ pub(crate) fn run(workspace: &Workspace, report: &mut StepReport) {
     report.step("the guard library's documentation", || {
         library::test_docs(workspace)
     });
+    report.step("the guard library's public API", || public_api::check(workspace));
     // The service's own fuzz targets are run by its tests (`hardening/fuzz_targets.rs`): here they would
     // build it again.
     report.step("fuzz seeds", || {

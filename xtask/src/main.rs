@@ -11,6 +11,7 @@ mod library;
 mod packages;
 mod providers;
 mod proxies;
+mod public_api;
 mod report;
 mod shell;
 mod suites;

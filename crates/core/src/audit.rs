@@ -86,9 +86,9 @@ impl AuditKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AuditResult {
-    /// Completed.
+    /// The action was carried out.
     Success,
-    /// Refused.
+    /// The action was refused.
     Denied,
     /// Begun and not finished. The recorded part is finished later.
     Unfinished,

@@ -22,7 +22,7 @@ pub struct SealingKeys {
 /// Reason why a list of keys cannot be used. The text says how to fix it, and contains nothing of the keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SealingKeyFault {
-    /// Empty list.
+    /// The list contains no key.
     #[error("there is no key; make one with `maxlab-auth keygen`")]
     Missing,
     /// Entry that is not a key.

@@ -33,7 +33,7 @@ struct AuthorizationRequest {
 }
 
 /// Reason for refusing a request, and where it is reported (RFC 6749 §4.1.2.1).
-enum RequestFault {
+enum AuthorizationRequestFault {
     /// Shown on a page in the browser, because the client or the redirect URI cannot be trusted.
     Shown(&'static str),
     /// Sent to the client at its redirect URI.
@@ -157,33 +157,35 @@ fn issue_code(
 }
 
 impl AuthorizationRequest {
-    fn parse(params: &RequestParams, idp: &DevServer) -> Result<Self, RequestFault> {
-        let client_id = params
-            .value("client_id")
-            .ok_or(RequestFault::Shown("client_id is missing, or sent twice."))?;
+    fn parse(params: &RequestParams, idp: &DevServer) -> Result<Self, AuthorizationRequestFault> {
+        let client_id = params.value("client_id").ok_or(AuthorizationRequestFault::Shown(
+            "client_id is missing, or sent twice.",
+        ))?;
         let client = idp
             .config
             .clients
             .iter()
             .find(|client| client.id == client_id)
-            .ok_or(RequestFault::Shown(
+            .ok_or(AuthorizationRequestFault::Shown(
                 "No client is registered under this client_id.",
             ))?;
         let redirect_uri = params
             .value("redirect_uri")
-            .ok_or(RequestFault::Shown("redirect_uri is missing, or sent twice."))?;
+            .ok_or(AuthorizationRequestFault::Shown(
+                "redirect_uri is missing, or sent twice.",
+            ))?;
         if !client
             .redirect_uris
             .iter()
             .chain(&idp.config.redirect_uris)
             .any(|known| known == redirect_uri)
         {
-            return Err(RequestFault::Shown(
+            return Err(AuthorizationRequestFault::Shown(
                 "This redirect_uri is not registered for the client. It is compared exactly.",
             ));
         }
         let state = params.value("state");
-        let returned = |(error, description)| RequestFault::Returned {
+        let returned = |(error, description)| AuthorizationRequestFault::Returned {
             redirect_uri: redirect_uri.to_owned(),
             state: state.map(str::to_owned),
             error,
@@ -248,7 +250,7 @@ fn granted_scope(params: &RequestParams, idp: &DevServer) -> Result<ScopeSet, (&
     }
 }
 
-impl RequestFault {
+impl AuthorizationRequestFault {
     fn into_response(self, idp: &DevServer, json: bool) -> Response {
         match self {
             Self::Shown(text) if json => {

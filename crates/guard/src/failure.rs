@@ -52,15 +52,14 @@ impl From<AuthFault> for GuardFailure {
     }
 }
 
-impl From<CredentialFault> for GuardFailure {
-    fn from(fault: CredentialFault) -> Self {
+impl GuardFailure {
+    // Functions and no `From`, which would make the core's types a part of this library's public API.
+    pub(crate) fn of_credential(fault: CredentialFault) -> Self {
         // A fault has one meaning: that of the access decision. The prompt has no part in it.
-        AccessRefusal::of_credential(fault, LoginPrompt::Challenge).into()
+        Self::of_refusal(AccessRefusal::of_credential(fault, LoginPrompt::Challenge))
     }
-}
 
-impl From<AccessRefusal> for GuardFailure {
-    fn from(refusal: AccessRefusal) -> Self {
+    pub(crate) fn of_refusal(refusal: AccessRefusal) -> Self {
         match refusal {
             AccessRefusal::Unauthenticated { fault: None, .. } => Self::MissingCredential,
             AccessRefusal::Unauthenticated {

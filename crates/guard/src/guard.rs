@@ -187,7 +187,10 @@ impl AuthGuard {
             }
             #[cfg(feature = "test-util")]
             GuardMode::Fixed(tokens) => {
-                let token = head.bearer_token()?.ok_or(GuardFailure::MissingCredential)?;
+                let token = head
+                    .bearer_token()
+                    .map_err(GuardFailure::of_credential)?
+                    .ok_or(GuardFailure::MissingCredential)?;
                 tokens.admit(token.expose())
             }
         }

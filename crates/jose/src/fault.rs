@@ -60,7 +60,7 @@ pub enum SignatureFault {
     /// No key of the set could have made the signature. Fetching the keys again may help.
     #[error("no key fits the token")]
     UnknownKey,
-    /// Key named by the token that is for another algorithm.
+    /// The token names a key (`kid`) that is published for another algorithm.
     #[error("the key is meant for another algorithm")]
     KeyAlgorithmMismatch,
     /// Matching keys that did not make this signature. The token is forged. If neither token nor keys have a

@@ -208,11 +208,11 @@ impl<H: RequestHandler> ConnectionServer<H> {
 enum ConnectionEvent {
     /// Shutdown of the server.
     Drain,
-    /// Deadline reached.
+    /// The client was too slow, or the connection was idle for too long.
     TimedOut,
     /// Eviction, or too many unread answers.
     Evicted,
-    /// Immediate close.
+    /// End of the time that the shutdown leaves: the connection is closed at once.
     Abort,
 }
 

@@ -53,7 +53,7 @@ enum ByteOwner {
     /// The fast path, after hyper has answered the request that it was given. The number counts the exchanges
     /// before it.
     FastPathAfter(u64),
-    /// hyper, for good.
+    /// hyper. The connection never returns to the fast path.
     Hyper,
 }
 

@@ -17,7 +17,7 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 /// Slot of the connection that a request came on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlotKind {
-    /// Regular slot.
+    /// A slot within the limits: the connection serves any number of requests.
     Regular,
     /// Slot of the reserve: all regular ones are busy. The connection is answered once, and the answer should
     /// be short.

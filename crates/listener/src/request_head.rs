@@ -38,7 +38,7 @@ pub struct RequestHead<'h, 'b> {
 pub enum ParsedHead<'h, 'b> {
     /// Complete head at the beginning of the bytes.
     Complete(RequestHead<'h, 'b>),
-    /// Beginning of a head.
+    /// Beginning of a request head whose end has not arrived yet.
     Partial,
     /// No head of HTTP/1, or one with too many fields.
     Malformed,
@@ -70,9 +70,9 @@ impl<'h, 'b> RequestHead<'h, 'b> {
 pub(crate) enum HeadStatus {
     /// Complete request of this length in bytes, which has no body and does not change the connection.
     Complete(usize),
-    /// Beginning of a head.
+    /// Beginning of a request head whose end has not arrived yet.
     Partial,
-    /// Anything else.
+    /// Malformed bytes, or a request that has a body or changes the connection.
     Unsupported,
 }
 

@@ -69,7 +69,7 @@ struct SlotOccupant {
 /// Decision about a new connection.
 #[derive(Debug)]
 pub(crate) enum SlotAdmission {
-    /// Regular slot.
+    /// A slot within the limits, given back when it is dropped.
     Regular(ConnectionSlot),
     /// Slot of the reserve, because every connection is busy.
     Reserve(ConnectionSlot),

@@ -47,13 +47,13 @@ pub const FORWARDED_HEADERS: [&str; 9] = [
 /// Attribute of the original request that a proxy forwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForwardedAttribute {
-    /// Method.
+    /// Method of the original request.
     Method,
-    /// `http` or `https`.
+    /// Scheme of the original request: `http` or `https`.
     Scheme,
     /// Host, with its port if it has one.
     Host,
-    /// Path and query.
+    /// Path and query of the original request.
     Uri,
 }
 

@@ -14,7 +14,7 @@ use crate::verify::UpstreamBudget;
 pub struct IntrospectedToken {
     /// Identity of its user.
     pub identity: Identity,
-    /// Its `jti` at the default issuer, if it has one.
+    /// `jti` at the default issuer, if the token has one.
     pub jti: Option<String>,
     /// Time at which it was issued, if that is known.
     pub issued_at: Option<Timestamp>,

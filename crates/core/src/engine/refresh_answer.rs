@@ -27,7 +27,7 @@ pub(super) struct AnsweredRefresh<'a> {
 
 /// Sealed contents. The token's key binds it to its row.
 #[derive(Serialize, Deserialize)]
-struct KeptAnswer {
+struct RefreshAnswerContents {
     token: String,
     request: String,
     body: Map<String, Value>,
@@ -46,7 +46,7 @@ impl Engine {
         if grace.is_zero() {
             return None;
         }
-        let kept = KeptAnswer {
+        let kept = RefreshAnswerContents {
             token: key.as_str().to_owned(),
             request: answered.request_key.to_owned(),
             body: answered.body.clone(),
@@ -85,7 +85,7 @@ impl Engine {
             .open_ignoring_future(&answer.sealed, grace, now);
         let kept = opened
             .ok()
-            .and_then(|text| serde_json::from_slice::<KeptAnswer>(&text).ok())
+            .and_then(|text| serde_json::from_slice::<RefreshAnswerContents>(&text).ok())
             .filter(|kept| kept.token == key.as_str() && kept.request == request_key);
         let Some(kept) = kept else {
             return Ok(None);

@@ -49,7 +49,7 @@ pub enum WatchedState {
 /// Reason for which a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionEnd {
-    /// Revocation.
+    /// The session, or everything of its user, was revoked.
     Revoked(RevocationReason),
     /// Idle or absolute limit.
     Expired,

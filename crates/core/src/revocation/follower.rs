@@ -249,9 +249,9 @@ impl StreamFollower {
 
 /// Reason for leaving the stream.
 enum StreamEnd {
-    /// Another term was adopted, or must be.
+    /// The instance has a new lease term, or needs one.
     TermOver,
-    /// Entries are missing.
+    /// Entries of the stream are missing: the replica must be loaded again.
     Gap,
     /// Store or journal did not answer.
     Fault(Unavailable),

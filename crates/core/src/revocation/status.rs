@@ -24,7 +24,7 @@ pub(super) enum RevocationStatus {
     NotRevoked,
     /// Exempt from a cut-off that covers the credential. The exemption may expire.
     Exempt,
-    /// Revoked.
+    /// One of the credential's names is revoked, or a cut-off covers it.
     Revoked,
 }
 

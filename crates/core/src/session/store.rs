@@ -42,7 +42,7 @@ pub enum SessionLookup {
 /// Outcome of a conditional write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplaceOutcome {
-    /// Contents were written.
+    /// The new contents were written.
     Replaced,
     /// Another writer was faster. Nothing was written.
     Conflict,

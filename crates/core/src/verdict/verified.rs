@@ -10,7 +10,7 @@ use super::credential_info::CredentialInfo;
 pub(crate) enum CredentialRepr {
     /// A token with a cached verdict.
     Compact(Arc<CompactVerdict>),
-    /// Any other credential.
+    /// All fields, for a credential that has no compact form.
     Full(Arc<CredentialInfo>),
 }
 

@@ -34,13 +34,13 @@ pub(crate) struct GrantLedger {
     /// Held from the decision to the write, so that changes happen one after the other.
     journal: Mutex<GrantJournal>,
     /// Held for moments only, so that reading never waits for the disk.
-    state: RwLock<LedgerState>,
+    state: RwLock<IssuedGrants>,
     /// Keeps other servers out of the folder for as long as these grants exist.
     _folder: File,
 }
 
 #[derive(Debug, Default)]
-struct LedgerState {
+struct IssuedGrants {
     codes: HashMap<CodeHash, IssuedCode>,
     families: HashMap<Uuid, RefreshFamily>,
     /// Revoked access tokens and when each expires by itself.
@@ -85,7 +85,7 @@ impl GrantLedger {
     pub(crate) fn open(folder: &Path, now: i64, access_token_seconds: i64) -> Result<Self, DevIdpError> {
         let held = files::hold_folder(folder)?;
         let path = folder.join("grants.jsonl");
-        let mut state = LedgerState::default();
+        let mut state = IssuedGrants::default();
         for record in GrantJournal::read(&path)? {
             state.apply(record);
         }
@@ -222,7 +222,7 @@ impl GrantLedger {
     /// Runs a change on a thread that may block, to its end even when the client goes away.
     async fn transact<T: Send + 'static>(
         self: &Arc<Self>,
-        decide: impl FnOnce(&LedgerState) -> LedgerChange<T> + Send + 'static,
+        decide: impl FnOnce(&IssuedGrants) -> LedgerChange<T> + Send + 'static,
     ) -> Result<T, DevIdpError> {
         let grants = Arc::clone(self);
         let change = move || {
@@ -244,7 +244,7 @@ impl GrantLedger {
     }
 }
 
-impl LedgerState {
+impl IssuedGrants {
     fn apply(&mut self, record: GrantRecord) {
         match record {
             GrantRecord::Family(family) => {

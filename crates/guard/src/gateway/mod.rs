@@ -135,7 +135,7 @@ impl GatewayClient {
             Method::POST
         };
         let mut request = self.http.request(method, address);
-        if let Some(token) = head.bearer_token()? {
+        if let Some(token) = head.bearer_token().map_err(GuardFailure::of_credential)? {
             // The token decides even if a cookie is there too: a good cookie does not make up for a bad
             // token.
             let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))

@@ -96,8 +96,8 @@ impl LocalVerifier {
         match self.resolve(presented).await {
             AccessDecision::Allow(credential) => Ok(Caller::from_credential(credential)),
             // Only a policy makes a path public, and a guard has none.
-            AccessDecision::AllowPublic(fault) => Err(fault.into()),
-            AccessDecision::Refuse(refusal) => Err(refusal.into()),
+            AccessDecision::AllowPublic(fault) => Err(GuardFailure::of_credential(fault)),
+            AccessDecision::Refuse(refusal) => Err(GuardFailure::of_refusal(refusal)),
         }
     }
 

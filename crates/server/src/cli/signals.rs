@@ -12,9 +12,9 @@ use crate::telemetry;
 /// closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HangupAction {
-    /// Reload the files.
+    /// A supervisor asks: the files are read again, and the process goes on.
     Reload,
-    /// Drain and end.
+    /// The terminal was closed: open requests are answered, then the process ends.
     Drain,
 }
 

@@ -69,7 +69,8 @@ impl SettingsSource {
     }
 }
 
-/// Renames the variables of proxies in lower case, which most programs accept. Upper case wins if both are set.
+/// Renames `http_proxy`, `https_proxy` and `no_proxy` to upper case: most programs accept both forms. If both are
+/// set, the one in upper case is used.
 fn with_lower_case_proxies(
     vars: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> BTreeMap<OsString, OsString> {

@@ -77,7 +77,7 @@ pub struct SessionSettings {
 /// §3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SiteData {
-    /// Cached responses.
+    /// `cache`: cached responses.
     Cache,
     /// Cookies of the whole registrable domain, including those of other applications.
     Cookies,

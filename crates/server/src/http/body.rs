@@ -178,7 +178,7 @@ pub fn parse_json_object(text: &[u8]) -> Result<Map<String, Value>, ApiError> {
 enum BodyKind {
     Form,
     Json,
-    /// No Content-Type.
+    /// The request has no `Content-Type`.
     None,
 }
 

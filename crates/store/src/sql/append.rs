@@ -165,7 +165,7 @@ fn subject_text(subject: Option<&Subject>) -> Option<String> {
 
 /// The line of an entry.
 enum AppendResult {
-    /// Stored before.
+    /// The entry was stored before, in this line.
     Existing(JournalLine),
     /// Index among the new lines.
     New(usize),

@@ -59,7 +59,7 @@ pub struct PurgeArgs {
 /// A point in time, given directly or as a duration before now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PastTime {
-    /// This time.
+    /// A point in time.
     At(Timestamp),
     /// This duration before now.
     Ago(SignedDuration),

@@ -29,7 +29,7 @@ impl fmt::Display for DefaultValue {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ValueExposure {
-    /// The whole value.
+    /// The whole value is shown.
     Public,
     /// A URL: everything except user name, password and query.
     Address,

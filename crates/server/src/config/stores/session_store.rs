@@ -28,7 +28,8 @@ pub(super) fn parse(text: &str) -> Result<SessionPlace, InvalidValue> {
     choice(&[("sql", SessionPlace::Sql), ("redis", SessionPlace::Redis)])(text)
 }
 
-/// Returns the place for these stores. `given` is the setting, if it is set.
+/// Returns where sessions are stored: as `SESSION_STORE` says (`given`), or else the default for these stores.
+/// Records a fault if the two cannot go together.
 pub(super) fn resolve(
     reader: &mut SettingsReader<'_>,
     given: Option<SessionPlace>,

@@ -11,7 +11,7 @@ use utoipa::openapi::{Ref, RefOr, Response};
 /// Form of an error body.
 #[derive(Clone, Copy, PartialEq)]
 enum ErrorForm {
-    /// RFC 9457.
+    /// Problem details (RFC 9457).
     Problem,
     /// RFC 6749 §5.2, with `detail` and `code`.
     OAuth,

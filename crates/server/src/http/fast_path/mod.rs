@@ -116,7 +116,8 @@ impl FastPath {
         Some(requirements)
     }
 
-    /// Decides about access without waiting. `None` leaves the request to the router; so does a refusal.
+    /// Returns the caller if the request may pass and that can be decided without waiting. `None` for every
+    /// other request: the router decides about it and gives the reason of a refusal.
     fn try_check_access(
         &self,
         verify: &VerifyRequest<'_>,
