@@ -29,10 +29,10 @@ fn authentic(times: Value) -> AuthenticClaims {
     let input = format!("{header}.{claims}");
     let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET);
     let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&key, input.as_bytes()));
-    let keys = KeySet::from_secret(SECRET, Algorithm::Hs256).unwrap();
+    let keys = KeySet::from_secret(SECRET, Algorithm::HS256).unwrap();
     let token = format!("{input}.{signature}");
     let jws = CompactJws::parse(&token).unwrap();
-    jws.verify(&keys, &[Algorithm::Hs256]).unwrap()
+    jws.verify(&keys, &[Algorithm::HS256]).unwrap()
 }
 
 fn check(times: Value) -> Result<LogoutToken, LogoutTokenFault> {
