@@ -27,6 +27,8 @@ pub enum AuditKind {
     Logout,
     /// Logout of everything of one user.
     LogoutAll,
+    /// Logout that the OpenID provider asked for, of a session or of a person.
+    ProviderLogout,
     /// End of one of the user's sessions, named by its handle.
     SessionTerminated,
     /// Change of a session's id.
@@ -41,13 +43,14 @@ pub enum AuditKind {
 
 impl AuditKind {
     /// All kinds.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Login,
         Self::Refresh,
         Self::RefreshReuse,
         Self::Revoke,
         Self::Logout,
         Self::LogoutAll,
+        Self::ProviderLogout,
         Self::SessionTerminated,
         Self::SessionRotated,
         Self::AdminRevoke,
@@ -64,6 +67,7 @@ impl AuditKind {
             Self::Revoke => "revoke",
             Self::Logout => "logout",
             Self::LogoutAll => "logout_all",
+            Self::ProviderLogout => "provider_logout",
             Self::SessionTerminated => "session_terminated",
             Self::SessionRotated => "session_rotated",
             Self::AdminRevoke => "admin_revoke",

@@ -103,6 +103,13 @@ pub trait IssuedTokens: Send + Sync {
         session: &SessionHandle,
         now: Timestamp,
     ) -> Result<Vec<IssuedToken>, Unavailable>;
+    /// Returns up to `limit` unexpired tokens of a session at the authorization server, the newest first.
+    async fn of_upstream_session(
+        &self,
+        upstream: &UpstreamSession,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<IssuedToken>, Unavailable>;
     /// Returns up to `limit` unexpired access tokens of a client that do not name it themselves, by key,
     /// after `after`. A cut-off of the client cannot cover them, so they are revoked one by one.
     async fn of_client_without_claim(

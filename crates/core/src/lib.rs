@@ -22,6 +22,7 @@ pub mod issued_tokens;
 pub mod login;
 pub mod outbox;
 pub mod policy;
+pub mod provider_logout;
 pub mod random;
 pub mod revocation;
 pub mod seal;

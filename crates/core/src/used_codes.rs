@@ -14,7 +14,8 @@ use crate::unavailable::Unavailable;
 /// longest life of a code.
 pub const CODE_REUSE_WINDOW: Duration = Duration::from_secs(10 * 60);
 
-/// Hash of an authorization code, under which its use is recorded. The code itself is not stored.
+/// Hash of an authorization code or of the name of a logout token, under which its use is recorded. The code itself
+/// is not stored.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct CodeKey(String);
 
@@ -26,6 +27,14 @@ impl CodeKey {
         let mut input = zeroize::Zeroizing::new(b"maxlab-auth/code/".to_vec());
         input.extend_from_slice(code.as_bytes());
         Self(hex(&sha256(&input)))
+    }
+
+    /// Computes the key of a logout token, by its issuer and its `jti`. `None` is the default issuer.
+    pub fn of_logout_token(issuer: Option<&str>, jti: &str) -> Self {
+        let issuer = issuer.unwrap_or_default();
+        // The length separates the two texts, so that no other pair has this key.
+        let input = format!("maxlab-auth/logout-token/{}/{issuer}{jti}", issuer.len());
+        Self(hex(&sha256(input.as_bytes())))
     }
 
     /// Returns the 64 hexadecimal digits.

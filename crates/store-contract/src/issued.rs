@@ -166,6 +166,13 @@ async fn n2_what_is_of_a_party_is_counted_and_named(register: Arc<impl IssuedTok
             CutoffScope::Issuer(format!("https://{client}/")),
             CutoffScope::UpstreamSession(UpstreamSession::from_storage_name(client)),
         ];
+        let upstream = UpstreamSession::from_storage_name(client);
+        let found = register.of_upstream_session(&upstream, now(), 100).await.unwrap();
+        let mut keys: Vec<_> = found.iter().map(|token| token.key.clone()).collect();
+        keys.sort();
+        // A spent refresh token belongs to the session too, and names its handle.
+        let expected = ["access", "refresh", "spent"].map(|jti| of(jti, TokenUse::Access).key);
+        assert_eq!(keys, expected);
         for scope in scopes {
             assert_eq!(
                 register.count_in_scope(&scope, now()).await.unwrap(),

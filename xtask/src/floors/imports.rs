@@ -16,6 +16,7 @@ const CORE_FLOORS: &[&[&str]] = &[
     // The steps of the pipeline. None knows the others.
     &["verify", "revocation", "session", "guard"],
     &["login", "policy"],
+    &["provider_logout"],
     &["identity_token"],
     // Where the steps meet.
     &["engine"],

@@ -9,6 +9,7 @@ mod login;
 mod logout;
 mod maintenance;
 mod operator;
+mod provider_logout;
 mod refresh;
 mod refresh_answer;
 mod refresh_fault;
@@ -41,6 +42,7 @@ pub use logout::{
 };
 pub use maintenance::PurgeSummary;
 pub use operator::{SessionEnding, TokenOwner};
+pub use provider_logout::ProviderLogoutFault;
 pub use refresh::RefreshTokenState;
 pub use refresh_fault::RefreshFault;
 pub use revoke::{RevokeRequest, RevokeTokenFault};

@@ -12,13 +12,13 @@ use crate::identity::Subject;
 use crate::issued_tokens::{IssuedToken, TokenUse};
 use crate::outbox::ClientCredentials;
 use crate::revocation::{GateRefusal, Revocation, RevocationReason, RevokeFault};
-use crate::session::{LoadedSession, SessionFault};
+use crate::session::{LoadedSession, SessionFault, SessionRecord, SessionToken};
 use crate::unavailable::Unavailable;
 use crate::verdict::{CutoffScope, RevocationKey, TokenKey};
 
 /// Maximum number of tokens that one transaction revokes by name, in addition to the
 /// cut-off that covers all of them.
-const MAX_NAMED_TOKENS: u32 = 1_000;
+pub(super) const MAX_NAMED_TOKENS: u32 = 1_000;
 
 /// Reason for which an end is not acknowledged. The caller may repeat the request; that ends nothing twice.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -38,6 +38,41 @@ impl TerminationFault {
             Self::Revoke(fault) => fault.into_unavailable(),
             Self::Unavailable(fault) => fault,
         }
+    }
+}
+
+/// Which tokens of an ended session the authorization server must revoke too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum UpstreamTokens {
+    /// All of them, after this delay.
+    AllAfter(Duration),
+    /// All at once, except refresh tokens with `offline_access`, which outlive the session at the provider
+    /// (OpenID Connect Back-Channel Logout 1.0 §2.7).
+    ExceptOffline,
+    /// None.
+    Kept,
+}
+
+impl UpstreamTokens {
+    const ALL: Self = Self::AllAfter(Duration::ZERO);
+
+    /// Returns the delay, and the tokens of a session.
+    fn of_session(self, record: &SessionRecord) -> (Duration, Vec<SessionToken>) {
+        let is_offline = record
+            .identity
+            .scope
+            .iter()
+            .any(|scope| scope == "offline_access");
+        let mut tokens = record.tokens.clone();
+        match self {
+            Self::AllAfter(delay) => return (delay, tokens),
+            Self::ExceptOffline if is_offline => {
+                tokens.retain(|token| token.hint != TokenUse::Refresh.as_str());
+            }
+            Self::ExceptOffline => {}
+            Self::Kept => tokens.clear(),
+        }
+        (Duration::ZERO, tokens)
     }
 }
 
@@ -67,7 +102,7 @@ impl Engine {
         reason: RevocationReason,
         audit: Vec<AuditEvent>,
     ) -> Result<bool, TerminationFault> {
-        self.end_session_after(Duration::ZERO, subject, handle, reason, audit)
+        self.end_session_with(UpstreamTokens::ALL, subject, handle, reason, audit)
             .await
     }
 
@@ -76,6 +111,21 @@ impl Engine {
     pub(super) async fn end_session_after(
         &self,
         upstream_delay: Duration,
+        subject: &Subject,
+        handle: &SessionHandle,
+        reason: RevocationReason,
+        audit: Vec<AuditEvent>,
+    ) -> Result<bool, TerminationFault> {
+        let upstream_tokens = UpstreamTokens::AllAfter(upstream_delay);
+        self.end_session_with(upstream_tokens, subject, handle, reason, audit)
+            .await
+    }
+
+    /// Ends a session like [`end_session`](Self::end_session), and chooses the tokens that the authorization server
+    /// must revoke too.
+    pub(super) async fn end_session_with(
+        &self,
+        upstream_tokens: UpstreamTokens,
         subject: &Subject,
         handle: &SessionHandle,
         reason: RevocationReason,
@@ -112,7 +162,7 @@ impl Engine {
         // The store comes last: after a failure before this line, a repeat still
         // finds the session and its tokens.
         let Some(loaded) = loaded else { return Ok(false) };
-        self.remove_session(upstream_delay, subject, &loaded, reason, now)
+        self.remove_session(upstream_tokens, subject, &loaded, reason, now)
             .await?;
         Ok(true)
     }
@@ -121,7 +171,7 @@ impl Engine {
     /// removes the session from the store. Returns `false` if another request has removed it.
     async fn remove_session(
         &self,
-        upstream_delay: Duration,
+        upstream_tokens: UpstreamTokens,
         subject: &Subject,
         loaded: &LoadedSession,
         reason: RevocationReason,
@@ -134,7 +184,8 @@ impl Engine {
             .clone()
             .map(ClientCredentials::public);
         // Before the removal: afterwards the text of the tokens is gone.
-        self.enqueue_upstream_revocations_after(upstream_delay, &loaded.record.tokens, client, now)
+        let (delay, tokens) = upstream_tokens.of_session(&loaded.record);
+        self.enqueue_upstream_revocations_after(delay, &tokens, client, now)
             .await?;
         let sessions = &self.deps.sessions;
         let was_active = sessions.remove(subject, &loaded.to_indexed(), now).await?;
@@ -249,7 +300,7 @@ impl Engine {
         // Only after the acknowledgement, so that a repeat after a failure finds the sessions again.
         for loaded in &sessions {
             if self
-                .remove_session(Duration::ZERO, subject, loaded, reason, now)
+                .remove_session(UpstreamTokens::ALL, subject, loaded, reason, now)
                 .await?
             {
                 self.report(GatewayEvent::Revoked { reason });

@@ -16,7 +16,7 @@ use super::store::{
 use super::touches::PendingTouches;
 use crate::clock;
 use crate::credential::{SessionHandle, SessionId, SessionKey};
-use crate::identity::{Identity, Subject};
+use crate::identity::{Identity, Subject, UpstreamSession};
 use crate::seal::{SealedValue, SealingKeys};
 use crate::unavailable::Unavailable;
 use crate::verdict::Verified;
@@ -195,6 +195,19 @@ impl SessionManager {
     /// Returns the time at which the session expires, however often it is used.
     pub fn expires_at(&self, record: &SessionRecord) -> Timestamp {
         clock::after(record.created_at, self.policy.max_lifetime)
+    }
+
+    /// Returns the sessions that came out of a session at the authorization server, with their users. Empty for a
+    /// store that has no such index.
+    ///
+    /// # Errors
+    /// Fails if the store does not answer.
+    pub async fn of_upstream(
+        &self,
+        upstream: &UpstreamSession,
+        now: Timestamp,
+    ) -> Result<Vec<(Subject, IndexedSession)>, Unavailable> {
+        self.store.of_upstream(upstream, now).await
     }
 
     /// Stores refreshed tokens with the user's session, and replaces its identity if one is given.

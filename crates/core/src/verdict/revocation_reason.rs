@@ -20,13 +20,15 @@ pub enum RevocationReason {
     RefreshReuse,
     /// An operator revoked it.
     Admin,
+    /// The OpenID provider ended the session or logged the person out.
+    ProviderLogout,
     /// Another program wrote the entry, with a reason of its own (`docs/GUIDE.md#sharing-a-redis`).
     Other,
 }
 
 impl RevocationReason {
     /// All reasons.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Revoked,
         Self::Logout,
         Self::LogoutAll,
@@ -34,6 +36,7 @@ impl RevocationReason {
         Self::SessionRotated,
         Self::RefreshReuse,
         Self::Admin,
+        Self::ProviderLogout,
         Self::Other,
     ];
 
@@ -47,6 +50,7 @@ impl RevocationReason {
             Self::SessionRotated => "session_rotated",
             Self::RefreshReuse => "refresh_reuse",
             Self::Admin => "admin",
+            Self::ProviderLogout => "provider_logout",
             Self::Other => "other",
         }
     }

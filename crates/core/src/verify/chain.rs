@@ -135,6 +135,11 @@ impl VerifyChain {
         &self.issuer
     }
 
+    /// Returns the paths at which claims name a person.
+    pub fn claim_paths(&self) -> &ClaimPaths {
+        &self.claim_paths
+    }
+
     /// Returns the issuers of tokens that name none.
     pub fn issuers(&self) -> &DefaultIssuers {
         &self.issuers

@@ -1,10 +1,12 @@
 //! Layer `local_jwt`, which checks signatures here, and the precheck that rejects
 //! forged tokens before a layer is asked.
 
+mod issuer_signature;
 mod keyless;
 mod signature_finding;
 mod signed_answer;
 
+pub use issuer_signature::IssuerSignatureFault;
 pub(in crate::verify) use signature_finding::SignatureFinding;
 
 use std::borrow::Cow;

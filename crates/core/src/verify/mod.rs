@@ -22,7 +22,7 @@ pub use chain::{ChainLimits, IdTokenProof, IssuedJwtFault, PersonFault, VerifyCh
 pub use fault::VerifyFault;
 pub use issuers::DefaultIssuers;
 pub use jwks_cache::{FetchedJwks, JwksCache, JwksSource};
-pub use jwt::{JwtCheck, JwtVerifier, PrecheckResult};
+pub use jwt::{IssuerSignatureFault, JwtCheck, JwtVerifier, PrecheckResult};
 pub use key_provider::{KeySetProvider, KeySetVersion};
 pub use layer::{LayerClaims, SignatureProof, TokenRejection, TokenVerifier, Verdict, VerifyInput};
 pub use parsed_token::ParsedToken;

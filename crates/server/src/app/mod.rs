@@ -9,6 +9,7 @@ mod jwt_issuer;
 mod limits;
 mod pages;
 mod provider_chains;
+mod provider_logout;
 mod stores;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use self::engine::{build_engine, build_verifiers};
 pub use self::provider_chains::ProviderChain;
 pub(crate) use self::provider_chains::build_provider_chains;
 use self::provider_chains::{open_providers, open_providers_for_command};
+use self::provider_logout::provider_logouts;
 pub(crate) use self::stores::open_redis;
 use self::stores::{DatabasePing, OpenStores, open_database, open_store, replace_store_journal};
 use crate::background::BackgroundTasks;
@@ -42,6 +44,7 @@ use crate::http::cookies::{CookiePolicy, clear_site_data_header};
 use crate::http::fast_path::FastPath;
 use crate::http::forward_auth::ForwardAuthConfig;
 use crate::http::layers::{self, LayerConfig};
+use crate::http::provider_logout::ProviderLogouts;
 use crate::http::rate_limit::RateLimits;
 use crate::http::router;
 use crate::http::serve::{FastResponder, ServeLimits, ServeRoutes};
@@ -186,6 +189,7 @@ impl App {
         let stores = open_store(&settings, &database).await?;
         let server = Arc::new(AuthServer::new(upstream_config(&settings))?);
         let (layers, jwt, keys) = build_verifiers(&settings, &server)?;
+        let provider_logouts = provider_logouts(&settings, &jwt);
         let engine = build_engine(&settings, &database, &stores, layers, jwt, Arc::clone(&clock))?;
         if let Some(file) = &files.providers {
             file.apply(&engine);
@@ -218,7 +222,13 @@ impl App {
         let certificate = files.certificate.clone();
         let login = build_browser_login(&settings, &server)?;
         let state = Arc::new(build_app_state(
-            &settings, engine, server, components, metrics, files, login,
+            &settings,
+            engine,
+            server,
+            components,
+            metrics,
+            files,
+            (login, provider_logouts),
         ));
         Ok(Self {
             settings,
@@ -327,7 +337,7 @@ fn build_app_state(
     components: Vec<HealthCheck>,
     metrics: PrometheusMetrics,
     files: OpenFiles,
-    login: Option<BrowserLogin>,
+    (login, provider_logouts): (Option<BrowserLogin>, ProviderLogouts),
 ) -> AppState {
     let browser_login = login.map(Arc::new);
     let token_exchanger = TokenExchanger::new(engine.clone(), Arc::clone(&server) as Arc<dyn TokenEndpoint>);
@@ -359,6 +369,7 @@ fn build_app_state(
         logout_states: LogoutStates::new(settings.session.sealing_keys.clone()),
         browser_login,
         token_exchanger,
+        provider_logouts,
         health_checks: components,
         is_stopping: AtomicBool::new(false),
         metrics,

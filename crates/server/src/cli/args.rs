@@ -331,7 +331,7 @@ fn parse_reason(word: &str) -> Result<RevocationReason, String> {
         // `parse` maps unknown words of stored entries to `Other`. On the command line such a word is a
         // typing error.
         RevocationReason::Other if word != RevocationReason::Other.as_str() => Err(
-            "unknown reason; choose from revoked, logout, logout_all, session_terminated, session_rotated, refresh_reuse, admin, other"
+            "unknown reason; choose from revoked, logout, logout_all, session_terminated, session_rotated, refresh_reuse, admin, provider_logout, other"
                 .to_owned(),
         ),
         reason => Ok(reason),

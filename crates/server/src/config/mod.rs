@@ -15,6 +15,7 @@ mod listen;
 mod login;
 mod pages;
 mod plaintext;
+mod provider_logout;
 mod rate_limit;
 mod revocation;
 mod secret;
@@ -41,6 +42,7 @@ pub use jwt_keys::JwtKeys;
 pub use listen::{ListenSettings, TlsSettings, UnixSettings};
 pub use login::LoginSettings;
 pub use pages::{LogoPath, PageSettings};
+pub use provider_logout::ProviderLogoutSettings;
 pub use rate_limit::{RateLimit, RateLimitSettings};
 pub use revocation::{RevocationReads, RevocationSettings};
 pub use sections::reference;
@@ -82,6 +84,8 @@ pub struct Settings {
     pub login: LoginSettings,
     /// Pages for people.
     pub pages: PageSettings,
+    /// Logouts that the OpenID provider asks for.
+    pub provider_logout: ProviderLogoutSettings,
     rows: Vec<SettingRow>,
 }
 
@@ -181,6 +185,7 @@ fn read_sections(reader: &mut SettingsReader<'_>) -> (Option<Settings>, Option<P
     let forward_auth = forward_auth::read(reader, environment, app.as_ref());
     let login = login::read(reader, environment);
     let pages = pages::read(reader, app.as_ref());
+    let provider_logout = provider_logout::read(reader);
     // The first `?` comes after the last section, so that the faults of all sections are found.
     let complete = move || {
         Some(Settings {
@@ -195,6 +200,7 @@ fn read_sections(reader: &mut SettingsReader<'_>) -> (Option<Settings>, Option<P
             forward_auth: forward_auth?,
             login: login?,
             pages: pages?,
+            provider_logout: provider_logout?,
             rows: Vec::new(),
         })
     };

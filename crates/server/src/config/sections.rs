@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 
 use super::framework::{SettingDoc, SettingsSource};
 use super::{
-    app, forward_auth, listen, login, pages, rate_limit, revocation, session, stores, upstream, verify,
+    app, forward_auth, listen, login, pages, provider_logout, rate_limit, revocation, session, stores,
+    upstream, verify,
 };
 
 // The order of the sections is that of docs/SETTINGS.md and of `check`.
@@ -23,6 +24,7 @@ static REFERENCE: LazyLock<Vec<SettingDoc>> = LazyLock::new(|| {
         verify::DOCS,
         revocation::DOCS,
         session::DOCS,
+        provider_logout::DOCS,
         forward_auth::DOCS,
         login::DOCS,
         pages::DOCS,

@@ -14,6 +14,7 @@ use super::browser::{BrowserLogin, EventSlots, LogoutProvider, LogoutStates, Pag
 use super::cookies::CookiePolicy;
 use super::forward_auth::ForwardAuthConfig;
 use super::log_once::LogOnce;
+use super::provider_logout::ProviderLogouts;
 use super::rate_limit::RateLimits;
 use crate::config::IntrospectionClient;
 use crate::metrics::PrometheusMetrics;
@@ -114,6 +115,8 @@ pub struct AppState {
     pub browser_login: Option<Arc<BrowserLogin>>,
     /// Exchanges grants at the authorization server's token endpoint.
     pub token_exchanger: TokenExchanger,
+    /// Providers that may end sessions here.
+    pub provider_logouts: ProviderLogouts,
     /// Components that `/health/ready` probes.
     pub health_checks: Vec<HealthCheck>,
     /// `true` once a stop was requested: `/health/ready` is 503, and everything else is still answered.

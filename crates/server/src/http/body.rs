@@ -249,6 +249,32 @@ impl<S: Send + Sync> FromRequest<S> for OAuthBody {
     }
 }
 
+/// Form of a back-channel logout (OpenID Connect Back-Channel Logout 1.0 §2.5). JSON is not accepted.
+#[derive(Debug)]
+pub struct LogoutTokenBody(pub RequestParameters);
+
+impl LogoutTokenBody {
+    /// Longest body, in bytes. A token that is longer is none of a provider's.
+    const MAX_LEN: usize = 16 * 1024;
+}
+
+impl<S: Send + Sync> FromRequest<S> for LogoutTokenBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let kind = body_kind(&request)?;
+        let body = read_body(request.into_body()).await?;
+        if body.len() > Self::MAX_LEN {
+            return Err(ApiError::PayloadTooLarge);
+        }
+        match kind {
+            BodyKind::Form => Ok(Self(RequestParameters::from_form(&body)?)),
+            BodyKind::None if body.is_empty() => Ok(Self(RequestParameters::default())),
+            BodyKind::Json | BodyKind::None => Err(ApiError::UnsupportedMediaType),
+        }
+    }
+}
+
 /// A JSON object, or no body, which counts as an empty object.
 #[derive(Debug)]
 pub struct OptionalJson(pub Map<String, Value>);

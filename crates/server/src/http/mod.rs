@@ -20,6 +20,7 @@ mod log_once;
 mod navigation;
 pub mod oauth;
 pub mod peer;
+pub mod provider_logout;
 pub mod rate_limit;
 pub mod request_id;
 pub mod router;

@@ -4,7 +4,7 @@ use axum::Router;
 use axum::routing::{any, delete, get, post};
 
 use super::app_state::SharedState;
-use super::{account, admin, browser, docs, forward_auth, health, layers, oauth};
+use super::{account, admin, browser, docs, forward_auth, health, layers, oauth, provider_logout};
 
 /// Returns the routes that are answered even while every connection is busy.
 pub fn health_routes(gateway: SharedState) -> Router {
@@ -50,6 +50,14 @@ pub fn routes(gateway: SharedState, metrics: bool) -> Router {
         .route("/auth/assets/{file}", get(browser::asset))
         .route("/auth/client.js", get(browser::client_script))
         .route("/auth/client.d.ts", get(browser::client_types))
+        .route(
+            "/auth/backchannel-logout/{id}",
+            post(provider_logout::backchannel_logout),
+        )
+        .route(
+            "/auth/frontchannel-logout/{id}",
+            get(provider_logout::frontchannel_logout),
+        )
         .route("/.well-known/jwks.json", get(forward_auth::jwks))
         .route("/api/v1/admin/denylist", get(admin::denylist))
         .route("/api/v1/admin/audit", get(admin::audit))

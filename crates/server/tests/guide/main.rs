@@ -45,6 +45,7 @@ mod outage;
 mod outbox;
 mod policy;
 mod policy_file;
+mod provider_logout;
 mod rate_limit;
 mod real_clients;
 mod refresh;

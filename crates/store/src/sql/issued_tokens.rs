@@ -90,6 +90,22 @@ impl IssuedTokens for SqlDatabase {
             .collect()
     }
 
+    #[tracing::instrument(name = "issued_tokens.of_upstream_session", level = "debug", skip_all)]
+    async fn of_upstream_session(
+        &self,
+        upstream: &UpstreamSession,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<IssuedToken>, Unavailable> {
+        let mut conn = self.database.acquire_reader().await?;
+        let newest = select!(
+            "WHERE upstream_session = $1 AND expires_at_ms > $2 ORDER BY login_at_ms DESC, key LIMIT $3"
+        );
+        let values = sql_values![&*upstream.storage_name(), floor_ms(now), limit];
+        let rows = conn.fetch_all(newest, &values).await?;
+        rows.iter().map(token_from_row).collect()
+    }
+
     #[tracing::instrument(name = "issued_tokens.of_session", level = "debug", skip_all)]
     async fn of_session(
         &self,

@@ -93,12 +93,12 @@ impl CompactRecord {
     }
 }
 
-// Three bits, all of them used. A ninth reason needs another bit, or shares the code of `Other`.
+// Three bits, all of them used. A logout that the provider asked for is read back as a logout.
 fn reason_code(reason: RevocationReason) -> u64 {
     match reason {
         RevocationReason::Other => 0,
         RevocationReason::Revoked => 1,
-        RevocationReason::Logout => 2,
+        RevocationReason::Logout | RevocationReason::ProviderLogout => 2,
         RevocationReason::LogoutAll => 3,
         RevocationReason::SessionTerminated => 4,
         RevocationReason::RefreshReuse => 5,
@@ -136,7 +136,11 @@ mod tests {
                 let record = CompactRecord::new(name, UnixSecond::from_u32(expiry), reason);
                 assert_eq!(record.compare(name), Ordering::Equal);
                 assert_eq!(record.expiry(), UnixSecond::from_u32(expiry));
-                assert_eq!((record.reason(), record.is_session()), (reason, session));
+                let read_back = match reason {
+                    RevocationReason::ProviderLogout => RevocationReason::Logout,
+                    reason => reason,
+                };
+                assert_eq!((record.reason(), record.is_session()), (read_back, session));
             }
         }
     }

@@ -167,6 +167,8 @@ failure_sets! {
     NotFoundFailure: "404" => "NotFound";
     /// Path that another route has with another method.
     MethodFailure: "405" => "MethodNotAllowed";
+    /// Route without a credential that is limited by address.
+    RateLimitFailure: "429" => "RateLimited";
     /// JSON body.
     JsonBodyFailures: "415" => "UnsupportedMediaType";
     /// Question of a front proxy.

@@ -24,7 +24,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi};
 
 use super::serve::SharedBody;
-use super::{account, admin, browser, forward_auth, health, oauth};
+use super::{account, admin, browser, forward_auth, health, oauth, provider_logout};
 pub(crate) use schemas::*;
 pub use swagger_ui::{file, page};
 
@@ -59,6 +59,7 @@ does. An unknown path is 404; another method on a known path is 405 with `Allow`
         (name = "Access", description = "Permission checks for applications that ask over HTTP."),
         (name = "Administration", description = "For administrators (`ADMIN_ROLES`)."),
         (name = "Forward-auth", description = "For front proxies: nginx, Caddy, Traefik, Envoy and others."),
+        (name = "Provider logout", description = "For the OpenID provider, which ends sessions here."),
         (name = "Service", description = "The gateway itself."),
     ),
     paths(
@@ -72,6 +73,7 @@ does. An unknown path is 404; another method on a known path is 405 with `Allow`
         browser::assets::client_types,
         admin::denylist, admin::audit, admin::revoke, admin::logout_all,
         forward_auth::verify, forward_auth::cookies::cookies, forward_auth::jwks::jwks,
+        provider_logout::backchannel::backchannel_logout, provider_logout::frontchannel::frontchannel_logout,
         health::liveness, health::readiness, health::prometheus, openapi, swagger_ui::page, swagger_ui::file,
     ),
     components(schemas(Problem, OAuthError, RelayedError)),

@@ -21,9 +21,13 @@ const ALLOWED_REQUEST_HEADERS: HeaderValue =
 const EXPOSED_RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static("x-request-id, x-session-id");
 /// Time for which a browser may cache the answer to a preflight, in seconds.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
-/// Route of the proxies. They take any 2xx as "allowed", so a preflight is an unauthenticated request like
-/// any other.
-const EXEMPT_ROUTE: &str = "/auth/verify";
+/// Routes that are not for pages. Proxies take any 2xx as "allowed", so a preflight is an unauthenticated request
+/// like any other; an OpenID provider sends no `Origin`.
+const EXEMPT_ROUTES: [&str; 3] = [
+    "/auth/verify",
+    "/auth/backchannel-logout/",
+    "/auth/frontchannel-logout/",
+];
 
 /// Allow-list of origins, and the other origins that were logged.
 #[derive(Debug)]
@@ -66,7 +70,7 @@ impl CorsPolicy {
 /// origins.
 pub(super) async fn cors(State(policy): State<Arc<CorsPolicy>>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    if route.is_some_and(|route| route.starts_with(EXEMPT_ROUTE)) {
+    if route.is_some_and(|route| EXEMPT_ROUTES.iter().any(|exempt| route.starts_with(exempt))) {
         return next.run(request).await;
     }
     let allowed = &policy.config.cors_origins;

@@ -32,7 +32,10 @@ pub(in crate::http) fn insert_security_headers(headers: &mut HeaderMap, secure: 
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
-    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    // The header cannot name an origin, and a browser that reads the policy ignores it.
+    if !names_framing_origin(headers) {
+        headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    }
     // Answers depend on the credential, so by default no cache may keep one.
     headers
         .entry(header::CACHE_CONTROL)
@@ -46,4 +49,12 @@ pub(in crate::http) fn insert_security_headers(headers: &mut HeaderMap, secure: 
     if secure {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HSTS));
     }
+}
+
+/// Returns `true` if the policy of a handler allows an origin to frame the answer.
+fn names_framing_origin(headers: &HeaderMap) -> bool {
+    let policy = headers.get(header::CONTENT_SECURITY_POLICY);
+    policy
+        .and_then(|policy| policy.to_str().ok())
+        .is_some_and(|policy| policy.contains("frame-ancestors http"))
 }

@@ -64,6 +64,8 @@ const LIMITED_ROUTES: &[(&str, &[LimitedBy])] = {
         ("/oauth/revoke", &[Address, Client]),
         ("/oauth/introspect", &[Address, Client]),
         ("/auth/verify", &[Address]),
+        ("/auth/backchannel-logout/{id}", &[Address]),
+        ("/auth/frontchannel-logout/{id}", &[Address]),
         ("/api/v1/auth/me", &[Address]),
         ("/api/v1/auth/logout", &[Address, Person]),
         ("/api/v1/auth/logout/all", &[Address, Person]),
