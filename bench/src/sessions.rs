@@ -71,6 +71,7 @@ pub fn login(number: usize, now: Timestamp) -> Result<NewSession> {
         handle: SessionHandle::generate()?,
         login_at: now,
         tokens: vec![token(TokenUse::Access)?, token(TokenUse::Refresh)?],
+        login: None,
         cutoff_scopes: vec![
             CutoffScope::Client("web".to_owned()),
             CutoffScope::Issuer("https://issuer.example".to_owned()),

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use ipnet::IpNet;
+use maxlab_auth::http::app_state::LoginAddress;
 use maxlab_auth::http::forward_auth::OriginalRequest;
 use maxlab_auth::http::peer::{PeerAddr, client_address};
 use maxlab_auth_core::policy::{CanonicalHost, PolicyRequest, TargetUrl};
@@ -138,7 +139,11 @@ fn canonical(original: &OriginalRequest) {
 fn login(original: &OriginalRequest, headers: &HeaderMap) {
     // For panics only: either answer is fine.
     let _ = original.is_navigation(headers);
-    let Ok(response) = original.login_redirect("https://login.example/in?a=b") else {
+    let address = LoginAddress {
+        url: "https://login.example/in?a=b".to_owned(),
+        is_own: false,
+    };
+    let Ok(response) = original.login_redirect(&address) else {
         return;
     };
     let location = response.headers()[header::LOCATION]

@@ -19,6 +19,7 @@ pub mod guard;
 pub mod identity;
 pub mod identity_token;
 pub mod issued_tokens;
+pub mod login;
 pub mod outbox;
 pub mod policy;
 pub mod random;

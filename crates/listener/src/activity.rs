@@ -20,7 +20,7 @@ pub(crate) struct ConnectionTimeouts {
     pub(crate) header: Duration,
     /// Between two requests.
     pub(crate) idle: Duration,
-    /// With open exchanges, from the last time that one began, was answered or ended.
+    /// With open exchanges, from the last time that one began, was answered, went on or ended.
     pub(crate) exchange: Duration,
 }
 
@@ -197,6 +197,11 @@ impl InFlightRequest {
         }
     }
 
+    /// Records that a part of the answer was handed over: an answer that goes on is no silence.
+    pub(crate) fn mark_progress(&self) {
+        self.activity.state().changed_at = Instant::now();
+    }
+
     /// Returns the activity of the connection.
     pub(crate) fn activity(&self) -> &Arc<ConnectionActivity> {
         &self.activity
@@ -219,7 +224,7 @@ struct ActivityState {
     shutdown_began_at: Option<Instant>,
     /// Number of exchanges that have begun, including those that have ended.
     requests_begun: u64,
-    /// Last time that an exchange began, was answered or ended.
+    /// Last time that an exchange began, was answered, went on or ended.
     changed_at: Instant,
     /// Start of the head that is being read.
     head_began_at: Option<Instant>,

@@ -109,7 +109,7 @@ impl UnreadTotal {
             rest: Bytes::new(),
             multiplexed,
             _unread_bytes: unread_bytes,
-            _in_flight: exchange,
+            in_flight: exchange,
         })
     }
 
@@ -161,7 +161,7 @@ pub(crate) struct TrackedBody<B> {
     rest: Bytes,
     multiplexed: bool,
     _unread_bytes: Option<UnreadBytes>,
-    _in_flight: InFlightRequest,
+    in_flight: InFlightRequest,
 }
 
 impl<B: Body> TrackedBody<B> {
@@ -194,6 +194,8 @@ impl<B: Body<Data = Bytes> + Unpin> Body for TrackedBody<B> {
                 end => return Poll::Ready(end),
             }
         }
+        // A stream of events may last as long as its client reads.
+        self.in_flight.mark_progress();
         Poll::Ready(Some(Ok(Frame::data(self.next_chunk()))))
     }
 

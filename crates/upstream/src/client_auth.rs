@@ -1,6 +1,8 @@
 //! Authentication of a client at an endpoint of the authorization server (RFC 6749 §2.3, OpenID Connect Core §9).
 
-use reqwest::RequestBuilder;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::{RequestBuilder, header};
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// Method of client authentication, as metadata and settings name it.
@@ -107,6 +109,15 @@ impl ClientAuthentication {
 
     /// Adds the authentication to a request and to its form, which the caller sends.
     pub fn add_to(&self, request: RequestBuilder, form: &mut Vec<(String, String)>) -> RequestBuilder {
+        match self.add_to_form(form) {
+            Some(authorization) => request.header(header::AUTHORIZATION, authorization),
+            None => request,
+        }
+    }
+
+    /// Adds the authentication to a form. Returns the value of the `Authorization` header that goes with it, if
+    /// the method needs one.
+    pub fn add_to_form(&self, form: &mut Vec<(String, String)>) -> Option<Vec<u8>> {
         let mut add = |name: &str, value: &str| form.push((name.to_owned(), value.to_owned()));
         match self {
             Self::SecretBasic { id, secret, names_id } => {
@@ -116,16 +127,17 @@ impl ClientAuthentication {
                 // RFC 6749 §2.3.1: both parts are form-encoded before HTTP Basic joins them with a colon.
                 let quoted =
                     |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-                request.basic_auth(quoted(id), Some(quoted(secret.expose_secret())))
+                let pair = format!("{}:{}", quoted(id), quoted(secret.expose_secret()));
+                Some(format!("Basic {}", STANDARD.encode(pair)).into_bytes())
             }
             Self::SecretPost { id, secret } => {
                 add("client_id", id);
                 add("client_secret", secret.expose_secret());
-                request
+                None
             }
             Self::None { id } => {
                 add("client_id", id);
-                request
+                None
             }
         }
     }

@@ -46,6 +46,14 @@ impl ServerMetadata {
             .filter(|url| matches!(url.scheme(), "http" | "https"))
     }
 
+    /// Returns `true` if the server names itself in answers of its authorization endpoint (RFC 9207 §3).
+    pub fn names_issuer_in_answers(&self) -> bool {
+        let claimed = self
+            .document
+            .get("authorization_response_iss_parameter_supported");
+        claimed.and_then(Value::as_bool).unwrap_or_default()
+    }
+
     /// Returns the methods of client authentication that the metadata name for an endpoint (RFC 8414 §2). An
     /// endpoint without a list of its own has that of the token endpoint. Empty if nothing is named.
     pub fn auth_methods(&self, endpoint: AuthServerEndpoint) -> Vec<&str> {

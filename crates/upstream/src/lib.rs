@@ -277,6 +277,17 @@ impl AuthServer {
         Some(ClientAuthentication::choose(id, secret, configured, &advertised))
     }
 
+    /// Adds the authentication of the gateway's own client to a form. Returns the value of the `Authorization`
+    /// header that goes with it, if the method needs one.
+    pub async fn authenticate_form(
+        &self,
+        endpoint: AuthServerEndpoint,
+        form: &mut Vec<(String, String)>,
+    ) -> Option<Vec<u8>> {
+        let authentication = self.client_authentication(endpoint, None).await?;
+        authentication.add_to_form(form)
+    }
+
     /// Adds the authentication of a client to a request and its form.
     /// [`client_authentication`](Self::client_authentication) says which client and how.
     pub async fn add_client_auth(

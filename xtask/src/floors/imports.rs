@@ -15,7 +15,7 @@ const CORE_FLOORS: &[&[&str]] = &[
     &["issued_tokens", "events"],
     // The steps of the pipeline. None knows the others.
     &["verify", "revocation", "session", "guard"],
-    &["policy"],
+    &["login", "policy"],
     &["identity_token"],
     // Where the steps meet.
     &["engine"],

@@ -13,11 +13,11 @@ use crate::credential::{MAX_TOKEN_BYTES, SessionHandle};
 use crate::events::GatewayEvent;
 use crate::issued_tokens::IssuedToken;
 use crate::revocation::{CutoffExemption, GateRefusal, Revocation, RevocationReason};
-use crate::session::{CreatedSession, NewSession};
+use crate::session::{CreatedSession, NewSession, ProviderLogin};
 use crate::unavailable::Unavailable;
 use crate::used_codes::{CODE_REUSE_WINDOW, CodeKey};
 use crate::verdict::{ActiveCredential, CutoffScope, IssueTime, RevocationKey, Verified};
-use crate::verify::{ParsedToken, TokenRejection};
+use crate::verify::{IdTokenProof, ParsedToken, PersonFault, TokenRejection};
 
 /// Successful login.
 #[derive(Debug)]
@@ -34,6 +34,9 @@ pub enum LoginFault {
     /// The layers do not accept the access token, so the gateway cannot tell who the user is.
     #[error(transparent)]
     NotIdentified(CredentialRefusal),
+    /// ID token and access token of different people.
+    #[error("the ID token and the access token are of different people")]
+    OtherPerson,
     /// Cut-off, for example a logout-all, that came during the login.
     #[error("a logout-all or a cut-off came during the login")]
     Revoked,
@@ -63,6 +66,51 @@ impl Engine {
         origin: &AuditOrigin,
     ) -> Result<CompletedLogin, LoginFault> {
         let verified = self.identify(grant).await?;
+        self.begin_session(verified, grant, None, login_at, origin).await
+    }
+
+    /// Begins a session for the login that an ID token proves. The access token need not be one that the layers
+    /// know.
+    ///
+    /// # Errors
+    /// See [`LoginFault`].
+    pub(super) async fn log_in_with_id_token(
+        &self,
+        grant: &TokenGrant,
+        proof: &IdTokenProof<'_>,
+        login: ProviderLogin,
+        login_at: Timestamp,
+        origin: &AuditOrigin,
+    ) -> Result<CompletedLogin, LoginFault> {
+        let verified = match self.identify(grant).await {
+            Ok(verified) => Some(verified),
+            Err(LoginFault::NotIdentified(refusal)) => {
+                tracing::debug!(%refusal, "access token of a login not accepted by the layers, ID token counts alone");
+                None
+            }
+            Err(fault) => return Err(fault),
+        };
+        let chain = &self.deps.chain;
+        let joined = chain.join_id_token(proof, &grant.access_token, verified, self.now());
+        let verified = joined.map_err(|fault| match fault {
+            PersonFault::Different => LoginFault::OtherPerson,
+            PersonFault::NoUserId(_) => {
+                LoginFault::NotIdentified(CredentialRefusal::Rejected(TokenRejection::NoSubject))
+            }
+        })?;
+        self.begin_session(verified, grant, Some(login), login_at, origin)
+            .await
+    }
+
+    /// Begins the session of a person who was identified.
+    async fn begin_session(
+        &self,
+        verified: Verified,
+        grant: &TokenGrant,
+        login: Option<ProviderLogin>,
+        login_at: Timestamp,
+        origin: &AuditOrigin,
+    ) -> Result<CompletedLogin, LoginFault> {
         // A fresh clock reading: the layers may have taken seconds.
         let now = self.now();
         let info = verified.clone().into_info();
@@ -106,6 +154,7 @@ impl Engine {
             login_at,
             tokens: session_tokens(self.deps.chain.issuer(), grant, &issued),
             cutoff_scopes: scopes,
+            login,
         };
         let session = self.create_session(new, origin, now).await?;
         self.report(GatewayEvent::SessionCreated);

@@ -30,7 +30,9 @@ use jiff::Timestamp;
 
 pub use auth_fault::{AuthFault, CredentialRefusal};
 pub use credential_proof::{CredentialProof, ProvenLogin};
-pub use exchange::{BegunSession, ExchangeFault, ExchangeOutcome, ExchangeRequest, TokenExchanger};
+pub use exchange::{
+    BegunSession, ExchangeFault, ExchangeOutcome, ExchangeRequest, LoginCode, TokenExchanger,
+};
 pub use introspection::IntrospectedToken;
 pub use login::{CompletedLogin, LoginFault};
 pub use logout::{

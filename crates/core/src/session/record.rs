@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
+use super::provider_login::ProviderLogin;
 use super::store::IndexedSession;
 use crate::clock;
 use crate::credential::{PresentedToken, SessionHandle, SessionId, SessionKey};
@@ -95,6 +96,8 @@ pub struct NewSession {
     pub tokens: Vec<SessionToken>,
     /// Clients, issuers and upstream sessions of these tokens. Their cut-offs cover the session.
     pub cutoff_scopes: Vec<CutoffScope>,
+    /// Login at the provider, if the gateway itself logged the person in.
+    pub login: Option<ProviderLogin>,
 }
 
 /// Contents of a session.
@@ -126,6 +129,9 @@ pub struct SessionRecord {
     pub(super) issuers: Vec<String>,
     /// Sessions at the authorization server that the tokens belong to.
     pub(super) upstream_sessions: Vec<UpstreamSession>,
+    /// Login at the provider, if the gateway itself logged the person in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<ProviderLogin>,
 }
 
 impl SessionRecord {
@@ -155,6 +161,7 @@ impl SessionRecord {
             last_accessed: now,
             access_count: 1,
             tokens: new.tokens,
+            login: new.login,
         }
     }
 

@@ -3,6 +3,7 @@
 mod ask_layers;
 mod authentic_info;
 mod fast_path;
+mod issued_id_token;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use quick_cache::sync::{Cache, EntryAction, EntryResult};
 use tokio::time::Instant;
+
+pub use issued_id_token::{IdTokenProof, IssuedJwtFault, PersonFault};
 
 use super::budget::{UnlimitedBudget, UpstreamBudget};
 use super::cache_key::{CacheKey, CacheKeyRef};

@@ -18,7 +18,7 @@ mod refresh_ahead;
 
 pub use authenticity::{SignedToken, TokenAuthenticity};
 pub use budget::{UnlimitedBudget, UpstreamBudget};
-pub use chain::{ChainLimits, VerifyChain};
+pub use chain::{ChainLimits, IdTokenProof, IssuedJwtFault, PersonFault, VerifyChain};
 pub use fault::VerifyFault;
 pub use issuers::DefaultIssuers;
 pub use jwks_cache::{FetchedJwks, JwksCache, JwksSource};

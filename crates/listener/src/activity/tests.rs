@@ -103,3 +103,27 @@ async fn a_head_that_begins_while_idle_is_noticed_in_time() {
     assert!(cut >= Duration::from_millis(100), "cut too early: {cut:?}");
     assert!(cut < Duration::from_secs(30), "cut too late: {cut:?}");
 }
+
+#[tokio::test]
+async fn an_answer_that_goes_on_is_no_silence() {
+    let patience = ConnectionTimeouts {
+        exchange: Duration::from_millis(60),
+        ..PATIENCE
+    };
+    let activity = ConnectionActivity::new(patience);
+    let start = Instant::now();
+    let mut stream = activity.begin_request(false);
+    stream.mark_answered();
+    let going_on = async {
+        sleep_until(start + Duration::from_millis(40)).await;
+        stream.mark_progress();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = activity.timed_out() => {}
+        () = going_on => {}
+    }
+    let cut = start.elapsed();
+    assert!(cut >= Duration::from_millis(100), "cut too early: {cut:?}");
+    assert!(cut < Duration::from_secs(30), "cut too late: {cut:?}");
+}

@@ -1,11 +1,13 @@
 //! Wiring of the gateway: the only module that chooses concrete types for the core's traits. (`check` names
 //! the stores too, to probe each by itself.)
 
+mod browser_login;
 pub(crate) mod data_dir_lock;
 mod engine;
 mod forward_auth;
 mod jwt_issuer;
 mod limits;
+mod pages;
 mod stores;
 
 use std::sync::Arc;
@@ -22,6 +24,7 @@ use maxlab_auth_core::unavailable::Unavailable;
 use maxlab_auth_store::SqlDatabase;
 use tokio::sync::watch;
 
+use self::browser_login::build_browser_login;
 pub(crate) use self::engine::verify_chain;
 use self::engine::{build_engine, build_verifiers};
 pub(crate) use self::stores::open_redis;
@@ -30,6 +33,7 @@ use crate::background::BackgroundTasks;
 use crate::config::{Environment, Settings};
 use crate::files::create_private_folder;
 use crate::http::app_state::{AppState, HealthCheck, LoginRules, SharedState};
+use crate::http::browser::{BrowserLogin, EventSlots, LogoutStates, PageAssets};
 use crate::http::cookies::{CookiePolicy, clear_site_data_header};
 use crate::http::fast_path::FastPath;
 use crate::http::forward_auth::ForwardAuthConfig;
@@ -101,11 +105,15 @@ impl App {
         crate::file_modes::refuse_loose_modes(&settings)?;
         let forward_auth = forward_auth::open_forward_auth(&settings)?;
         let certificate = forward_auth::open_certificate(&settings)?;
+        let pages = pages::open_pages(&settings)?;
         jwt_issuer::require_known_issuer(&settings).await?;
         let app = Box::pin(Self::assemble(
             settings,
-            forward_auth,
-            certificate,
+            OpenFiles {
+                forward_auth,
+                certificate,
+                pages,
+            },
             awaited,
             clock,
         ))
@@ -127,8 +135,7 @@ impl App {
     pub async fn open_for_command(settings: Settings) -> anyhow::Result<Self> {
         Box::pin(Self::assemble(
             settings,
-            ForwardAuthConfig::default(),
-            None,
+            OpenFiles::default(),
             &watch::Sender::new(None),
             Arc::new(SystemClock),
         ))
@@ -152,8 +159,7 @@ impl App {
 
     async fn assemble(
         settings: Settings,
-        forward_auth: ForwardAuthConfig,
-        certificate: Option<Arc<CertificateFiles>>,
+        files: OpenFiles,
         awaited: &watch::Sender<Option<Unavailable>>,
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<Self> {
@@ -183,19 +189,16 @@ impl App {
             sessions: stores.sessions,
             audit_retention: settings.stores.audit_retention,
             data_dir: settings.app.data_dir.clone(),
-            policy: forward_auth.policy_file.clone(),
-            certificate: certificate.clone(),
+            policy: files.forward_auth.policy_file.clone(),
+            certificate: files.certificate.clone(),
         };
         let metrics = PrometheusMetrics::install().context("the metrics could not be set up")?;
         let operations = crate::http::docs::operations();
         record::register_zero_requests(operations.iter().map(|(method, route)| (*method, route.as_str())));
+        let certificate = files.certificate.clone();
+        let login = build_browser_login(&settings, &server)?;
         let state = Arc::new(build_app_state(
-            &settings,
-            engine,
-            server,
-            components,
-            metrics,
-            forward_auth,
+            &settings, engine, server, components, metrics, files, login,
         ));
         Ok(Self {
             settings,
@@ -246,6 +249,14 @@ impl App {
 pub(crate) use self::forward_auth::{admin, open_certificate};
 pub(crate) use self::limits::{layer_config, serve_limits};
 
+/// Files that are opened at the start of a gateway that answers requests.
+#[derive(Default)]
+struct OpenFiles {
+    forward_auth: ForwardAuthConfig,
+    certificate: Option<Arc<CertificateFiles>>,
+    pages: PageAssets,
+}
+
 /// Returns the configuration of the client for the authorization server.
 pub(crate) fn upstream_config(settings: &Settings) -> UpstreamConfig {
     UpstreamConfig {
@@ -283,8 +294,10 @@ fn build_app_state(
     server: Arc<AuthServer>,
     components: Vec<HealthCheck>,
     metrics: PrometheusMetrics,
-    forward_auth: ForwardAuthConfig,
+    files: OpenFiles,
+    login: Option<BrowserLogin>,
 ) -> AppState {
+    let browser_login = login.map(Arc::new);
     let token_exchanger = TokenExchanger::new(engine.clone(), Arc::clone(&server) as Arc<dyn TokenEndpoint>);
     AppState {
         engine,
@@ -297,7 +310,7 @@ fn build_app_state(
         login_rules: LoginRules {
             client_ids: settings.upstream.allowed_client_ids.clone(),
             redirect_uris: settings.upstream.allowed_redirect_uris.clone(),
-            url: settings.app.login_url.clone(),
+            url: browser_login::login_address(settings, browser_login.as_deref()),
             unlisted: Arc::default(),
         },
         admin: forward_auth::admin(settings),
@@ -307,7 +320,11 @@ fn build_app_state(
         rate_limits: Arc::new(RateLimits::new(&settings.rate_limit)),
         // The grounds of a decision are shown in development only: they name keys and terms.
         shows_assurance: settings.app.environment == Environment::Development,
-        forward_auth,
+        forward_auth: files.forward_auth,
+        pages: files.pages,
+        event_slots: Arc::new(EventSlots::new(settings.app.max_connections / 2)),
+        logout_states: LogoutStates::new(settings.session.sealing_keys.clone()),
+        browser_login,
         token_exchanger,
         health_checks: components,
         is_stopping: AtomicBool::new(false),

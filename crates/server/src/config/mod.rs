@@ -12,6 +12,8 @@ mod framework;
 mod generated_secrets;
 mod jwt_keys;
 mod listen;
+mod login;
+mod pages;
 mod plaintext;
 mod rate_limit;
 mod revocation;
@@ -37,6 +39,8 @@ pub use generated_secrets::{
 };
 pub use jwt_keys::JwtKeys;
 pub use listen::{ListenSettings, TlsSettings, UnixSettings};
+pub use login::LoginSettings;
+pub use pages::{LogoPath, PageSettings};
 pub use rate_limit::{RateLimit, RateLimitSettings};
 pub use revocation::{RevocationReads, RevocationSettings};
 pub use sections::reference;
@@ -74,6 +78,10 @@ pub struct Settings {
     pub session: SessionSettings,
     /// Policy and identity token for front proxies.
     pub forward_auth: ForwardAuthSettings,
+    /// Browser login.
+    pub login: LoginSettings,
+    /// Pages for people.
+    pub pages: PageSettings,
     rows: Vec<SettingRow>,
 }
 
@@ -171,6 +179,8 @@ fn read_sections(reader: &mut SettingsReader<'_>) -> (Option<Settings>, Option<P
     let revocation = revocation::read(reader);
     let session = session::read(reader, environment);
     let forward_auth = forward_auth::read(reader, environment, app.as_ref());
+    let login = login::read(reader, environment);
+    let pages = pages::read(reader, app.as_ref());
     // The first `?` comes after the last section, so that the faults of all sections are found.
     let complete = move || {
         Some(Settings {
@@ -183,6 +193,8 @@ fn read_sections(reader: &mut SettingsReader<'_>) -> (Option<Settings>, Option<P
             revocation: revocation?,
             session: session?,
             forward_auth: forward_auth?,
+            login: login?,
+            pages: pages?,
             rows: Vec::new(),
         })
     };

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use super::framework::{SettingDoc, SettingsSource};
-use super::{app, forward_auth, listen, rate_limit, revocation, session, stores, upstream, verify};
+use super::{
+    app, forward_auth, listen, login, pages, rate_limit, revocation, session, stores, upstream, verify,
+};
 
 // The order of the sections is that of docs/SETTINGS.md and of `check`.
 static REFERENCE: LazyLock<Vec<SettingDoc>> = LazyLock::new(|| {
@@ -22,6 +24,8 @@ static REFERENCE: LazyLock<Vec<SettingDoc>> = LazyLock::new(|| {
         revocation::DOCS,
         session::DOCS,
         forward_auth::DOCS,
+        login::DOCS,
+        pages::DOCS,
     ]
     .concat()
 });

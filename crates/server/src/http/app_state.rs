@@ -10,6 +10,8 @@ use maxlab_auth_core::engine::{Engine, TokenExchanger};
 use maxlab_auth_core::guard::Admin;
 use maxlab_auth_core::unavailable::Unavailable;
 
+use super::browser::BrowserLogin;
+use super::browser::{EventSlots, LogoutStates, PageAssets};
 use super::cookies::CookiePolicy;
 use super::forward_auth::ForwardAuthConfig;
 use super::log_once::LogOnce;
@@ -52,10 +54,26 @@ pub struct LoginRules {
     pub client_ids: Option<Vec<String>>,
     /// `ALLOWED_REDIRECT_URIS`, compared exactly; `None` leaves the check to the authorization server.
     pub redirect_uris: Option<Vec<String>>,
-    /// `LOGIN_URL`: login page for browsers that are not logged in; `None` answers them 401.
-    pub url: Option<String>,
+    /// Login page for browsers that are not logged in; `None` answers them 401.
+    pub url: Option<LoginAddress>,
     /// Clients and redirect URIs that were refused and logged.
     pub unlisted: Arc<LogOnce>,
+}
+
+/// Login page: that of `LOGIN_URL`, else the gateway's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginAddress {
+    /// Address.
+    pub url: String,
+    /// `true` for the gateway's own login.
+    pub is_own: bool,
+}
+
+impl LoginAddress {
+    /// Returns the name of the parameter that the requested page is passed in.
+    pub fn target_parameter(&self) -> &'static str {
+        if self.is_own { "return_to" } else { "rd" }
+    }
 }
 
 /// State of the gateway that its handlers use.
@@ -85,6 +103,14 @@ pub struct AppState {
     pub shows_assurance: bool,
     /// Policy and signed identities of forward-auth.
     pub forward_auth: ForwardAuthConfig,
+    /// Name and logo of the pages for people.
+    pub pages: PageAssets,
+    /// Limits of open event streams.
+    pub event_slots: Arc<EventSlots>,
+    /// Seals the states of logouts.
+    pub logout_states: LogoutStates,
+    /// Browser login; `None` without `PUBLIC_URL` or a client.
+    pub browser_login: Option<Arc<BrowserLogin>>,
     /// Exchanges grants at the authorization server's token endpoint.
     pub token_exchanger: TokenExchanger,
     /// Components that `/health/ready` probes.
@@ -96,6 +122,13 @@ pub struct AppState {
 }
 
 impl AppState {
+    /// Returns the configured or discovered issuer. Two names mean that neither is certain.
+    pub fn default_issuer(&self) -> Option<String> {
+        <[String; 1]>::try_from(self.engine.default_issuers())
+            .ok()
+            .map(|[name]| name)
+    }
+
     /// Returns `true` if a store may know workspaces of a user that the claims do not contain.
     pub fn has_workspace_store(&self) -> bool {
         self.engine.looks_up_workspaces()

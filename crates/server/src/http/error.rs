@@ -17,6 +17,7 @@ use maxlab_auth_core::error_code::ErrorCode;
 use maxlab_auth_core::guard::AccessDenied;
 use maxlab_auth_core::policy::{AmbiguousRequest, MissingAttribute};
 use maxlab_auth_core::unavailable::Unavailable;
+use maxlab_auth_pages::PageError;
 use serde_json::{Value, json};
 
 use super::error_page::error_page;
@@ -99,7 +100,7 @@ impl ApiError {
         }
     }
 
-    fn log(&self) {
+    pub(in crate::http) fn log(&self) {
         match self {
             // The rate limiter has already counted it, and logs it once in a while instead of for each
             // request.
@@ -179,6 +180,17 @@ impl ApiError {
     }
 }
 
+impl ApiError {
+    /// Returns the answer for a program that can send its person to the login: the problem document has the
+    /// member `login_url`.
+    pub(in crate::http) fn into_login_response(self, login_url: &str) -> Response {
+        self.log();
+        let mut body = problem_body(self.code(), &self.detail());
+        body["login_url"] = login_url.into();
+        (self.headers(), problem_with_body(self.code(), body)).into_response()
+    }
+}
+
 /// Returns the text about an attribute that the policy reads and no trusted proxy forwards.
 fn missing_attribute_detail(attribute: MissingAttribute) -> String {
     let header = match attribute {
@@ -218,14 +230,21 @@ impl IntoResponse for OAuthApiError {
 /// Returns a problem document (RFC 9457) with the status and the `code` of a failure, and the `detail` that
 /// clients of the guide read (`docs/GUIDE.md`, "Error answers").
 pub fn problem_response(code: ErrorCode, detail: &str) -> Response {
+    problem_with_body(code, problem_body(code, detail))
+}
+
+fn problem_body(code: ErrorCode, detail: &str) -> Value {
     let status = status_of(code);
-    let body: Value = json!({
+    json!({
         "type": "about:blank",
         "title": status.canonical_reason().unwrap_or("Error"),
         "status": status.as_u16(),
         "detail": detail,
         "code": code.as_str(),
-    });
+    })
+}
+
+fn problem_with_body(code: ErrorCode, body: Value) -> Response {
     let mut response = error_response(code, Json(body));
     response.headers_mut().insert(
         header::CONTENT_TYPE,
@@ -241,6 +260,16 @@ pub fn error_response(code: ErrorCode, body: impl IntoResponse) -> Response {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     response
+}
+
+/// Gives a page the status and the `Retry-After` of the failure that it explains.
+pub(in crate::http) fn with_page_error(error: PageError, mut page: Response) -> Response {
+    // Every status of that list is valid (`the_codes_of_the_login_have_their_settled_statuses`).
+    *page.status_mut() = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if let Some(seconds) = error.retry_after() {
+        page.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    page
 }
 
 /// Returns the HTTP status of a failure.

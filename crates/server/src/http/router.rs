@@ -4,7 +4,7 @@ use axum::Router;
 use axum::routing::{any, delete, get, post};
 
 use super::app_state::SharedState;
-use super::{account, admin, docs, forward_auth, health, layers, oauth};
+use super::{account, admin, browser, docs, forward_auth, health, layers, oauth};
 
 /// Returns the routes that are answered even while every connection is busy.
 pub fn health_routes(gateway: SharedState) -> Router {
@@ -41,6 +41,15 @@ pub fn routes(gateway: SharedState, metrics: bool) -> Router {
         // A proxy asks with the method of its client, so every method is accepted.
         .route("/auth/verify", any(forward_auth::verify))
         .route("/auth/cookies", get(forward_auth::cookies))
+        .route("/auth/login", get(browser::login))
+        .route("/auth/callback/{provider_id}", get(browser::callback))
+        .route("/auth/user", get(browser::user))
+        .route("/auth/events", get(browser::events))
+        .route("/auth/logout", get(browser::logout_page).post(browser::logout))
+        .route("/auth/logged-out", get(browser::logged_out))
+        .route("/auth/assets/{file}", get(browser::asset))
+        .route("/auth/client.js", get(browser::client_script))
+        .route("/auth/client.d.ts", get(browser::client_types))
         .route("/.well-known/jwks.json", get(forward_auth::jwks))
         .route("/api/v1/admin/denylist", get(admin::denylist))
         .route("/api/v1/admin/audit", get(admin::audit))

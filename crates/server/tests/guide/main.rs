@@ -19,6 +19,8 @@ mod asking_again;
 mod at_once;
 mod audit;
 mod authorize;
+mod browser_logout;
+mod browser_session;
 mod cached_sessions;
 mod concurrent_exchange;
 mod cut_offs;

@@ -73,6 +73,7 @@ async fn w13_a_session_of_a_clock_that_was_set_back_goes_on(stores: Stores) {
         user_agent: None,
         handle: SessionHandle::generate().unwrap(),
         login_at: ahead,
+        login: None,
         cutoff_scopes: Vec::new(),
         tokens: Vec::new(),
     };

@@ -36,6 +36,7 @@ async fn session_at_other(world: &World, login: &Login) -> Browser {
         handle: SessionHandle::generate().unwrap(),
         login_at: now,
         tokens: Vec::new(),
+        login: None,
         cutoff_scopes: Vec::new(),
     };
     let created = sessions.create(new, now).await.unwrap();

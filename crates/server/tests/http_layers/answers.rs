@@ -162,7 +162,10 @@ async fn a_preflight_from_the_allow_list_is_answered() {
         Some("GET, POST, DELETE, OPTIONS")
     );
     let allowed = reply.header("access-control-allow-headers").unwrap();
-    assert_eq!(allowed, "authorization, content-type, x-request-id, x-session-id");
+    assert_eq!(
+        allowed,
+        "authorization, content-type, x-csrf, x-request-id, x-session-id"
+    );
     assert!(reply.header("x-request-id").is_some());
     let vary = reply
         .headers

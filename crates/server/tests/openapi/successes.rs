@@ -16,6 +16,7 @@ async fn every_success_is_as_described() {
     succeed_with_an_account(&mut world).await;
     succeed_as_administrator(&mut world).await;
     succeed_at_the_proxys_door(&mut world).await;
+    succeed_in_a_browser(&mut world).await;
     for path in [
         "/.well-known/jwks.json",
         "/health",
@@ -85,6 +86,79 @@ async fn succeed_at_the_proxys_door(world: &mut World) {
         })
         .await
         .expect(200);
+}
+
+async fn succeed_in_a_browser(world: &mut World) {
+    let (_, cookie) = log_in(world, "somebody").await;
+    let (_, other) = log_in(world, "somebody").await;
+    let with =
+        |r: RequestBuilder, cookie: &str| r.header("cookie", cookie).header("sec-fetch-site", "same-origin");
+    for (operation, at, status) in [
+        ("GET /auth/user", "/auth/user", 200),
+        ("GET /auth/logout", "/auth/logout", 200),
+        ("GET /auth/logged-out", "/auth/logged-out", 200),
+        ("GET /auth/client.js", "/auth/client.js", 200),
+        ("GET /auth/client.d.ts", "/auth/client.d.ts", 200),
+        (
+            "GET /auth/assets/{file}",
+            "/auth/assets/pages-0123456789abcdef.css",
+            200,
+        ),
+        ("GET /auth/assets/{file}", "/auth/assets/logo", 404),
+    ] {
+        world
+            .ask(operation, at, |r| with(r, &cookie))
+            .await
+            .expect(status);
+    }
+    world
+        .ask("GET /auth/user", "/auth/user?anonymous=ok", |r| r)
+        .await
+        .expect(200);
+    world.ask("GET /auth/user", "/auth/user", |r| r).await.expect(401);
+    world
+        .ask("GET /auth/logout", "/auth/logout", |r| r)
+        .await
+        .expect(303);
+    let logout = format!("{}/auth/logout", world.url);
+    let end = async {
+        let request = reqwest::Client::new().post(logout).header("x-csrf", "1");
+        with(request, &other)
+            .send()
+            .await
+            .unwrap()
+            .error_for_status()
+            .unwrap();
+    };
+    let answer = world
+        .ask_meanwhile("GET /auth/events", "/auth/events", |r| with(r, &other), end)
+        .await
+        .expect(200);
+    assert!(answer.body.contains("\"reason\":\"logout\""), "{}", answer.body);
+    let operation = "POST /auth/logout";
+    world
+        .ask(operation, "/auth/logout", |r| {
+            with(r, &cookie)
+                .header("x-csrf", "1")
+                .json(&json!({"everywhere": true}))
+        })
+        .await
+        .expect(200);
+    world
+        .ask(operation, "/auth/logout", |r| {
+            with(r, &cookie)
+                .header("x-csrf", "1")
+                .header("content-type", "text/plain")
+                .body("x")
+        })
+        .await
+        .expect(415);
+    world
+        .ask(operation, "/auth/logout", |r| {
+            with(r, &cookie).header("accept", "text/html")
+        })
+        .await
+        .expect(303);
 }
 
 async fn succeed_at_oauth(world: &mut World) {

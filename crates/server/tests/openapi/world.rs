@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 
 /// A gateway and its authorization server, and every answer held against the document.
 pub(crate) struct World {
-    url: String,
+    pub(crate) url: String,
     pub(crate) auth: LyingAuthServer,
     pub(crate) document: Value,
     client: reqwest::Client,
@@ -86,6 +86,17 @@ impl World {
         at: &str,
         with: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Answer {
+        self.ask_meanwhile(operation, at, with, async {}).await
+    }
+
+    /// The same for an answer that ends only after something else was done.
+    pub(crate) async fn ask_meanwhile(
+        &mut self,
+        operation: &str,
+        at: &str,
+        with: impl FnOnce(RequestBuilder) -> RequestBuilder,
+        meanwhile: impl Future<Output = ()>,
+    ) -> Answer {
         let (method, path) = operation.split_once(' ').unwrap();
         let described = self.document["paths"][path][method.to_lowercase()].clone();
         assert!(described.is_object(), "{operation} is not described");
@@ -95,6 +106,7 @@ impl World {
         );
         let response = with(request).send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        meanwhile.await;
         let answer = Answer {
             status,
             headers,
@@ -168,6 +180,7 @@ impl World {
     pub(crate) fn operations(&self) -> Vec<(String, String)> {
         let named = |path: &str| {
             path.replace("{session_id}", &"0".repeat(32))
+                .replace("/auth/assets/{file}", "/auth/assets/pages-0123456789abcdef.css")
                 .replace("{file}", "setup.js")
                 .replace(['{', '}'], "")
         };

@@ -64,7 +64,7 @@ impl GrantExchange {
 
     /// Ends the session that the browser had before the login. Its id may have been planted (session
     /// fixation, decision 10). If this fails, the login is still valid, and the browser gets its new session.
-    async fn end_replaced_session(&self) {
+    pub(super) async fn end_replaced_session(&self) {
         let engine = &self.engine;
         let Some(id) = &self.request.presented_session else {
             return;
@@ -87,7 +87,7 @@ impl GrantExchange {
     }
 
     /// Revokes tokens that the client does not get.
-    async fn revoke_undelivered(&self, granted: &TokenGrant, now: Timestamp) {
+    pub(super) async fn revoke_undelivered(&self, granted: &TokenGrant, now: Timestamp) {
         let tokens = [
             (Some(&granted.access_token), TokenUse::Access),
             (granted.refresh_token.as_ref(), TokenUse::Refresh),
@@ -102,7 +102,7 @@ impl GrantExchange {
 /// Returns `true` if a code is certainly still valid after an exchange without tokens: the authorization
 /// server did not get the request, could not handle it, or found a fault in something other than the code
 /// (decision 18).
-fn is_code_unspent(answer: &GrantAnswer) -> bool {
+pub(super) fn is_code_unspent(answer: &GrantAnswer) -> bool {
     match answer {
         // A time-out or a broken connection may come after the server has used the code.
         Err(UpstreamError::NotConnected(_) | UpstreamError::Unavailable) => true,

@@ -1,5 +1,6 @@
 //! Exchange of a grant for tokens (RFC 6749 §4.1.3, §6): claimed, sent to the token endpoint, recorded.
 
+mod browser_login;
 mod code;
 mod outcome;
 mod pending;
@@ -8,6 +9,7 @@ mod refresh;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use browser_login::LoginCode;
 pub use outcome::{BegunSession, ExchangeFault, ExchangeOutcome};
 
 use self::pending::{PendingExchanges, SharedOutcome};
@@ -76,6 +78,26 @@ impl TokenExchanger {
         let exchange = self.exchange(request);
         let shared = self
             .join(key, async move { exchange.code(&code).await.into() })
+            .await?;
+        Ok(shared.outcome)
+    }
+
+    /// Exchanges the code of a browser login for a session. The request's form must have everything but the
+    /// client's authentication, which the endpoint adds.
+    ///
+    /// # Errors
+    /// Fails like [`exchange_code`](Self::exchange_code).
+    #[tracing::instrument(skip_all)]
+    pub async fn exchange_login_code(
+        &self,
+        request: ExchangeRequest,
+        login: LoginCode,
+    ) -> Result<Arc<ExchangeOutcome>, Unavailable> {
+        let grant = format!("{} {}", login.attempt, login.code);
+        let key = request.single_flight_key("login", &grant);
+        let exchange = self.exchange(request);
+        let shared = self
+            .join(key, async move { exchange.login_code(&login).await.into() })
             .await?;
         Ok(shared.outcome)
     }

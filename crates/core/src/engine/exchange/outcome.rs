@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::credential::{SessionHandle, SessionId};
 use crate::engine::{LoginFault, RefreshFault};
+use crate::login::IdTokenFault;
 use crate::token_endpoint::{AuthServerRefusal, UpstreamError};
 use crate::unavailable::Unavailable;
 
@@ -38,6 +39,12 @@ pub enum ExchangeFault {
     /// Authorization code that was used before (RFC 6749 §4.1.2).
     #[error("the authorization code was already used")]
     CodeUsed,
+    /// New code for a login whose code was exchanged before.
+    #[error("the login was finished with another code")]
+    OtherCode,
+    /// ID token that does not prove the login.
+    #[error(transparent)]
+    IdToken(#[from] IdTokenFault),
     /// Login that was not completed.
     #[error(transparent)]
     Login(#[from] LoginFault),

@@ -57,6 +57,7 @@ fn session() -> (SessionId, LoadedSession) {
             &access,
             None,
         )],
+        login: None,
         cutoff_scopes: vec![
             CutoffScope::Client("web-application".into()),
             CutoffScope::Issuer("https://login.example.com/realms/main".into()),

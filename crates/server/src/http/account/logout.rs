@@ -165,7 +165,7 @@ pub async fn logout_all(
 }
 
 /// Charges a logout before anything is written: a caller over its limit must have no effect.
-fn charge(budget: &CallerBudget, payer: Option<LogoutPayer>) -> Result<(), Unavailable> {
+pub(in crate::http) fn charge(budget: &CallerBudget, payer: Option<LogoutPayer>) -> Result<(), Unavailable> {
     match payer {
         Some(LogoutPayer::User(subject)) => budget.for_person(&subject).try_spend(),
         Some(LogoutPayer::Address) => budget.try_spend(),

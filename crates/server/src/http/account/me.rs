@@ -23,11 +23,6 @@ pub struct MeBody {
     is_admin: bool,
 }
 
-/// Returns the configured or discovered URL. Two names mean that neither is certain.
-fn known_default_issuer(names: Vec<String>) -> Option<String> {
-    <[String; 1]>::try_from(names).ok().map(|[name]| name)
-}
-
 /// Answers with the identity of the user, including the workspaces of the database.
 ///
 /// # Errors
@@ -51,7 +46,7 @@ pub async fn me(
     // Taken out, so that the answer has the member once.
     let issuer = std::mem::take(&mut identity.issuer);
     let issuer = issuer.name().map(str::to_owned);
-    let issuer = issuer.or_else(|| known_default_issuer(gateway.engine.default_issuers()));
+    let issuer = issuer.or_else(|| gateway.default_issuer());
     Ok((
         headers,
         Json(MeBody {

@@ -5,6 +5,8 @@ pub(super) mod logout;
 pub(super) mod me;
 pub(super) mod sessions;
 
+pub(super) use logout::charge;
+
 pub use access::{in_group, in_workspace, is_admin};
 pub use logout::{logout, logout_all};
 pub use me::me;

@@ -24,7 +24,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi};
 
 use super::serve::SharedBody;
-use super::{account, admin, forward_auth, health, oauth};
+use super::{account, admin, browser, forward_auth, health, oauth};
 pub(crate) use schemas::*;
 pub use swagger_ui::{file, page};
 
@@ -55,6 +55,7 @@ does. An unknown path is 404; another method on a known path is 405 with `Allow`
     tags(
         (name = "OAuth", description = "OAuth 2.0: login, exchange, validation and revocation of tokens."),
         (name = "Account", description = "The current user, their sessions, and logout."),
+        (name = "Browser", description = "For an application's page in a browser, and pages for people."),
         (name = "Access", description = "Permission checks for applications that ask over HTTP."),
         (name = "Administration", description = "For administrators (`ADMIN_ROLES`)."),
         (name = "Forward-auth", description = "For front proxies: nginx, Caddy, Traefik, Envoy and others."),
@@ -66,6 +67,9 @@ does. An unknown path is 404; another method on a known path is 405 with `Allow`
         account::me::me, account::logout::logout, account::logout::logout_all, account::sessions::list_sessions,
         account::sessions::rotate_session, account::sessions::terminate_session, account::access::is_admin,
         account::access::in_group, account::access::in_workspace,
+        browser::login::login, browser::callback::callback, browser::user::user, browser::events::events, browser::logout::logout_page, browser::logout::logout,
+        browser::logged_out::logged_out, browser::assets::asset, browser::assets::client_script,
+        browser::assets::client_types,
         admin::denylist, admin::audit, admin::revoke, admin::logout_all,
         forward_auth::verify, forward_auth::cookies::cookies, forward_auth::jwks::jwks,
         health::liveness, health::readiness, health::prometheus, openapi, swagger_ui::page, swagger_ui::file,

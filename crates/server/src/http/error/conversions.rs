@@ -101,6 +101,8 @@ impl From<ExchangeFault> for ApiError {
     fn from(fault: ExchangeFault) -> Self {
         match fault {
             ExchangeFault::CodeUsed => Self::InvalidGrant("The authorization code was already used"),
+            ExchangeFault::OtherCode => Self::InvalidGrant("The login was finished with another code"),
+            ExchangeFault::IdToken(_) => Self::InvalidGrant("The ID token does not prove the login"),
             ExchangeFault::Login(fault) => fault.into(),
             ExchangeFault::Refresh(fault) => fault.into(),
             ExchangeFault::Upstream(fault) => Self::Upstream(fault),
@@ -130,6 +132,9 @@ impl From<LoginFault> for ApiError {
         match fault {
             LoginFault::NotIdentified(fault) => fault.into(),
             // A logout-all came between the login and its exchange.
+            LoginFault::OtherPerson => {
+                Self::InvalidGrant("The ID token and the access token are of different people")
+            }
             LoginFault::Revoked => {
                 Self::InvalidGrant("The login was revoked before it was complete; log in again")
             }

@@ -130,7 +130,7 @@ fn refuse(
     original: &OriginalRequest,
     refusal: AccessRefusal,
 ) -> Result<Response, ApiError> {
-    match (&refusal, gateway.login_rules.url.as_deref()) {
+    match (&refusal, gateway.login_rules.url.as_ref()) {
         // Only a 401 sends a browser to the login. A 403 would come back, and a 503 says nothing about the
         // credential.
         (
@@ -140,6 +140,10 @@ fn refuse(
             },
             Some(login),
         ) => original.login_redirect(login),
+        // A script cannot follow a redirect to a login. It gets the address, and sends its window there.
+        (AccessRefusal::Unauthenticated { .. }, Some(login)) if login.is_own => {
+            Ok(ApiError::from(refusal).into_login_response(&login.url))
+        }
         _ => Err(refusal.into()),
     }
 }

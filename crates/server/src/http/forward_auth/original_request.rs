@@ -8,8 +8,9 @@ use maxlab_auth_core::access::ForwardedAttribute;
 use maxlab_auth_core::policy::{AmbiguousRequest, CanonicalHost, PathFault, TargetUrl};
 use percent_encoding::{CONTROLS, percent_encode};
 
+use super::super::app_state::LoginAddress;
 use super::super::error::ApiError;
-use super::super::error_page::is_page_load;
+use super::super::navigation::is_top_level_navigation;
 use super::super::peer::PeerAddr;
 
 /// Original request. Without a trusted proxy it is the request itself, and all `X-Forwarded-*` headers are
@@ -190,18 +191,17 @@ impl OriginalRequest {
         }
     }
 
-    /// Returns `true` if a browser is loading a page, and would show the page of a redirect.
+    /// Returns `true` if a person opens a page, and would see the page of a redirect.
     pub fn is_navigation(&self, headers: &HeaderMap) -> bool {
-        // A form that is sent by POST would come back as a GET and lose its data.
-        is_page_load(headers) && matches!(self.method, Method::GET | Method::HEAD)
+        is_top_level_navigation(&self.method, headers)
     }
 
-    /// Redirects the browser to the login, with the requested page in `rd` if a trusted proxy forwards it.
+    /// Redirects the browser to the login, with the requested page if a trusted proxy forwards it.
     ///
     /// # Errors
     /// The location is not a valid header value.
-    pub fn login_redirect(&self, login: &str) -> Result<Response, ApiError> {
-        let mut location = login.to_owned();
+    pub fn login_redirect(&self, login: &LoginAddress) -> Result<Response, ApiError> {
+        let mut location = login.url.clone();
         // A URI without `/` at its beginning could continue the host: `example` and `.evil.test`.
         if let (Some(scheme), Some(host), Some(uri)) = (&self.scheme, &self.host, &self.uri)
             && uri.first() == Some(&b'/')
@@ -210,8 +210,9 @@ impl OriginalRequest {
             let uri = percent_encode(uri, CONTROLS);
             let page = format!("{scheme}://{host}{uri}");
             let encoded: String = form_urlencoded::byte_serialize(page.as_bytes()).collect();
-            let separator = if login.contains('?') { '&' } else { '?' };
-            location = format!("{login}{separator}rd={encoded}");
+            let separator = if location.contains('?') { '&' } else { '?' };
+            let name = login.target_parameter();
+            location = format!("{location}{separator}{name}={encoded}");
         }
         let location = HeaderValue::from_str(&location).map_err(|_| {
             ApiError::InvalidRequest("The requested page cannot be part of a redirect".into())

@@ -17,7 +17,7 @@ use crate::http::log_once::LogOnce;
 
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE, OPTIONS");
 const ALLOWED_REQUEST_HEADERS: HeaderValue =
-    HeaderValue::from_static("authorization, content-type, x-request-id, x-session-id");
+    HeaderValue::from_static("authorization, content-type, x-csrf, x-request-id, x-session-id");
 const EXPOSED_RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static("x-request-id, x-session-id");
 /// Time for which a browser may cache the answer to a preflight, in seconds.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");

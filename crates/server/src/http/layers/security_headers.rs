@@ -14,8 +14,8 @@ const HSTS: &str = "max-age=63072000; includeSubDomains";
 /// Policy for JSON: it loads nothing, and no page may frame it.
 const CSP: &str = "default-src 'none'; frame-ancestors 'none'";
 
-/// Adds the headers. `Cache-Control` and `Content-Security-Policy` of a handler are kept: the docs page needs
-/// its scripts.
+/// Adds the headers. `Cache-Control`, `Referrer-Policy` and `Content-Security-Policy` of a handler are kept: the docs
+/// page needs its scripts, and a form its `Origin`.
 pub(super) async fn security_headers(
     State(config): State<Arc<LayerConfig>>,
     request: Request,
@@ -32,12 +32,14 @@ pub(in crate::http) fn insert_security_headers(headers: &mut HeaderMap, secure: 
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     // Answers depend on the credential, so by default no cache may keep one.
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
+    headers
+        .entry(header::REFERRER_POLICY)
+        .or_insert(HeaderValue::from_static("no-referrer"));
     headers
         .entry(header::CONTENT_SECURITY_POLICY)
         .or_insert(HeaderValue::from_static(CSP));
