@@ -135,7 +135,9 @@ async fn c46_an_access_token_that_nobody_can_read_is_only_carried() {
     let id_token = world
         .provider
         .id_token("ann", &login)
-        .claim("email", "ann@example.com");
+        .claim("email", "ann@example.com")
+        .claim("acr", "gold")
+        .claim("auth_time", 1_700_000_000);
     let mut answer = world.provider.token_answer("ann", &id_token.sign());
     answer["access_token"] = json!("opaque-to-everybody");
     world.provider.answer_tokens(Lie::json(200, answer));
@@ -146,6 +148,10 @@ async fn c46_an_access_token_that_nobody_can_read_is_only_carried() {
     let user = browser.get("/auth/user").await.expect_status(200).json();
     assert_eq!(user["user_id"], "ann");
     assert_eq!(user["email"], "ann@example.com");
+    assert_eq!(
+        (&user["acr"], &user["auth_time"]),
+        (&json!("gold"), &json!(1_700_000_000))
+    );
     assert_eq!(user["issuer"], world.provider.server().url());
 }
 

@@ -306,7 +306,7 @@ async fn t23_a_loop_ends_at_a_page_and_many_targets_do_not() {
 
 #[tokio::test]
 async fn verify_sends_a_person_to_the_login_with_the_whole_address() {
-    let world = World::start().await;
+    let world = World::start_with(|options| options.env("TRUSTED_PROXIES", "127.0.0.1/32")).await;
     let fields = [
         ("accept", "text/html"),
         ("sec-fetch-mode", "navigate"),

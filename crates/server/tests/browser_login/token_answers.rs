@@ -40,7 +40,6 @@ async fn c18_a_refused_client_is_not_the_fault_of_the_person() {
 async fn c19_a_provider_that_fails_is_asked_once() {
     let world = World::start_with(|options| options.env("UPSTREAM_TIMEOUT_SECONDS", "2")).await;
     for (name, lie) in [
-        ("500", Lie::status(500)),
         ("503", Lie::status(503)),
         ("closed", Lie::close()),
         ("silent", Lie::hang()),
