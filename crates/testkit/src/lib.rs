@@ -37,7 +37,7 @@ pub mod wait;
 pub use actors::{Actor, AnonymousActor, BearerActor, Browser, HttpReply};
 pub use forge::{ForgeAlgorithm, TokenForge};
 pub use link::{BreakableLink, Direction};
-pub use lying::{Lie, LyingAuthServer, ReplyGate};
+pub use lying::{Lie, LoginRequest, LyingAuthServer, LyingOpenIdProvider, ReplyGate};
 pub use ports::free_port;
 pub use process::{GatewayOptions, GatewayProcess};
 pub use random::SeededRandom;

@@ -7,6 +7,7 @@ mod gzip;
 mod honest;
 mod lie;
 mod message;
+mod openid;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 
 pub use lie::{Lie, ReplyGate};
 pub use message::{ReceivedRequest, ScriptedResponse};
+pub use openid::{LoginRequest, LyingOpenIdProvider};
 
 use crate::child::POLL_TIMEOUT;
 use crate::forge::TokenForge;

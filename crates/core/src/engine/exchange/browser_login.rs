@@ -8,6 +8,7 @@ use super::{BegunSession, ExchangeFault, ExchangeOutcome, GrantExchange, outcome
 use crate::engine::{LoginFault, TokenGrant};
 use crate::login::{IdTokenFault, IdTokenRules, VerifiedIdToken};
 use crate::session::ProviderLogin;
+use crate::token_endpoint::UpstreamError;
 use crate::verify::{IdTokenProof, IssuedJwtFault};
 
 /// Code that a browser brought back, with what its ID token must say.
@@ -91,6 +92,7 @@ impl GrantExchange {
         granted: &TokenGrant,
         login_at: Timestamp,
     ) -> Result<BegunSession, ExchangeFault> {
+        require_bearer(body)?;
         let text = body.get("id_token").and_then(Value::as_str);
         let text = text.ok_or(IdTokenFault::Missing)?;
         let token = self.verify_id_token(login, text, granted).await?;
@@ -137,6 +139,22 @@ impl GrantExchange {
             max_age: login.max_age,
         };
         Ok(rules.check(&claims, now)?)
+    }
+}
+
+/// Refuses a token of a type that the gateway cannot use (RFC 6749 §7.1). One without a type counts as a bearer
+/// token: some providers leave it out.
+fn require_bearer(body: &Map<String, Value>) -> Result<(), ExchangeFault> {
+    let is_bearer = match body.get("token_type") {
+        None => true,
+        Some(kind) => kind
+            .as_str()
+            .is_some_and(|kind| kind.eq_ignore_ascii_case("bearer")),
+    };
+    if is_bearer {
+        Ok(())
+    } else {
+        Err(UpstreamError::Unreadable("the access token is no bearer token").into())
     }
 }
 

@@ -77,7 +77,7 @@ impl TokenExchanger {
         let key = request.single_flight_key("code", &code);
         let exchange = self.exchange(request);
         let shared = self
-            .join(key, async move { exchange.code(&code).await.into() })
+            .join(key, async move { Box::pin(exchange.code(&code)).await.into() })
             .await?;
         Ok(shared.outcome)
     }
@@ -97,7 +97,10 @@ impl TokenExchanger {
         let key = request.single_flight_key("login", &grant);
         let exchange = self.exchange(request);
         let shared = self
-            .join(key, async move { exchange.login_code(&login).await.into() })
+            .join(
+                key,
+                async move { Box::pin(exchange.login_code(&login)).await.into() },
+            )
             .await?;
         Ok(shared.outcome)
     }

@@ -11,7 +11,7 @@ use maxlab_auth_pages::{ErrorPage, PageError};
 use super::super::app_state::{AppState, SharedState};
 use super::super::docs::failures::RelayFailures;
 use super::super::error::ApiError;
-use super::super::navigation::{is_prefetch, is_top_level_navigation};
+use super::super::navigation::{is_prefetch, is_top_level_navigation, loaded_ahead};
 use super::super::rate_limit::CallerBudget;
 use super::answer_form::wants_page;
 use super::browser_login::{BrowserLogin, LoginProvider};
@@ -93,8 +93,7 @@ impl LoginCall<'_> {
     /// Refuses everything that is not a page which a person opens. Nothing is spent, and no cookie is set.
     pub(super) fn require_navigation(&self, method: &Method) -> Result<(), Response> {
         if is_prefetch(self.headers) {
-            let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-            return Err((StatusCode::SERVICE_UNAVAILABLE, no_store).into_response());
+            return Err(loaded_ahead());
         }
         if is_top_level_navigation(method, self.headers) {
             return Ok(());

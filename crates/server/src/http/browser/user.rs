@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use jiff::Timestamp;
 use maxlab_auth_core::clock;
 use maxlab_auth_core::engine::{AuthFault, SessionView};
 use serde::Serialize;
@@ -74,6 +73,13 @@ pub async fn user(
     let person = match viewed_session(&gateway, &headers).await {
         Ok(view) => Some(describe(&gateway, view).await?),
         Err(ApiError::MissingCredential | ApiError::Auth(_)) if is_anonymous_ok => None,
+        // A script sends its window there.
+        Err(fault @ (ApiError::MissingCredential | ApiError::Auth(_))) => {
+            return match &gateway.browser_login {
+                Some(login) => Ok(fault.into_login_response(&login.login_url())),
+                None => Err(fault),
+            };
+        }
         Err(fault) => return Err(fault),
     };
     let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
@@ -99,12 +105,13 @@ async fn describe(gateway: &AppState, view: SessionView) -> Result<BrowserUser, 
     let now = gateway.engine.now();
     let active = gateway.engine.with_workspaces(view.credential).await?;
     let identity = active.identity().clone();
+    // A session of `POST /oauth/token` has no login at a provider.
     let login = view.record.login.as_ref();
     let issuer = identity.issuer.name().map(str::to_owned);
     Ok(BrowserUser {
         user_id: identity.user_id,
         issuer: issuer.or_else(|| gateway.default_issuer()),
-        provider: login.map_or(DEFAULT_PROVIDER, |login| &login.provider).to_owned(),
+        provider: login.map_or_else(|| DEFAULT_PROVIDER.to_owned(), |login| login.provider.clone()),
         email: identity.email,
         name: identity.name,
         avatar: identity.avatar,
@@ -113,7 +120,7 @@ async fn describe(gateway: &AppState, view: SessionView) -> Result<BrowserUser, 
         groups: identity.groups,
         workspaces: identity.workspaces,
         acr: login.and_then(|login| login.acr.clone()),
-        auth_time: login.and_then(|login| login.auth_time).map(Timestamp::as_second),
+        auth_time: login.and_then(|login| Some(login.auth_time?.as_second())),
         expires_in: clock::time_until(now, view.expires_at).as_secs(),
         idle_in: clock::time_until(now, view.idle_expires_at).as_secs(),
         logout_url: "/auth/logout",

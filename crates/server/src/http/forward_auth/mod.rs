@@ -34,6 +34,7 @@ use super::assurance;
 use super::body::RequestParameters;
 use super::docs::failures::VerifyFailures;
 use super::error::ApiError;
+use super::navigation::{is_prefetch, loaded_ahead};
 use super::rate_limit::CallerBudget;
 
 impl FromRequestParts<SharedState> for OriginalRequest {
@@ -110,7 +111,7 @@ pub async fn verify(
             tracing::debug!("credential of a public request not accepted, passed as anonymous");
             None
         }
-        AccessDecision::Refuse(refusal) => return refuse(&gateway, &original, refusal),
+        AccessDecision::Refuse(refusal) => return refuse(&gateway, &original, &headers, refusal),
     };
     // An ambiguous request was refused above.
     let policy_request = policy_request.ok().flatten();
@@ -130,6 +131,7 @@ fn login_prompt(gateway: &SharedState, original: &OriginalRequest, headers: &Hea
 fn refuse(
     gateway: &SharedState,
     original: &OriginalRequest,
+    headers: &HeaderMap,
     refusal: AccessRefusal,
 ) -> Result<Response, ApiError> {
     match (&refusal, gateway.login_rules.url.as_ref()) {
@@ -142,6 +144,10 @@ fn refuse(
             },
             Some(login),
         ) => original.login_redirect(login),
+        // A page that is loaded ahead is loaded anew when its user opens it, so the login waits until then.
+        (AccessRefusal::Unauthenticated { .. }, Some(login)) if login.is_own && is_prefetch(headers) => {
+            Ok(loaded_ahead())
+        }
         // A script cannot follow a redirect to a login. It gets the address, and sends its window there.
         (AccessRefusal::Unauthenticated { .. }, Some(login)) if login.is_own => {
             Ok(ApiError::from(refusal).into_login_response(&login.url))
