@@ -16,7 +16,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 /// Claims of a good token, with these times, signed and verified.
-fn authentic(times: Value) -> AuthenticClaims {
+fn authentic(times: &Value) -> AuthenticClaims {
     let mut claims = json!({
         "iss": "https://as.example", "aud": ["other", "gateway"], "sub": "user-1", "sid": "s-1", "jti": "1",
         "events": { LOGOUT_EVENT: {} },
@@ -35,7 +35,7 @@ fn authentic(times: Value) -> AuthenticClaims {
     jws.verify(&keys, &[Algorithm::HS256]).unwrap()
 }
 
-fn check(times: Value) -> Result<LogoutToken, LogoutTokenFault> {
+fn check(times: &Value) -> Result<LogoutToken, LogoutTokenFault> {
     let rules = LogoutTokenRules {
         issuers: &["https://as.example".to_owned()],
         client_id: "gateway",
@@ -46,7 +46,7 @@ fn check(times: Value) -> Result<LogoutToken, LogoutTokenFault> {
 
 #[test]
 fn b12_b13_the_times_are_bounded_to_the_second() {
-    let refused_from = |times| check(times).map(|token| token.refused_from.as_second() - NOW);
+    let refused_from = |times: Value| check(&times).map(|token| token.refused_from.as_second() - NOW);
     let early = Err(LogoutTokenFault::NotYetValid);
     let expired = Err(LogoutTokenFault::Expired);
     assert_eq!(refused_from(json!({ "iat": NOW, "exp": NOW + 60 })), Ok(65));
@@ -69,10 +69,10 @@ fn b12_b13_the_times_are_bounded_to_the_second() {
 
 #[test]
 fn b15_the_cut_off_covers_the_second_of_the_logout_and_no_later_one() {
-    let token = check(json!({ "iat": NOW - 3 })).unwrap();
+    let token = check(&json!({ "iat": NOW - 3 })).unwrap();
     let cutoff = token.cutoff(at(NOW));
     assert!(cutoff < at(NOW - 2) && cutoff > at(NOW - 3));
     // A clock that is ahead ends nothing that has not begun.
-    let ahead = check(json!({ "iat": NOW + 5 })).unwrap();
+    let ahead = check(&json!({ "iat": NOW + 5 })).unwrap();
     assert!(ahead.cutoff(at(NOW)) < at(NOW + 1));
 }
