@@ -8,6 +8,7 @@ mod introspection;
 mod login;
 mod logout;
 mod maintenance;
+mod named_revocation;
 mod operator;
 mod provider_logout;
 mod refresh;

@@ -48,7 +48,7 @@ impl From<RevokeFault> for ProviderLogoutFault {
 /// Session of the gateway, by its user and its handle.
 type OwnedSession = (Subject, SessionHandle);
 
-/// What a logout ends: everything in `scopes` that began up to `cutoff`.
+/// Cut-off of a logout: it ends everything in `scopes` that began up to `cutoff`.
 struct ProviderCutoff {
     scopes: Vec<CutoffScope>,
     cutoff: Timestamp,

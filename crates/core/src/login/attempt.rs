@@ -49,7 +49,7 @@ impl std::fmt::Debug for LoginKeys {
     }
 }
 
-/// Wishes of the request that began the login, which the provider is told (OpenID Connect Core §3.1.2.1).
+/// Wishes of the request that began the login, passed on to the provider (OpenID Connect Core §3.1.2.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoginWishes {
     /// `prompt`: `none`, `login`, `consent` or `select_account`.

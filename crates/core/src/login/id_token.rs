@@ -17,7 +17,7 @@ const LEEWAY: Duration = Duration::from_secs(60);
 /// Longest subject, in characters (OpenID Connect Core §2).
 const MAX_SUBJECT_CHARS: usize = 255;
 
-/// What the ID token of an attempt must say.
+/// Rules that the ID token of an attempt must satisfy.
 #[derive(Clone, Copy, Debug)]
 pub struct IdTokenRules<'a> {
     /// Issuer of the provider, compared exactly.
@@ -122,7 +122,7 @@ impl IdTokenRules<'_> {
         })
     }
 
-    /// Checks `aud` and `azp`: this client, and nobody else (§3.1.3.7, rules 3 to 5).
+    /// Checks `aud` and `azp`: this client alone (§3.1.3.7, rules 3 to 5).
     fn check_audience(&self, token: &AuthenticClaims) -> Result<(), IdTokenFault> {
         let audience = token.audience().map_err(|_| IdTokenFault::Malformed("aud"))?;
         if audience.is_empty() || audience.iter().any(|name| *name != self.client_id) {

@@ -6,7 +6,7 @@ use url::{Origin, Url};
 const MAX_BYTES: usize = 512;
 /// Paths of the gateway that are no targets: a login that leads to another one would not end.
 const OWN_PATHS: &str = "/auth/";
-/// Paths of the gateway that are targets all the same.
+/// Pages of the gateway that may be targets.
 const OWN_TARGETS: [&str; 2] = ["/auth/account", "/auth/admin"];
 
 /// Rules for targets: the gateway's own origin, and those of `LOGIN_RETURN_ORIGINS`.

@@ -16,10 +16,10 @@ const MAX_AGE: Duration = Duration::from_secs(5 * 60);
 /// Member of `events` that makes a token a logout token (§2.4).
 const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
-/// What the logout tokens of one provider must say.
+/// Rules that the logout tokens of one provider must satisfy.
 #[derive(Clone, Copy, Debug)]
 pub struct LogoutTokenRules<'r> {
-    /// Names of the provider, one of which `iss` must be.
+    /// Names of the provider. `iss` must be one.
     pub issuers: &'r [String],
     /// `client_id` of the gateway, which `aud` must contain.
     pub client_id: &'r str,

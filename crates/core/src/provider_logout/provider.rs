@@ -20,7 +20,7 @@ pub struct LogoutProvider {
     pub check: Arc<JwtCheck>,
 }
 
-/// What a logout token with a `sid` ends (`BACKCHANNEL_LOGOUT_SCOPE`).
+/// Scope of a logout token with a `sid` (`BACKCHANNEL_LOGOUT_SCOPE`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogoutScope {
     /// The session at the provider, with everything that came out of it.

@@ -3,6 +3,7 @@
 mod cached_session;
 mod cookie_name;
 mod fault;
+mod listing;
 mod loaded_session;
 mod policy;
 mod provider_login;

@@ -10,18 +10,16 @@ mod limits;
 mod pages;
 mod provider_chains;
 mod provider_logout;
+mod state;
 mod stores;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::Context as _;
 use axum::Router;
 use maxlab_auth_core::clock::{Clock, ExpiryClock, SystemClock, SystemMonotonicClock};
-use maxlab_auth_core::engine::{Engine, TokenExchanger};
 use maxlab_auth_core::identity::VerificationSource;
 use maxlab_auth_core::outbox::Outbox;
-use maxlab_auth_core::token_endpoint::TokenEndpoint;
 use maxlab_auth_core::unavailable::Unavailable;
 use maxlab_auth_store::SqlDatabase;
 use tokio::sync::watch;
@@ -33,19 +31,17 @@ pub use self::provider_chains::ProviderChain;
 pub(crate) use self::provider_chains::build_provider_chains;
 use self::provider_chains::{open_providers, open_providers_for_command};
 use self::provider_logout::provider_logouts;
+use self::state::build_app_state;
 pub(crate) use self::stores::open_redis;
 use self::stores::{DatabasePing, OpenStores, open_database, open_store, replace_store_journal};
 use crate::background::BackgroundTasks;
-use crate::config::{Environment, Settings};
+use crate::config::Settings;
 use crate::files::create_private_folder;
-use crate::http::app_state::{AppState, HealthCheck, LoginRules, SharedState};
-use crate::http::browser::{BrowserLogin, EventSlots, LogoutProvider, LogoutStates, PageAssets};
-use crate::http::cookies::{CookiePolicy, clear_site_data_header};
+use crate::http::app_state::{HealthCheck, SharedState};
+use crate::http::browser::PageAssets;
 use crate::http::fast_path::FastPath;
 use crate::http::forward_auth::ForwardAuthConfig;
 use crate::http::layers::{self, LayerConfig};
-use crate::http::provider_logout::ProviderLogouts;
-use crate::http::rate_limit::RateLimits;
 use crate::http::router;
 use crate::http::serve::{FastResponder, ServeLimits, ServeRoutes};
 use crate::metrics::PrometheusMetrics;
@@ -328,50 +324,4 @@ fn health_checks(stores: &OpenStores, database: &Arc<SqlDatabase>) -> Vec<Health
             ping: Arc::new(DatabasePing(Arc::clone(database))),
         },
     ]
-}
-
-fn build_app_state(
-    settings: &Settings,
-    engine: Engine,
-    server: Arc<AuthServer>,
-    components: Vec<HealthCheck>,
-    metrics: PrometheusMetrics,
-    files: OpenFiles,
-    (login, provider_logouts): (Option<BrowserLogin>, ProviderLogouts),
-) -> AppState {
-    let browser_login = login.map(Arc::new);
-    let token_exchanger = TokenExchanger::new(engine.clone(), Arc::clone(&server) as Arc<dyn TokenEndpoint>);
-    AppState {
-        engine,
-        auth_server: server,
-        cookies: CookiePolicy {
-            secure: settings.session.cookie_secure,
-            max_age: settings.session.policy.max_lifetime,
-        },
-        clear_site_data: clear_site_data_header(&settings.session.clear_site_data),
-        login_rules: LoginRules {
-            client_ids: settings.upstream.allowed_client_ids.clone(),
-            redirect_uris: settings.upstream.allowed_redirect_uris.clone(),
-            url: browser_login::login_address(settings, browser_login.as_deref()),
-            unlisted: Arc::default(),
-        },
-        admin: forward_auth::admin(settings),
-        introspection_clients: settings.upstream.introspection_clients.clone(),
-        trusted_origins: settings.app.cors_origins.clone(),
-        trusted_proxies: settings.app.trusted_proxies.clone(),
-        rate_limits: Arc::new(RateLimits::new(&settings.rate_limit)),
-        // The grounds of a decision are shown in development only: they name keys and terms.
-        shows_assurance: settings.app.environment == Environment::Development,
-        forward_auth: files.forward_auth,
-        pages: files.pages,
-        event_slots: Arc::new(EventSlots::new(settings.app.max_connections / 2)),
-        logout_provider: browser_login.as_deref().map(LogoutProvider::of),
-        logout_states: LogoutStates::new(settings.session.sealing_keys.clone()),
-        browser_login,
-        token_exchanger,
-        provider_logouts,
-        health_checks: components,
-        is_stopping: AtomicBool::new(false),
-        metrics,
-    }
 }

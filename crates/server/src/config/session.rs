@@ -22,7 +22,7 @@ pub(super) const DOCS: &[SettingDoc] = &[
         "SECRET_KEY",
         "secret",
         Unset("generated in development; required elsewhere"),
-        "Signs nothing and encrypts nothing today. It is required outside development, and reserved, so that a later version needs no new secret. 32 bytes or more, the same on every instance.",
+        "Seals the state of a browser login while the browser is at the provider. Comma-separated: the first key seals, all of them open. 32 bytes or more, the same on every instance.",
     )
     .secret(),
     SettingDoc::new(

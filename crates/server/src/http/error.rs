@@ -272,6 +272,13 @@ pub(in crate::http) fn with_page_error(error: PageError, mut page: Response) -> 
     page
 }
 
+/// Returns the answer to a page that is loaded ahead of a login: browsers discard it, and load the page anew when
+/// its user opens it.
+pub(in crate::http) fn loaded_ahead() -> Response {
+    let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    (StatusCode::SERVICE_UNAVAILABLE, no_store).into_response()
+}
+
 /// Returns the HTTP status of a failure.
 pub fn status_of(code: ErrorCode) -> StatusCode {
     // Every status of the list is valid (`h10_every_code_has_a_valid_error_status`).

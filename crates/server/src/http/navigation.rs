@@ -1,7 +1,6 @@
 //! Who asks: a person who opens a page, a browser that loads one ahead, or anything else.
 
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, Method, header};
 
 use super::error_page::is_page_load;
 
@@ -28,13 +27,6 @@ pub(in crate::http) fn is_prefetch(headers: &HeaderMap) -> bool {
             value.to_ascii_lowercase().contains("prefetch") || value.eq_ignore_ascii_case("preview")
         })
     })
-}
-
-/// Returns the answer to a page that is loaded ahead of a login: browsers discard it, and load the page anew when
-/// its user opens it.
-pub(in crate::http) fn loaded_ahead() -> Response {
-    let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-    (StatusCode::SERVICE_UNAVAILABLE, no_store).into_response()
 }
 
 #[cfg(test)]

@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 
 use crate::world::{CLIENT, SESSION, World, error_of, new_code, page, person_of};
 
+/// Change of a valid ID token.
+type TokenChange = Box<dyn Fn(TokenBuilder) -> TokenBuilder + Send>;
+
 /// Logs in with an ID token that `forge` makes. Returns status and code of the error page, or 303 and the person.
 async fn outcome(world: &World, forge: impl FnOnce(&World, &LoginRequest) -> String) -> (u16, String) {
     let browser = world.browser();
@@ -28,7 +31,7 @@ async fn outcome(world: &World, forge: impl FnOnce(&World, &LoginRequest) -> Str
 }
 
 /// Checks that every change of a valid ID token is refused.
-async fn all_refused(changes: Vec<(&str, Box<dyn Fn(TokenBuilder) -> TokenBuilder + Send>)>) {
+async fn all_refused(changes: Vec<(&str, TokenChange)>) {
     let world = World::start().await;
     for (name, change) in changes {
         let found = outcome(&world, |world, login| {
@@ -39,7 +42,7 @@ async fn all_refused(changes: Vec<(&str, Box<dyn Fn(TokenBuilder) -> TokenBuilde
 }
 
 /// Checks that every change of a valid ID token is accepted.
-async fn all_accepted(changes: Vec<(&str, Box<dyn Fn(TokenBuilder) -> TokenBuilder + Send>)>) {
+async fn all_accepted(changes: Vec<(&str, TokenChange)>) {
     let world = World::start().await;
     for (name, change) in changes {
         let found = outcome(&world, |world, login| {
@@ -50,18 +53,18 @@ async fn all_accepted(changes: Vec<(&str, Box<dyn Fn(TokenBuilder) -> TokenBuild
 }
 
 /// A claim with this value.
-fn set(name: &'static str, value: impl Into<Value>) -> Box<dyn Fn(TokenBuilder) -> TokenBuilder + Send> {
+fn set(name: &'static str, value: impl Into<Value>) -> TokenChange {
     let value = value.into();
     Box::new(move |token| token.claim(name, value.clone()))
 }
 
 /// No such claim.
-fn unset(name: &'static str) -> Box<dyn Fn(TokenBuilder) -> TokenBuilder + Send> {
+fn unset(name: &'static str) -> TokenChange {
     Box::new(move |token| token.without(name))
 }
 
 /// This `typ`.
-fn typed(kind: &'static str) -> Box<dyn Fn(TokenBuilder) -> TokenBuilder + Send> {
+fn typed(kind: &'static str) -> TokenChange {
     Box::new(move |token| token.typ(kind))
 }
 

@@ -62,7 +62,7 @@ pub async fn callback(
         page: &page,
         headers: &headers,
     };
-    if let Err(refusal) = call.require_navigation(&method) {
+    if let Some(refusal) = call.refuse_other_requests(&method) {
         return refusal;
     }
     let Some(provider) = login.provider(&provider_id) else {
@@ -183,7 +183,7 @@ impl Return<'_> {
         );
         let is_silent = attempt.wishes.prompt.as_deref() == Some("none");
         let code = match error {
-            // It was asked not to show anything, and nobody is logged in there.
+            // The provider was asked to show nothing, and the person is not logged in there.
             "login_required" | "interaction_required" | "consent_required" | "account_selection_required"
                 if is_silent =>
             {

@@ -10,8 +10,8 @@ use maxlab_auth_pages::{ErrorPage, PageError};
 
 use super::super::app_state::{AppState, SharedState};
 use super::super::docs::failures::RelayFailures;
-use super::super::error::ApiError;
-use super::super::navigation::{is_prefetch, is_top_level_navigation, loaded_ahead};
+use super::super::error::{ApiError, loaded_ahead};
+use super::super::navigation::{is_prefetch, is_top_level_navigation};
 use super::super::rate_limit::CallerBudget;
 use super::answer_form::wants_page;
 use super::browser_login::{BrowserLogin, LoginProvider};
@@ -57,7 +57,7 @@ pub async fn login(
         page: &page,
         headers: &headers,
     };
-    if let Err(refusal) = call.require_navigation(&method) {
+    if let Some(refusal) = call.refuse_other_requests(&method) {
         return refusal;
     }
     let begun = async {
@@ -90,16 +90,17 @@ pub(super) struct LoginCall<'r> {
 }
 
 impl LoginCall<'_> {
-    /// Refuses everything that is not a page which a person opens. Nothing is spent, and no cookie is set.
-    pub(super) fn require_navigation(&self, method: &Method) -> Result<(), Response> {
+    /// Returns the refusal of everything that is not a page which a person opens. Nothing is spent, and no cookie is
+    /// set.
+    pub(super) fn refuse_other_requests(&self, method: &Method) -> Option<Response> {
         if is_prefetch(self.headers) {
-            return Err(loaded_ahead());
+            return Some(loaded_ahead());
         }
         if is_top_level_navigation(method, self.headers) {
-            return Ok(());
+            return None;
         }
         let failure = ApiError::MissingCredential;
-        Err(if wants_page(self.headers) && method == Method::GET {
+        Some(if wants_page(self.headers) && method == Method::GET {
             self.failure(&failure)
         } else {
             failure.into_login_response(&self.login.login_url())

@@ -19,7 +19,7 @@ const LOOP_LIMIT: u32 = 5;
 /// Finding about the browser cookie of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum BrowserCookie {
-    /// There is none that the gateway has set.
+    /// None that the gateway has set.
     Absent,
     /// One.
     Present(BrowserBinding),
@@ -64,7 +64,7 @@ pub(super) struct ReturnCount {
 }
 
 impl ReturnCount {
-    /// Counts one more return to this target, after those that the request's cookie tells of.
+    /// Counts one more return to this target, after those in the request's cookie.
     pub(super) fn next(headers: &HeaderMap, target: &str, now: Timestamp) -> Self {
         let target: String = hex(&sha256(target.as_bytes())).chars().take(16).collect();
         let now = now.as_second();

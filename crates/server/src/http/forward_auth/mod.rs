@@ -33,8 +33,8 @@ use super::app_state::SharedState;
 use super::assurance;
 use super::body::RequestParameters;
 use super::docs::failures::VerifyFailures;
-use super::error::ApiError;
-use super::navigation::{is_prefetch, loaded_ahead};
+use super::error::{ApiError, loaded_ahead};
+use super::navigation::is_prefetch;
 use super::rate_limit::CallerBudget;
 
 impl FromRequestParts<SharedState> for OriginalRequest {

@@ -95,7 +95,7 @@ pub async fn backchannel_logout(
         return Err(ApiError::InvalidRequest(why.into()).into());
     }
     let token = parameters.required(LOGOUT_TOKEN)?;
-    // Before the signature: a token that nobody has checked costs its sender.
+    // Before the signature: an unchecked token is charged to its sender.
     budget.try_spend()?;
     let scope = gateway.provider_logouts.scope;
     gateway

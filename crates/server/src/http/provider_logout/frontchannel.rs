@@ -25,7 +25,7 @@ use crate::http::rate_limit::CallerBudget;
     security(()),
     summary = "Front-channel logout",
     description = "OpenID Connect Front-Channel Logout 1.0, for a frame in the provider's page. Off unless \
-        `FRONTCHANNEL_LOGOUT=true`. Ends the session of `iss` and `sid`, both of which must be right; otherwise nothing happens \
+        `FRONTCHANNEL_LOGOUT=true`. Ends the session of `iss` and `sid`. If one of them is wrong, nothing happens \
         and the answer is the same.",
     params(
         ("id" = String, Path, description = "Provider: `default` is `EXTERNAL_AUTH_URL` with `OAUTH_CLIENT_ID`.",
