@@ -17,6 +17,8 @@ async fn every_success_is_as_described() {
     succeed_as_administrator(&mut world).await;
     succeed_at_the_proxys_door(&mut world).await;
     succeed_in_a_browser(&mut world).await;
+    succeed_at_a_login(&mut world).await;
+    succeed_at_a_providers_logout(&mut world).await;
     for path in [
         "/.well-known/jwks.json",
         "/health",
@@ -159,6 +161,69 @@ async fn succeed_in_a_browser(world: &mut World) {
         })
         .await
         .expect(303);
+}
+
+async fn succeed_at_a_login(world: &mut World) {
+    let opened = |r: RequestBuilder| r.header("accept", "text/html");
+    let begun = world
+        .ask("GET /auth/login", "/auth/login", opened)
+        .await
+        .expect(303);
+    let location = reqwest::Url::parse(begun.headers["location"].to_str().unwrap()).unwrap();
+    let parameter = |name: &str| {
+        location
+            .query_pairs()
+            .find(|(key, _)| key == name)
+            .unwrap()
+            .1
+            .into_owned()
+    };
+    let id_token = world
+        .auth
+        .forge()
+        .access_token("somebody")
+        .typ("JWT")
+        .claim("aud", "c")
+        .claim("nonce", parameter("nonce"))
+        .sign();
+    let access = world.token("somebody", &[]);
+    let granted = json!({ "access_token": access, "token_type": "Bearer", "id_token": id_token });
+    world.auth.on("/oauth/token", Lie::json(200, granted));
+    let cookie = begun.headers["set-cookie"].to_str().unwrap();
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let callback = format!(
+        "/auth/callback/default?code=a-new-code&state={}",
+        parameter("state")
+    );
+    world
+        .ask("GET /auth/callback/{provider_id}", &callback, |r| {
+            opened(r).header("cookie", cookie)
+        })
+        .await
+        .expect(303);
+}
+
+async fn succeed_at_a_providers_logout(world: &mut World) {
+    let issuer = world.auth.forge().issuer().to_owned();
+    let now = maxlab_auth_testkit::forge::now();
+    let event = json!({ "http://schemas.openid.net/event/backchannel-logout": {} });
+    let claims = json!({ "iss": issuer, "aud": "c", "iat": now, "exp": now + 60, "jti": "l-1", "sid": "s-1",
+        "events": event });
+    let header = json!({ "alg": "ES256", "kid": world.auth.forge().kid(), "typ": "logout+jwt" });
+    let token = world.auth.forge().sign_with_header(&header, &claims);
+    world
+        .ask(
+            "POST /auth/backchannel-logout/{id}",
+            "/auth/backchannel-logout/default",
+            |r| r.form(&[("logout_token", token)]),
+        )
+        .await
+        .expect(200);
+    let frame = format!("/auth/frontchannel-logout/default?iss={issuer}&sid=s-1");
+    world
+        .ask("GET /auth/frontchannel-logout/{id}", &frame, |r| r)
+        .await
+        .expect(200);
 }
 
 async fn succeed_at_oauth(world: &mut World) {

@@ -38,6 +38,9 @@ impl World {
                 format!("{}:{}", CLIENT.0, CLIENT.1),
             ),
             ("LOGIN_URL".to_owned(), "https://login.example/".to_owned()),
+            ("PUBLIC_URL".to_owned(), "http://localhost:8080".to_owned()),
+            ("OAUTH_CLIENT_ID".to_owned(), "c".to_owned()),
+            ("FRONTCHANNEL_LOGOUT".to_owned(), "true".to_owned()),
             ("IDENTITY_TOKEN".to_owned(), "on".to_owned()),
             ("TRUSTED_PROXIES".to_owned(), "127.0.0.1".to_owned()),
         ]);
@@ -182,6 +185,8 @@ impl World {
             path.replace("{session_id}", &"0".repeat(32))
                 .replace("/auth/assets/{file}", "/auth/assets/pages-0123456789abcdef.css")
                 .replace("{file}", "setup.js")
+                .replace("{provider_id}", "default")
+                .replace("{id}", "default")
                 .replace(['{', '}'], "")
         };
         let mut all = Vec::new();

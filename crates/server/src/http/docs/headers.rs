@@ -45,7 +45,7 @@ const HEADERS: [HeaderDescription; 18] = [
     header("X-Auth-Identity", "With `IDENTITY_TOKEN`: the same identity as a JWT, bound to the host and the method of the original request. Empty if there is no user, or if no trusted proxy sends the host.", "", "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ1c2VyLTcifQ.c2lnbmF0dXJl"),
     header("Cookie", "Cookies of the request that belong to the application. Absent if there are none.", "", "theme=dark; cart=42"),
     header("Allow", "Methods of this path.", "", "GET,HEAD"),
-    header("Location", "Address that the browser goes on to: absolute, or a path of this origin.", "^([a-z][a-z0-9+.-]*:|/[^/])", "https://login.example.com/authorize?client_id=web"),
+    header("Location", "Address that the browser goes on to: absolute, or a path of this origin.", "^([a-z][a-z0-9+.-]*:|/([^/]|$))", "https://login.example.com/authorize?client_id=web"),
     header("Cache-Control", "Whether the answer may be cached, and for how long.", "", "no-store"),
 ];
 

@@ -36,6 +36,9 @@ pub(crate) struct Problem {
     detail: String,
     /// Stable word for programs. `detail` may change.
     code: String,
+    /// Address at which a browser logs in: in answers 401, if the gateway's own login is on.
+    #[schema(format = "uri", required = false, nullable = false)]
+    login_url: Option<String>,
 }
 
 /// Error (RFC 6749 §5.2), with the `detail` and `code` of all other errors.
