@@ -28,6 +28,15 @@ pub struct CompletedLogin {
     pub session: CreatedSession,
 }
 
+/// Times of a browser login, by the clock that all instances share.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LoginTimes {
+    /// Start of the attempt.
+    pub(super) began_at: Timestamp,
+    /// Time before the code was exchanged.
+    pub(super) login_at: Timestamp,
+}
+
 /// Reason for which a login creates no session.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum LoginFault {
@@ -52,6 +61,18 @@ impl From<TerminationFault> for LoginFault {
 }
 
 impl Engine {
+    /// Returns the time at which a login begins: by the clock that all instances share, so that it can be compared
+    /// with cut-offs. While the store does not answer, by the own clock.
+    pub async fn login_time(&self) -> Timestamp {
+        match self.shared_time().await {
+            Ok(now) => now,
+            Err(fault) => {
+                tracing::debug!(%fault, "login begun by the own clock");
+                self.now()
+            }
+        }
+    }
+
     /// Begins a session for tokens that an authorization code was just exchanged for.
     ///
     /// `login_at` is the time at which the exchange began. Cut-offs are compared with it (decision 3).
@@ -79,7 +100,7 @@ impl Engine {
         grant: &TokenGrant,
         proof: &IdTokenProof<'_>,
         login: ProviderLogin,
-        login_at: Timestamp,
+        times: LoginTimes,
         origin: &AuditOrigin,
     ) -> Result<CompletedLogin, LoginFault> {
         let verified = match self.identify(grant).await {
@@ -98,8 +119,22 @@ impl Engine {
                 LoginFault::NotIdentified(CredentialRefusal::Rejected(TokenRejection::NoSubject))
             }
         })?;
-        self.begin_session(verified, grant, Some(login), login_at, origin)
+        self.refuse_cut_off_since(&verified, times.began_at).await?;
+        self.begin_session(verified, grant, Some(login), times.login_at, origin)
             .await
+    }
+
+    /// Fails if a cut-off came since the login began: the person may have left the provider meanwhile, and its
+    /// code may be older than that.
+    async fn refuse_cut_off_since(&self, verified: &Verified, began_at: Timestamp) -> Result<(), LoginFault> {
+        let info = verified.clone().into_info();
+        let revocations = &self.deps.revocations;
+        let checked = revocations.check(&[], &info.cutoff_scopes, IssueTime::At(began_at), self.now());
+        match checked.await {
+            Ok(_) => Ok(()),
+            Err(GateRefusal::Unavailable(fault)) => Err(fault.into()),
+            Err(_) => Err(LoginFault::Revoked),
+        }
     }
 
     /// Begins the session of a person who was identified.

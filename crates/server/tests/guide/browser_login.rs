@@ -615,6 +615,42 @@ async fn c37_a_logout_of_everything_during_a_login_wins() {
 }
 
 #[tokio::test]
+async fn b16_c37_a_logout_of_the_provider_during_a_login_wins_and_the_next_login_lives() {
+    let world = world().await;
+    let browser = Browser::new(&world.gateway.url);
+    let begun = Begun::at(&browser, "/auth/login").await;
+    let forge = world.auth.forge();
+    let now = maxlab_auth_testkit::forge::now();
+    let claims = json!({ "iss": forge.issuer(), "aud": CLIENT, "iat": now, "exp": now + 60, "jti": "l-1", "sid": "s-1",
+        "events": { "http://schemas.openid.net/event/backchannel-logout": {} } });
+    let header = json!({ "alg": "ES256", "kid": forge.kid(), "typ": "logout+jwt" });
+    let logout = forge.sign_with_header(&header, &claims);
+    world
+        .anonymous()
+        .post_form(
+            "/auth/backchannel-logout/default",
+            &[("logout_token", logout.as_str())],
+        )
+        .await
+        .expect_status(200);
+    // The code is older than the logout, and the ID token is younger.
+    let token = |begun: &Begun| {
+        let token = begun.id_token(forge, "user-1").claim("sid", "s-1");
+        token.issued_at(now + 2).sign()
+    };
+    let path = begun.callback(&code_with("user-1", &token(&begun)).text());
+    let again = Begun::of(&open(&browser, &path).await.expect_status(303));
+    assert!(browser.cookie(COOKIE).is_none());
+    // B-15, B-27: the provider uses the same `sid` for the next login, and once is enough.
+    let path = again.callback(&code_with("user-1", &token(&again)).text());
+    open(&browser, &path).await.expect_status(303);
+    assert_eq!(
+        browser.get("/auth/user").await.expect_status(200).json()["user_id"],
+        "user-1"
+    );
+}
+
+#[tokio::test]
 async fn t19_without_the_providers_addresses_there_is_a_page() {
     let world = World::try_embedded(&settings(), |auth| {
         auth.on(

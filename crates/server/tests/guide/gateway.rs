@@ -424,11 +424,20 @@ pub(crate) async fn from_own_page(browser: &Browser, method: Method, path: &str)
         .await
 }
 
-/// Whether what this process counts is of one test alone: with cargo-nextest each has a process of its own.
-pub(crate) fn counts_alone() -> bool {
-    let alone = std::env::var_os("NEXTEST").is_some();
-    if !alone {
-        eprintln!("skipped: other tests count in this process too");
+/// Returns `true` if what this process counts is of one test alone. Otherwise runs the test again, in a process of its
+/// own, and checks that it passes there.
+pub(crate) fn is_alone(test: &str) -> bool {
+    const ALONE: &str = "MAXLAB_TEST_ALONE";
+    if std::env::var_os("NEXTEST").is_some() || std::env::var_os(ALONE).is_some() {
+        return true;
     }
-    alone
+    let program = std::env::current_exe().unwrap();
+    let mut again = std::process::Command::new(program);
+    let output = again.args(["--exact", test]).env(ALONE, "1").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{test} alone: {said}"
+    );
+    false
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::code::is_code_unspent;
 use super::{BegunSession, ExchangeFault, ExchangeOutcome, GrantExchange, outcome_without_tokens};
+use crate::engine::login::LoginTimes;
 use crate::engine::{LoginFault, TokenGrant};
 use crate::login::{IdTokenFault, IdTokenRules, VerifiedIdToken};
 use crate::session::ProviderLogin;
@@ -28,6 +29,9 @@ pub struct LoginCode {
     pub nonce: String,
     /// `max_age` of the attempt, in seconds.
     pub max_age: Option<u32>,
+    /// Start of the attempt, by the clock that all instances share. A cut-off since then covers the login: the
+    /// person may have been logged in at the provider before it.
+    pub began_at: Timestamp,
 }
 
 // Not derived: the code is a secret.
@@ -106,7 +110,16 @@ impl GrantExchange {
         let record = provider_login(login, text, &token);
         let engine = &self.engine;
         let begun = engine
-            .log_in_with_id_token(granted, &proof, record, login_at, &self.request.origin)
+            .log_in_with_id_token(
+                granted,
+                &proof,
+                record,
+                LoginTimes {
+                    began_at: login.began_at,
+                    login_at,
+                },
+                &self.request.origin,
+            )
             .await;
         match begun {
             Ok(begun) => Ok(BegunSession {

@@ -1,5 +1,7 @@
 //! `GET /auth/callback/{id}`: the browser comes back from the provider with a code, which becomes a session.
 
+use std::time::Duration;
+
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Response};
@@ -158,7 +160,8 @@ impl Return<'_> {
             Ok(browser) => browser,
             Err(fault) => return self.call.failure(&fault.into()),
         };
-        match attempt.begin_again(&browser, self.call.gateway.engine.now()) {
+        let now = self.call.gateway.engine.login_time().await;
+        match attempt.begin_again(&browser, now) {
             Ok(Some(again)) => {
                 self.call
                     .send_to_provider(self.provider, &again, &browser, &[])
@@ -227,6 +230,7 @@ impl Return<'_> {
             client_id: provider.client_id.clone(),
             nonce: attempt.nonce(),
             max_age: attempt.wishes.max_age,
+            began_at: attempt.started_at,
         };
         let exchanger = &self.call.gateway.token_exchanger;
         // Boxed: the future of an exchange is large.
@@ -299,6 +303,8 @@ impl Return<'_> {
             }
             // A logout came during the login: the provider says whether the person is still logged in there.
             ExchangeFault::Login(LoginFault::Revoked) => {
+                // The cut-off covers the whole second of a logout token, and must not cover the new attempt.
+                tokio::time::sleep(Duration::from_secs(1)).await;
                 return self
                     .begin_again(attempt, Some(browser), PageError::LoginExpired)
                     .await;

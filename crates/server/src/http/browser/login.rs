@@ -69,7 +69,7 @@ pub async fn login(
         budget.try_spend()?;
         let provider = call.provider(&query).await?;
         let browser = call.browser()?;
-        let now = gateway.engine.now();
+        let now = gateway.engine.login_time().await;
         let attempt =
             LoginAttempt::begin(&provider.id, target.as_str(), &browser, query.wishes.clone(), now)?;
         Ok(call
