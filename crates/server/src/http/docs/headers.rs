@@ -28,7 +28,7 @@ const fn header(
 }
 
 #[rustfmt::skip]
-const HEADERS: [HeaderDescription; 18] = [
+const HEADERS: [HeaderDescription; 19] = [
     header("X-Request-ID", "Id of this request, as in the log and in the audit.", "^[A-Za-z0-9._-]{1,64}$", "019a2b6e-5d0c-7c31-9a6e-0c8a2f6b1d42"),
     header("X-Session-ID", "Public handle of the session that began or got a new id. It is no credential.", "^[0-9a-f]{32}$", HANDLE),
     header("Set-Cookie", "Sets or clears the session cookie.", "", "__Host-maxlab_session=…; Path=/; HttpOnly"),
@@ -46,6 +46,7 @@ const HEADERS: [HeaderDescription; 18] = [
     header("Cookie", "Cookies of the request that belong to the application. Absent if there are none.", "", "theme=dark; cart=42"),
     header("Allow", "Methods of this path.", "", "GET,HEAD"),
     header("Location", "Address that the browser goes on to: absolute, or a path of this origin.", "^([a-z][a-z0-9+.-]*:|/([^/]|$))", "https://login.example.com/authorize?client_id=web"),
+    header("Content-Security-Policy", "Which pages may frame the answer.", "", "default-src 'none'; frame-ancestors https://sso.example.com"),
     header("Cache-Control", "Whether the answer may be cached, and for how long.", "", "no-store"),
 ];
 

@@ -34,7 +34,8 @@ use crate::http::rate_limit::CallerBudget;
         ("sid" = Option<String>, Query, description = "Session at the issuer.", example = "08a5019c-17e1-4977-8f42-65a12843ea02"),
     ),
     responses((status = 200, description = "Empty page. It does not say whether there was such a session.",
-        content_type = "text/html", body = String, headers(("Cache-Control" = String), ("Content-Security-Policy" = String))),
+        content_type = "text/html", body = String, headers(("Cache-Control" = String), ("Content-Security-Policy" = String)),
+        example = json!("<!doctype html>…")),
         NotFoundFailure, RateLimitFailure),
 )]
 #[tracing::instrument(level = "debug", skip_all)]
