@@ -17,7 +17,7 @@ use crate::session::{CreatedSession, NewSession, ProviderLogin};
 use crate::unavailable::Unavailable;
 use crate::used_codes::{CODE_REUSE_WINDOW, CodeKey};
 use crate::verdict::{ActiveCredential, CutoffScope, IssueTime, RevocationKey, Verified};
-use crate::verify::{IdTokenProof, ParsedToken, PersonFault, TokenRejection};
+use crate::verify::{ParsedToken, TokenRejection};
 
 /// Successful login.
 #[derive(Debug)]
@@ -26,15 +26,6 @@ pub struct CompletedLogin {
     pub credential: ActiveCredential,
     /// Session that the login created.
     pub session: CreatedSession,
-}
-
-/// Times of a browser login, by the clock that all instances share.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct LoginTimes {
-    /// Start of the attempt.
-    pub(super) began_at: Timestamp,
-    /// Time before the code was exchanged.
-    pub(super) login_at: Timestamp,
 }
 
 /// Reason for which a login creates no session.
@@ -61,18 +52,6 @@ impl From<TerminationFault> for LoginFault {
 }
 
 impl Engine {
-    /// Returns the time at which a login begins: by the clock that all instances share, so that it can be compared
-    /// with cut-offs. While the store does not answer, by the own clock.
-    pub async fn login_time(&self) -> Timestamp {
-        match self.shared_time().await {
-            Ok(now) => now,
-            Err(fault) => {
-                tracing::debug!(%fault, "login begun by the own clock");
-                self.now()
-            }
-        }
-    }
-
     /// Begins a session for tokens that an authorization code was just exchanged for.
     ///
     /// `login_at` is the time at which the exchange began. Cut-offs are compared with it (decision 3).
@@ -90,55 +69,8 @@ impl Engine {
         self.begin_session(verified, grant, None, login_at, origin).await
     }
 
-    /// Begins a session for the login that an ID token proves. The access token need not be one that the layers
-    /// know.
-    ///
-    /// # Errors
-    /// See [`LoginFault`].
-    pub(super) async fn log_in_with_id_token(
-        &self,
-        grant: &TokenGrant,
-        proof: &IdTokenProof<'_>,
-        login: ProviderLogin,
-        times: LoginTimes,
-        origin: &AuditOrigin,
-    ) -> Result<CompletedLogin, LoginFault> {
-        let verified = match self.identify(grant).await {
-            Ok(verified) => Some(verified),
-            Err(LoginFault::NotIdentified(refusal)) => {
-                tracing::debug!(%refusal, "access token of a login not accepted by the layers, ID token counts alone");
-                None
-            }
-            Err(fault) => return Err(fault),
-        };
-        let chain = &self.deps.chain;
-        let joined = chain.join_id_token(proof, &grant.access_token, verified, self.now());
-        let verified = joined.map_err(|fault| match fault {
-            PersonFault::Different => LoginFault::OtherPerson,
-            PersonFault::NoUserId(_) => {
-                LoginFault::NotIdentified(CredentialRefusal::Rejected(TokenRejection::NoSubject))
-            }
-        })?;
-        self.refuse_cut_off_since(&verified, times.began_at).await?;
-        self.begin_session(verified, grant, Some(login), times.login_at, origin)
-            .await
-    }
-
-    /// Fails if a cut-off came since the login began: the person may have left the provider meanwhile, and its
-    /// code may be older than that.
-    async fn refuse_cut_off_since(&self, verified: &Verified, began_at: Timestamp) -> Result<(), LoginFault> {
-        let info = verified.clone().into_info();
-        let revocations = &self.deps.revocations;
-        let checked = revocations.check(&[], &info.cutoff_scopes, IssueTime::At(began_at), self.now());
-        match checked.await {
-            Ok(_) => Ok(()),
-            Err(GateRefusal::Unavailable(fault)) => Err(fault.into()),
-            Err(_) => Err(LoginFault::Revoked),
-        }
-    }
-
     /// Begins the session of a person who was identified.
-    async fn begin_session(
+    pub(super) async fn begin_session(
         &self,
         verified: Verified,
         grant: &TokenGrant,
@@ -197,7 +129,7 @@ impl Engine {
     }
 
     /// Verifies the access token of a grant: which user is this?
-    async fn identify(&self, grant: &TokenGrant) -> Result<Verified, LoginFault> {
+    pub(super) async fn identify(&self, grant: &TokenGrant) -> Result<Verified, LoginFault> {
         // No layer takes one that is longer. The client may still use it elsewhere.
         if grant.access_token.expose().len() > MAX_TOKEN_BYTES {
             let refusal = CredentialRefusal::Rejected(TokenRejection::Malformed);

@@ -4,6 +4,7 @@ mod auth_fault;
 mod credential_proof;
 mod evidence;
 mod exchange;
+mod id_token_login;
 mod introspection;
 mod login;
 mod logout;

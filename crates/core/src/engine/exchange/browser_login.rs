@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::code::is_code_unspent;
 use super::{BegunSession, ExchangeFault, ExchangeOutcome, GrantExchange, outcome_without_tokens};
-use crate::engine::login::LoginTimes;
+use crate::engine::id_token_login::LoginTimes;
 use crate::engine::{LoginFault, TokenGrant};
 use crate::login::{IdTokenFault, IdTokenRules, VerifiedIdToken};
 use crate::session::ProviderLogin;
