@@ -57,7 +57,8 @@ enum Phase {
 /// There is no session, or too many streams are open.
 #[utoipa::path(
     get, path = "/auth/events", tag = "Browser", operation_id = "events", security(("session" = [])),
-    responses((status = 200, description = "The stream.", body = String, content_type = "text/event-stream",
+    // Any schema: readers of the description disagree whether it is for the text or for each event.
+    responses((status = 200, description = "The stream. Each event has the name `session`.", body = serde_json::Value, content_type = "text/event-stream",
         headers(("Cache-Control" = String)),
         example = json!("event: session\ndata: {\"state\":\"active\"}\n\nevent: session\ndata: {\"state\":\"ended\",\"reason\":\"logout\"}\n\n"))),
 )]
