@@ -68,22 +68,13 @@ impl VerifyChain {
     ) -> Result<AuthenticClaims, IssuedJwtFault> {
         let jws = CompactJws::parse(text).map_err(|_| IssuedJwtFault::NotSigned)?;
         let check = self.jwt.as_ref().ok_or(IssuedJwtFault::Signature)?;
-        let algorithm = jws.header().algorithm().ok_or(IssuedJwtFault::Signature)?;
-        // A secret is for its own algorithm only, and never because the token says so.
-        if let Some((allowed, keys)) = check.shared_secret.as_ref().filter(|(own, _)| *own == algorithm) {
-            return jws
-                .verify(keys, &[*allowed])
-                .map_err(|_| IssuedJwtFault::Signature);
-        }
-        let source = check.published_keys.as_ref().ok_or(IssuedJwtFault::Signature)?;
-        if let Some(kid) = jws.header().kid() {
+        if let (Some(source), Some(kid)) = (&check.published_keys, jws.header().kid()) {
             // Without an answer the keys that are known decide.
             let _ = timeout(MIN_LOCAL_TIMEOUT, source.fetch_key_of_issued(kid, now)).await;
         }
-        let keys = source.keys_for(jws.header().kid(), now).await?;
-        let keys = keys.ok_or(IssuedJwtFault::Signature)?;
-        jws.verify(&keys, &check.allowed_algorithms)
-            .map_err(|_| IssuedJwtFault::Signature)
+        let found = check.keys_of_issuer(&jws, now).await?;
+        let (keys, allowed) = found.ok_or(IssuedJwtFault::Signature)?;
+        jws.verify(&keys, allowed).map_err(|_| IssuedJwtFault::Signature)
     }
 
     /// Joins the person of an ID token with the verdict on the access token that came with it. The ID token

@@ -1,9 +1,10 @@
 //! Signature check of a token that the issuer sends by itself and that is no access token, such as a logout token.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use maxlab_auth_jose::{AuthenticClaims, CompactJws, SignatureFault};
+use maxlab_auth_jose::{Algorithm, AuthenticClaims, CompactJws, KeySet, SignatureFault};
 
 use super::{JwtCheck, is_from_other_issuer};
 use crate::unavailable::Unavailable;
@@ -31,21 +32,14 @@ impl JwtCheck {
         jws: &CompactJws<'_>,
         now: Timestamp,
     ) -> Result<AuthenticClaims, IssuerSignatureFault> {
-        let algorithm = jws.header().algorithm().ok_or(IssuerSignatureFault::Refused)?;
-        let allowed = self.allowed_for(algorithm);
-        if !allowed.contains(&algorithm) || is_from_other_issuer(jws, self.issuer(now).as_deref()) {
+        if is_from_other_issuer(jws, self.issuer(now).as_deref()) {
             return Err(IssuerSignatureFault::Refused);
         }
+        let found = self.keys_of_issuer(jws, now).await;
+        let (keys, allowed) = found
+            .map_err(IssuerSignatureFault::Unavailable)?
+            .ok_or(IssuerSignatureFault::Refused)?;
         let kid = jws.header().kid();
-        let keys = match &self.published_keys {
-            _ if algorithm.is_symmetric() => self.cached_keys(algorithm, |_| None),
-            None => None,
-            Some(source) => source
-                .keys_for(kid, now)
-                .await
-                .map_err(IssuerSignatureFault::Unavailable)?,
-        };
-        let keys = keys.ok_or(IssuerSignatureFault::Refused)?;
         match jws.verify(&keys, allowed) {
             Ok(claims) => Ok(claims),
             Err(SignatureFault::UnknownKey) if self.key_may_be_new(kid, now) => {
@@ -54,6 +48,31 @@ impl JwtCheck {
             }
             Err(_) => Err(IssuerSignatureFault::Refused),
         }
+    }
+
+    /// Returns the keys that may have signed a token of the issuer, with the algorithms that are configured for them.
+    /// `None` if there are none for the token's algorithm. Fetches the keys only for an allowed algorithm.
+    ///
+    /// # Errors
+    /// Fails if no usable keys are known, and their source does not answer.
+    pub(in crate::verify) async fn keys_of_issuer(
+        &self,
+        jws: &CompactJws<'_>,
+        now: Timestamp,
+    ) -> Result<Option<(Arc<KeySet>, &[Algorithm])>, Unavailable> {
+        let Some(algorithm) = jws.header().algorithm() else {
+            return Ok(None);
+        };
+        let allowed = self.allowed_for(algorithm);
+        if !allowed.contains(&algorithm) {
+            return Ok(None);
+        }
+        let keys = match &self.published_keys {
+            _ if algorithm.is_symmetric() => self.cached_keys(algorithm, |_| None),
+            None => None,
+            Some(source) => source.keys_for(jws.header().kid(), now).await?,
+        };
+        Ok(keys.map(|keys| (keys, allowed)))
     }
 
     /// Returns the name of the issuer: the configured one, or the one that the key source names.
