@@ -18,7 +18,7 @@ use super::browser_login::{BrowserLogin, LoginProvider};
 use super::login_cookies::{BrowserCookie, ReturnCount, browser_cookie, set_browser_cookie};
 use super::login_query::LoginQuery;
 use super::page_response::{PageRequest, error_page_response};
-use super::user::viewed_session;
+use super::user::session_if_any;
 
 /// Begins a login
 ///
@@ -128,11 +128,7 @@ impl LoginCall<'_> {
 
     /// Returns the session of the browser, if it has one. Looking does not prolong it.
     pub(super) async fn session(&self) -> Result<Option<SessionView>, ApiError> {
-        match viewed_session(self.gateway, self.headers).await {
-            Ok(view) => Ok(Some(view)),
-            Err(ApiError::MissingCredential | ApiError::Auth(_)) => Ok(None),
-            Err(fault) => Err(fault),
-        }
+        session_if_any(self.gateway, self.headers).await
     }
 
     async fn provider(&self, query: &LoginQuery) -> Result<&LoginProvider, ApiError> {

@@ -34,7 +34,7 @@ use super::logout_receipts::{LogoutFacts, LogoutProgress, ProviderLogout, Receip
 use super::logout_state::LogoutState;
 use super::page_response::{PageRequest, page_response};
 use super::provider_logout::{LogoutProvider, ProviderLogoutRequest};
-use super::user::viewed_session;
+use super::user::session_if_any;
 
 /// Page after the logout.
 const LOGGED_OUT: &str = "/auth/logged-out";
@@ -76,9 +76,9 @@ pub async fn logout_page(
     headers: HeaderMap,
 ) -> Response {
     let brand = &gateway.pages.brand;
-    let view = match viewed_session(&gateway, &headers).await {
-        Ok(view) => view,
-        Err(ApiError::MissingCredential | ApiError::Auth(_)) => return see_other(LOGGED_OUT),
+    let view = match session_if_any(&gateway, &headers).await {
+        Ok(Some(view)) => view,
+        Ok(None) => return see_other(LOGGED_OUT),
         Err(failure) => return page.failure(brand, &failure, "/auth/logout"),
     };
     let parameters = RequestParameters::from_form(query.unwrap_or_default().as_bytes()).unwrap_or_default();
@@ -191,11 +191,7 @@ impl LogoutCall<'_> {
 
     /// Returns the session that is to be ended; `None` if there is none any more.
     async fn session(&self) -> Result<Option<SessionView>, ApiError> {
-        match viewed_session(self.gateway, self.headers).await {
-            Ok(view) => Ok(Some(view)),
-            Err(ApiError::MissingCredential | ApiError::Auth(_)) => Ok(None),
-            Err(fault) => Err(fault),
-        }
+        session_if_any(self.gateway, self.headers).await
     }
 
     /// Ends what the cookie proves, durable and on every instance. Returns `false` if it

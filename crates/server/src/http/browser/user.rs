@@ -101,6 +101,21 @@ pub(super) async fn viewed_session(gateway: &AppState, headers: &HeaderMap) -> R
     }
 }
 
+/// Returns the session of the browser; `None` if it has none any more.
+///
+/// # Errors
+/// There are two session cookies, or the store does not answer.
+pub(super) async fn session_if_any(
+    gateway: &AppState,
+    headers: &HeaderMap,
+) -> Result<Option<SessionView>, ApiError> {
+    match viewed_session(gateway, headers).await {
+        Ok(view) => Ok(Some(view)),
+        Err(ApiError::MissingCredential | ApiError::Auth(_)) => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
 async fn describe(gateway: &AppState, view: SessionView) -> Result<BrowserUser, ApiError> {
     let now = gateway.engine.now();
     let active = gateway.engine.with_workspaces(view.credential).await?;
